@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# What holds for every target of this project.
+
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# The build tree is laid out like an installation, so that the program finds its libraries and plugins the same way in both.
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${CMAKE_INSTALL_BINDIR})
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
+set(OSTEON_PLUGIN_SUBDIR osteon/plugins)
+
+add_library(osteon_warnings INTERFACE)
+target_compile_options(osteon_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+if(OSTEON_WARNINGS_AS_ERRORS)
+  target_compile_options(osteon_warnings INTERFACE -Werror)
+endif()
+
+if(OSTEON_SANITIZE)
+  add_compile_options(-fsanitize=${OSTEON_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${OSTEON_SANITIZE})
+endif()
+if(OSTEON_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// `osteon doctor`.
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "base/file.hpp"
+#include "cli/verbs.hpp"
+#include "engine/environment.hpp"
+
+namespace osteon::cli {
+namespace {
+
+nlohmann::json examine(Program& program) {
+  const engine::NumericEnvironment environment = engine::prepare_numeric_environment();
+  nlohmann::json result = {{"osteon", OSTEON_VERSION},
+                           {"abi", fmt::format("{}.{}", OSTEON_ABI_MAJOR, OSTEON_ABI_MINOR)},
+                           {"cores", environment.cores},
+                           {"threads", environment.threads},
+                           {"instruction_set", environment.instruction_set},
+                           {"blas", {{"kind", environment.blas_kind},
+                                     {"path", environment.blas},
+                                     {"openblas_coretype", environment.core_type}}},
+                           {"cache", cache_folder().string()},
+                           {"advice", environment.advice}};
+  auto& plugins = result["plugins"];
+  plugins["folders"] = nlohmann::json::array();
+  for (const auto& folder : program.registry().folders()) plugins["folders"].push_back(folder.string());
+  int ok = 0, refused = 0;
+  for (const plugin::Listing& listing : program.registry().listings()) ++(listing.ok ? ok : refused);
+  plugins["found"] = ok;
+  plugins["refused"] = refused;
+  if (refused > 0) result["advice"].push_back("Some plugin files are refused; `osteon plugins list` says why");
+  for (const std::string& warning : program.registry().warnings()) result["advice"].push_back(warning);
+  result["engine"] = program.engine().doctor();
+  return result;
+}
+
+void print(const nlohmann::json& r) {
+  const auto& engine = r.at("engine");
+  const auto text = [](const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
+  const auto row = [&](const char* name, const std::string& value) { fmt::print("{:<16} {}\n", name, value); };
+  row("osteon", text(r.at("osteon")) + ", plugin ABI " + text(r.at("abi")));
+  row("LibTorch", text(engine.at("libtorch")) + ", kernels for " + text(engine.at("cpu_capability")));
+  row("OpenCV", text(engine.at("opencv")));
+  row("BLAS", text(r.at("blas").at("kind")) + " at " + text(r.at("blas").at("path")));
+  const std::string core = text(engine.at("openblas_core"));
+  if (!core.empty())
+    row("OpenBLAS core", core + (text(r.at("blas").at("openblas_coretype")).empty() ? " (detected)" : " (set)"));
+  row("matrix product", fmt::format("{:.0f} GFLOP/s measured", engine.at("matmul_gflops").get<double>()));
+  row("threads", fmt::format("{} of {} cores", engine.at("threads").get<int>(), r.at("cores").get<int>()));
+  row("instruction set", text(r.at("instruction_set")));
+  row("CUDA", engine.at("cuda").at("available").get<bool>()
+                  ? fmt::format("{} devices", engine.at("cuda").at("devices").get<int>())
+                  : "none");
+  for (const auto& folder : r.at("plugins").at("folders")) row("plugin folder", text(folder));
+  row("plugins", fmt::format("{} found, {} refused", r.at("plugins").at("found").get<int>(),
+                             r.at("plugins").at("refused").get<int>()));
+  row("cache", text(r.at("cache")));
+  if (r.at("advice").empty()) fmt::print("\nNothing to change.\n");
+  for (const auto& line : r.at("advice")) fmt::print("\nTo change: {}\n", text(line));
+}
+
+}  // namespace
+
+void add_doctor_verb(CLI::App& app, Program& program) {
+  CLI::App* verb = app.add_subcommand("doctor", "What is in use (LibTorch, BLAS, threads, plugins, cache) and what to change");
+  program.add_common_flags(*verb, false);
+  verb->callback([&program] {
+    program.action = [&program] {
+      const nlohmann::json result = examine(program);
+      if (program.json)
+        program.print_json(result);
+      else
+        print(result);
+      return ExitCode::kDone;
+    };
+  });
+}
+
+}  // namespace osteon::cli

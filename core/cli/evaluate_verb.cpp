@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// `osteon evaluate RUN`.
+#include <filesystem>
+#include <map>
+#include <memory>
+
+#include <CLI/Validators.hpp>
+#include <fmt/format.h>
+
+#include "cli/verbs.hpp"
+
+namespace osteon::cli {
+namespace {
+
+struct Options {
+  std::string run;
+  std::string subset = "validation";
+  std::string data;
+};
+
+engine::Subset subset_of(const std::string& name) {
+  static const std::map<std::string, engine::Subset> kSubsets = {{"validation", engine::Subset::kValidation},
+                                                                 {"train", engine::Subset::kTrain},
+                                                                 {"test", engine::Subset::kTest},
+                                                                 {"all", engine::Subset::kAll}};
+  return kSubsets.at(name);
+}
+
+void print(const nlohmann::json& result) {
+  const auto& dice = result.at("dice");
+  const auto& iou = result.at("iou");
+  fmt::print("{:<24} {:>8} {:>8}\n", "class", "Dice", "IoU");
+  for (const auto& [name, value] : dice.at("per_class").items())
+    fmt::print("{:<24} {:>8.4f} {:>8.4f}\n", name, value.get<double>(), iou.at("per_class").at(name).get<double>());
+  fmt::print("{:<24} {:>8.4f} {:>8.4f}   over {} images\n", "mean", dice.at("mean").get<double>(),
+             iou.at("mean").get<double>(), result.at("images").get<int>());
+}
+
+ExitCode evaluate(Program& program, const Options& options) {
+  std::vector<std::string> overrides;
+  if (!options.data.empty()) overrides.push_back("data.root=" + nlohmann::json(options.data).dump());
+  engine::EvaluateRequest request;
+  request.run = options.run;
+  request.subset = subset_of(options.subset);
+  if (!std::filesystem::exists(request.run / "recipe.toml"))
+    throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
+  request.recipe = program.load_recipe(request.run / "recipe.toml", overrides).recipe;
+  const nlohmann::json result = program.engine().evaluate(request);
+  if (program.json)
+    program.print_json(result);
+  else
+    print(result);
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_evaluate_verb(CLI::App& app, Program& program) {
+  CLI::App* verb = app.add_subcommand("evaluate", "Dice and IoU of a run, per class, per image and mean");
+  program.add_common_flags(*verb, true);
+  auto options = std::make_shared<Options>();
+  verb->add_option("RUN", options->run, "The run folder")->required();
+  verb->add_option("--subset", options->subset, "Images to look at: the validation fold, what was trained on, test, or all")
+      ->check(CLI::IsMember({"validation", "train", "test", "all"}))
+      ->capture_default_str();
+  verb->add_option("--data", options->data, "Another data set of the same layout, over data.root")->type_name("DIR");
+  verb->callback([&program, options] { program.action = [&program, options] { return evaluate(program, *options); }; });
+}
+
+}  // namespace osteon::cli

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// `osteon plugins list` and `osteon plugins describe NAME`.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "base/suggest.hpp"
+#include "cli/verbs.hpp"
+#include "plugin/schema_json.hpp"
+
+namespace osteon::cli {
+namespace {
+
+ExitCode list(Program& program) {
+  const auto& listings = program.registry().listings();
+  if (program.json) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const plugin::Listing& l : listings)
+      rows.push_back({{"name", l.name},
+                      {"kind", l.kind ? nlohmann::json(plugin::to_string(*l.kind)) : nlohmann::json()},
+                      {"version", l.version},
+                      {"abi", l.abi},
+                      {"path", l.path.string()},
+                      {"status", l.ok ? "ok" : "refused"},
+                      {"reason", l.reason}});
+    program.print_json(rows);
+    return ExitCode::kDone;
+  }
+  std::size_t width = 4;
+  for (const plugin::Listing& l : listings) width = std::max(width, l.name.size());
+  fmt::print("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", "name", width, "kind", "version", "abi", "path");
+  for (const plugin::Listing& l : listings)
+    if (l.ok)
+      fmt::print("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", l.name, width, plugin::to_string(*l.kind), l.version, l.abi,
+                 l.path.string());
+  for (const plugin::Listing& l : listings)
+    if (!l.ok) fmt::print("{:<{}}  refused: {}\n{:<{}}  {}\n", l.name, width, l.reason, "", width, l.path.string());
+  return ExitCode::kDone;
+}
+
+std::string value_text(const plugin::ParameterSpec& spec) {
+  if (!spec.default_value) return "required";
+  const nlohmann::json parameter = plugin::to_json(spec);
+  return parameter.at("default").dump();
+}
+
+std::string bounds_text(const plugin::ParameterSpec& spec) {
+  if (!spec.choices.empty()) return fmt::format("{}", fmt::join(spec.choices, " | "));
+  const bool low = std::isfinite(spec.minimum), high = std::isfinite(spec.maximum);
+  if (low && high) return fmt::format("{} .. {}", spec.minimum, spec.maximum);
+  if (low) return fmt::format(">= {}", spec.minimum);
+  if (high) return fmt::format("<= {}", spec.maximum);
+  return "";
+}
+
+void print_schema(const plugin::ComponentSchema& schema) {
+  fmt::print("{} ({}, version {})\n\n{}\n", schema.name, plugin::to_string(schema.kind), schema.version, schema.doc);
+  if (!schema.reference.empty()) fmt::print("Follows: {}\n", schema.reference);
+  if (schema.parameters.empty()) {
+    fmt::print("\nNo parameters.\n");
+    return;
+  }
+  fmt::print("\nParameters:\n");
+  for (const plugin::ParameterSpec& p : schema.parameters) {
+    const std::string bounds = bounds_text(p);
+    fmt::print("  {} : {}{}{} = {}{}\n      {}\n", p.name, p.list ? "list of " : "", plugin::to_string(p.type),
+               p.unit.empty() ? "" : ", " + p.unit, value_text(p), bounds.empty() ? "" : "  (" + bounds + ")", p.doc);
+  }
+}
+
+ExitCode describe(Program& program, const std::string& name) {
+  std::vector<plugin::ComponentSchema> found;
+  std::vector<std::string> known;
+  for (const plugin::ComponentSchema& schema : program.registry().schemas()) {
+    if (schema.name == name) found.push_back(schema);
+    known.push_back(schema.name);
+  }
+  if (found.empty()) {
+    for (const plugin::Listing& l : program.registry().listings())
+      if (!l.ok && l.name == name) throw Error(ExitCode::kPlugin, "the plugin is refused: " + l.reason, l.path.string());
+    throw Error(ExitCode::kUsage, "there is no plugin '" + name + "'" + did_you_mean(name, known) +
+                                      "; `osteon plugins list` shows what there is");
+  }
+  if (program.json) {
+    program.print_json(plugin::to_json(found.front()));
+    return ExitCode::kDone;
+  }
+  for (const plugin::ComponentSchema& schema : found) print_schema(schema);
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_plugins_verb(CLI::App& app, Program& program) {
+  CLI::App* verb = app.add_subcommand("plugins", "What plugins there are");
+  verb->require_subcommand(1);
+
+  CLI::App* list_verb = verb->add_subcommand("list", "All plugins found, and the files that were refused, with the reason");
+  program.add_common_flags(*list_verb, false);
+  list_verb->add_flag("--rescan", program.rescan, "Forget what the cache says and look at every file again");
+  list_verb->callback([&program] { program.action = [&program] { return list(program); }; });
+
+  CLI::App* describe_verb = verb->add_subcommand("describe", "A plugin's parameters: type, default, bounds, unit, meaning");
+  program.add_common_flags(*describe_verb, false);
+  auto name = std::make_shared<std::string>();
+  describe_verb->add_option("NAME", *name, "The name that recipes use")->required();
+  describe_verb->callback([&program, name] { program.action = [&program, name] { return describe(program, *name); }; });
+}
+
+void add_scan_plugin_verb(CLI::App& app, Program& program) {
+  CLI::App* verb = app.add_subcommand("scan-plugin", "Print what one library holds, as JSON");
+  verb->group("");  // not for people
+  auto file = std::make_shared<std::string>();
+  verb->add_option("FILE", *file)->required();
+  verb->callback([&program, file] {
+    program.action = [file] {
+      fmt::print("{}\n", plugin::describe_library(*file));
+      return ExitCode::kDone;
+    };
+  });
+}
+
+}  // namespace osteon::cli

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// `osteon predict RUN INPUT...`.
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include <glob.h>
+
+#include <fmt/format.h>
+
+#include "cli/verbs.hpp"
+
+namespace osteon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string run;
+  std::vector<std::string> inputs;
+  std::string out;
+  std::string formats = "png";
+  bool plan = false;
+};
+
+bool is_image(const fs::path& path) {
+  static const std::set<std::string> kExtensions = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"};
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  return kExtensions.count(extension) > 0;
+}
+
+void add_folder(const fs::path& folder, std::vector<fs::path>& files) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && is_image(entry.path())) found.push_back(entry.path());
+  if (found.empty()) throw Error(ExitCode::kData, "this folder holds no images", folder.string());
+  std::sort(found.begin(), found.end());
+  files.insert(files.end(), found.begin(), found.end());
+}
+
+void add_pattern(const std::string& pattern, std::vector<fs::path>& files) {
+  glob_t matches{};
+  const int status = ::glob(pattern.c_str(), 0, nullptr, &matches);
+  for (std::size_t i = 0; status == 0 && i < matches.gl_pathc; ++i) files.emplace_back(matches.gl_pathv[i]);
+  ::globfree(&matches);
+  if (status != 0) throw Error(ExitCode::kData, "there is no such file or folder, and no file matches it as a pattern", pattern);
+}
+
+std::vector<fs::path> image_files(const std::vector<std::string>& inputs) {
+  std::vector<fs::path> files;
+  for (const std::string& input : inputs) {
+    if (fs::is_directory(input))
+      add_folder(input, files);
+    else if (fs::exists(input))
+      files.emplace_back(input);
+    else
+      add_pattern(input, files);
+  }
+  return files;
+}
+
+std::vector<std::string> format_list(const std::string& text) {
+  static const std::vector<std::string> kKnown = {"csv", "png", "overlay", "probabilities"};
+  std::vector<std::string> formats;
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t end = std::min(text.find(',', start), text.size());
+    const std::string name = text.substr(start, end - start);
+    if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end())
+      throw Error(ExitCode::kUsage, fmt::format("--format: '{}' is none of {}", name, fmt::join(kKnown, ", ")));
+    formats.push_back(name);
+    start = end + 1;
+  }
+  return formats;
+}
+
+ExitCode predict(Program& program, const Options& options) {
+  engine::PredictRequest request;
+  request.run = options.run;
+  request.out = options.out;
+  request.formats = format_list(options.formats);
+  request.show_plan = options.plan;
+  request.inputs = image_files(options.inputs);
+  if (!fs::exists(request.run / "recipe.toml"))
+    throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
+  request.recipe = program.load_recipe(request.run / "recipe.toml").recipe;
+  const nlohmann::json result = program.engine().predict(request);
+  if (program.json)
+    program.print_json(result);
+  else
+    fmt::print("{} images predicted; {} in {}\n", result.at("images").size(), fmt::join(request.formats, ", "),
+               request.out.string());
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_predict_verb(CLI::App& app, Program& program) {
+  CLI::App* verb = app.add_subcommand("predict", "Masks of images, at each image's own size");
+  program.add_common_flags(*verb, true);
+  auto options = std::make_shared<Options>();
+  verb->add_option("RUN", options->run, "The run folder")->required();
+  verb->add_option("INPUT", options->inputs, "Image files, folders of images, or quoted patterns")->required();
+  verb->add_option("--out", options->out, "The folder to write")->type_name("DIR")->required();
+  verb->add_option("--format", options->formats, "Comma-separated: csv, png, overlay, probabilities")
+      ->type_name("LIST")
+      ->capture_default_str();
+  verb->add_flag("--plan", options->plan, "Say on stderr which way of running the model was chosen, with measured times");
+  verb->callback([&program, options] { program.action = [&program, options] { return predict(program, *options); }; });
+}
+
+}  // namespace osteon::cli

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/program.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace osteon::cli {
+namespace fs = std::filesystem;
+
+fs::path program_file() { return fs::read_symlink("/proc/self/exe"); }
+
+void Program::add_common_flags(CLI::App& verb, bool takes_recipe) {
+  verb.add_flag("--json", json, "One JSON document on stdout, and nothing else there");
+  verb.add_option("--plugin-path", plugin_paths, "Another folder of plugins (repeatable; also OSTEON_PLUGIN_PATH)")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  if (takes_recipe)
+    verb.add_option("--set", overrides, "Override a recipe key, as in train.epochs=5 or augment[0].p=0.3 (repeatable)")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+}
+
+plugin::Registry& Program::registry() {
+  if (!registry_) {
+    plugin::RegistryOptions options;
+    options.folders.push_back((program_file().parent_path() / OSTEON_PLUGIN_FOLDER).lexically_normal());
+    for (const std::string& folder : plugin_paths) options.folders.emplace_back(folder);
+    options.rescan = rescan;
+    options.scanner = program_file();
+    registry_ = std::make_unique<plugin::Registry>(std::move(options));
+    for (const std::string& warning : registry_->warnings()) spdlog::warn("{}", warning);
+  }
+  return *registry_;
+}
+
+engine::Engine& Program::engine() {
+  if (!engine_) engine_ = engine::load({&registry(), 0});
+  return *engine_;
+}
+
+recipe::LoadOptions Program::load_options(const std::vector<std::string>& more_overrides) {
+  recipe::LoadOptions options;
+  options.overrides = overrides;
+  options.overrides.insert(options.overrides.end(), more_overrides.begin(), more_overrides.end());
+  options.schemas = registry().schemas();
+  return options;
+}
+
+recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vector<std::string>& more_overrides) {
+  recipe::LoadedRecipe loaded = recipe::load_recipe(path, load_options(more_overrides));
+  for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning);
+  return loaded;
+}
+
+void Program::print_json(const nlohmann::json& document) const {
+  fmt::print("{}\n", document.dump(2));
+  std::fflush(stdout);
+}
+
+}  // namespace osteon::cli

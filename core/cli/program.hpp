@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/App.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "engine/engine.hpp"
+#include "plugin/registry.hpp"
+#include "recipe/load.hpp"
+
+namespace osteon::cli {
+
+/// What the verbs share: the flags that every verb has, the registry and the engine, made when first needed.
+class Program {
+ public:
+  bool json = false;                      ///< --json
+  std::vector<std::string> overrides;     ///< --set
+  std::vector<std::string> plugin_paths;  ///< --plugin-path
+  bool rescan = false;                    ///< --rescan
+  std::function<ExitCode()> action;       ///< of the verb that was named
+
+  /// Adds --json, --plugin-path and, for verbs that read a recipe, --set.
+  void add_common_flags(CLI::App& verb, bool takes_recipe);
+
+  plugin::Registry& registry();
+  engine::Engine& engine();
+
+  /// The recipe, resolved against the plugins. Warnings go to stderr. Throws recipe::RecipeErrors with all of its problems.
+  recipe::LoadedRecipe load_recipe(const std::filesystem::path& path, const std::vector<std::string>& more_overrides = {});
+  recipe::LoadOptions load_options(const std::vector<std::string>& more_overrides = {});
+
+  /// One JSON document on stdout.
+  void print_json(const nlohmann::json& document) const;
+
+ private:
+  std::unique_ptr<plugin::Registry> registry_;
+  std::unique_ptr<engine::Engine> engine_;
+};
+
+/// Folder of this program's executable.
+std::filesystem::path program_file();
+
+}  // namespace osteon::cli

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "cli/program.hpp"
+
+namespace osteon::cli {
+
+/// Each adds one verb to the command line; when the verb is named, `program.action` becomes what it does.
+void add_plugins_verb(CLI::App& app, Program& program);
+void add_recipe_verb(CLI::App& app, Program& program);
+void add_phantom_verb(CLI::App& app, Program& program);
+void add_train_verb(CLI::App& app, Program& program);
+void add_evaluate_verb(CLI::App& app, Program& program);
+void add_predict_verb(CLI::App& app, Program& program);
+void add_model_verb(CLI::App& app, Program& program);
+void add_doctor_verb(CLI::App& app, Program& program);
+/// Hidden: what the registry runs in a child process to learn what a library holds.
+void add_scan_plugin_verb(CLI::App& app, Program& program);
+
+}  // namespace osteon::cli

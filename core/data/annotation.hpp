@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <opencv2/core.hpp>
+
+#include "data/labels.hpp"
+
+// The competition's annotations: a JSON file per image with one polygon per bone.
+namespace osteon::data {
+
+/// A closed outline of a class, in pixels of the image.
+struct Polygon {
+  int class_index = 0;
+  std::vector<cv::Point> points;
+};
+
+/// Reads the polygons of one image.
+///
+/// `annotations[]` needs `label` (one of `classes`), `type` "poly_seg" and `points` [[x, y], ...], three or more,
+/// finite; fractions are rounded. A class may have several polygons: their union is its label. An entry of `type`
+/// "empty" (no points) says that the class was looked for and is not in the image. All else in the file is ignored, on
+/// purpose: its `metadata` gives another image size and its `filename` another extension than the image has.
+///
+/// @param classes  every one of them must appear; the order in the file does not matter
+/// @param size     of the image. Points may lie on its far edges (x == width), where drawing clips them, not beyond.
+///
+/// Throws Error(kData) with the path (and byte offset if it is no JSON) and, in the message, the JSON pointer of what
+/// is wrong.
+std::vector<Polygon> read_annotation(const std::filesystem::path& path, const std::vector<std::string>& classes,
+                                     cv::Size size);
+/// The same from the file's text; `path` is only for messages.
+std::vector<Polygon> parse_annotation(const std::string& text, const std::filesystem::path& path,
+                                      const std::vector<std::string>& classes, cv::Size size);
+
+/// Fills each polygon as cv::fillPoly does, outline included, into its class.
+Labels rasterize(const std::vector<Polygon>& polygons, int classes, cv::Size size);
+
+}  // namespace osteon::data

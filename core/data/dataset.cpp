@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/dataset.hpp"
+
+#include <set>
+
+#include "base/error.hpp"
+#include "base/suggest.hpp"
+#include "data/label_ops.hpp"
+#include "data/layouts.hpp"
+
+namespace osteon::data {
+namespace {
+
+const Sample& sample_at(const std::vector<Sample>& samples, int index) {
+  if (index < 0 || index >= static_cast<int>(samples.size()))
+    throw Error(ExitCode::kData,
+                "there is no sample " + std::to_string(index) + "; there are " + std::to_string(samples.size()));
+  return samples[static_cast<std::size_t>(index)];
+}
+
+std::string text(cv::Size size) { return std::to_string(size.width) + " x " + std::to_string(size.height); }
+
+void check_classes(const ClassSet& classes) {
+  if (classes.names.empty()) throw Error(ExitCode::kUsage, "a data set needs at least one class");
+  std::set<std::string> seen;
+  for (const std::string& name : classes.names)
+    if (!seen.insert(name).second) throw Error(ExitCode::kUsage, "class '" + name + "' is named twice");
+}
+
+}  // namespace
+
+Image Dataset::read_image(int index) const { return data::read_image(sample_at(samples_, index).image); }
+
+Labels Dataset::read_labels(int index) const {
+  const Sample& sample = sample_at(samples_, index);
+  if (!has_labels_)
+    throw Error(ExitCode::kData, "the subset '" + options_.subset + "' has no annotations", sample.image.string());
+  const cv::Size size = read_image_size(sample.image);
+  Labels labels = load_labels(sample, size);
+  if (labels.size() != size)
+    throw Error(ExitCode::kData,
+                "the mask is " + text(labels.size()) + ", but its image " + sample.image.string() + " is " + text(size),
+                sample.annotation.string());
+  if (options_.classes.kind == LabelKind::kMulticlass) {
+    try {
+      check_one_class_per_pixel(labels);
+    } catch (const Error& error) {
+      throw Error(error.code(), error.what(), sample.annotation.string());
+    }
+  }
+  return labels;
+}
+
+const std::vector<std::string>& dataset_layouts() {
+  static const std::vector<std::string> kNames = {"boostcamp", "index_png", "class_png"};
+  return kNames;
+}
+
+std::unique_ptr<Dataset> open_dataset(const std::string& layout, const std::filesystem::path& root,
+                                      DatasetOptions options) {
+  check_classes(options.classes);
+  if (layout == "boostcamp") return open_boostcamp(root, std::move(options));
+  if (layout == "index_png") return open_index_png(root, std::move(options));
+  if (layout == "class_png") return open_class_png(root, std::move(options));
+  throw Error(ExitCode::kUsage, "unknown data layout '" + layout + "' (known: boostcamp, index_png, class_png)" +
+                                    did_you_mean(layout, dataset_layouts()));
+}
+
+}  // namespace osteon::data

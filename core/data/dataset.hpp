@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/image.hpp"
+#include "data/labels.hpp"
+
+namespace osteon::data {
+
+/// One image of a data set and where its labels are.
+struct Sample {
+  std::string id;                    ///< unique; the `image_name` of exports: for "boostcamp" the file name
+  std::filesystem::path image;       ///< the file
+  std::filesystem::path annotation;  ///< file ("boostcamp", "index_png") or folder of masks ("class_png"); empty: none
+  std::string group;                 ///< the patient; samples of a group never part in a split
+};
+
+/// Something wrong with one sample or pair of files.
+struct Problem {
+  std::string id;       ///< of the sample, or the stem of a file without a partner
+  std::string message;  ///< what is wrong
+  std::string where;    ///< path, or path:byte-offset
+};
+
+/// What a broken image or annotation leads to: `on_broken` of a recipe.
+enum class OnBroken { kFail, kSkip };
+
+struct DatasetOptions {
+  ClassSet classes;                      ///< names in channel order, at least one, no two alike
+  int ignore_index = 255;                ///< "index_png": pixels of this value are invalid; -1: none are
+  std::string subset = "train";          ///< "train" must have annotations; others (as "test") may be wholly without
+  OnBroken on_broken = OnBroken::kFail;  ///< for files that have no partner; see open_dataset
+};
+
+/// The images of a data set, in order of their paths, with or without labels. All functions may be called from any
+/// thread; reading decodes anew each time and keeps nothing.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+
+  const ClassSet& classes() const noexcept { return options_.classes; }
+  const std::vector<Sample>& samples() const noexcept { return samples_; }
+  /// Files that were left out because their partner is missing (`OnBroken::kSkip`). The caller tells the user.
+  const std::vector<Problem>& left_out() const noexcept { return left_out_; }
+  /// Whether the subset has labels: all samples or none.
+  bool has_labels() const noexcept { return has_labels_; }
+
+  /// Throws Error(kData) naming the file.
+  Image read_image(int index) const;
+  /// Labels on the image's own grid. Throws Error(kData) naming the file; also where has_labels() is false.
+  Labels read_labels(int index) const;
+
+ protected:
+  Dataset(DatasetOptions options, std::vector<Sample> samples, std::vector<Problem> left_out, bool has_labels)
+      : options_(std::move(options)),
+        samples_(std::move(samples)),
+        left_out_(std::move(left_out)),
+        has_labels_(has_labels) {}
+
+  const DatasetOptions& options() const noexcept { return options_; }
+
+ private:
+  /// The labels of a sample whose image has `size`; of another size is an error, found by the caller.
+  virtual Labels load_labels(const Sample& sample, cv::Size size) const = 0;
+
+  DatasetOptions options_;
+  std::vector<Sample> samples_;
+  std::vector<Problem> left_out_;
+  bool has_labels_;
+};
+
+/// The names of the layouts, as recipes write them.
+const std::vector<std::string>& dataset_layouts();
+
+/// Lists a data set. Decodes nothing yet. Hidden files and files that are no images are passed over.
+///
+/// - "boostcamp", the competition's: `ROOT/SUBSET/DCM/PATIENT/IMAGE.png` and
+///   `ROOT/SUBSET/outputs_json/PATIENT/IMAGE.json`, paired by patient and stem. Multi-label.
+/// - "index_png": `ROOT/[SUBSET/]images/**/NAME.*` and `ROOT/[SUBSET/]masks/**/NAME.png`, whose pixels are positions in
+///   `classes`, or `ignore_index`; grey or palette.
+/// - "class_png": `ROOT/[SUBSET/]images/**/NAME.*` and `ROOT/[SUBSET/]masks/CLASS/**/NAME.png` for every class; not 0
+///   means set.
+///
+/// In the last two, `SUBSET/` is there for all subsets or, where there is only "train", for none; the first folder
+/// below `images/` is the patient, and an image outside of one is a patient by itself.
+///
+/// Throws Error(kUsage) for an unknown layout or one that cannot hold the kind of classes, Error(kData) for missing
+/// folders, no image, or
+/// (`OnBroken::kFail`) an image or annotation without its partner, naming both places.
+std::unique_ptr<Dataset> open_dataset(const std::string& layout, const std::filesystem::path& root,
+                                      DatasetOptions options);
+
+}  // namespace osteon::data

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+
+#include <opencv2/core.hpp>
+
+namespace osteon::data {
+
+/// An image as its file holds it.
+struct Image {
+  /// CV_8U or CV_16U, 1 (grey) or 3 channels, in RGB order.
+  cv::Mat pixels;
+  /// The greatest value that the depth can hold, 255 or 65535. A detector's 12 bits in a 16-bit file are not stretched:
+  /// the file does not say how many bits were used, and guessing from the pixels would make an image's scale
+  /// depend on what it shows.
+  double maximum = 255.0;
+
+  cv::Size size() const { return pixels.size(); }
+};
+
+/// Reads PNG, JPEG, TIFF, BMP, WebP, PNM or JPEG 2000 of any size. Palettes become colours. Transparency is left out.
+/// An EXIF orientation is not applied: labels and predicted masks are on the grid that the file stores. [any-thread]
+///
+/// Throws Error(kData), naming path and, where it is known, byte offset, for a file that is missing, cut off, damaged
+/// or not an image, and for depths other than 8 and 16 bits of unsigned integers.
+Image read_image(const std::filesystem::path& path);
+
+/// The size without decoding pixels where the format allows it (PNG, JPEG). Throws as read_image does for what it sees.
+cv::Size read_image_size(const std::filesystem::path& path);
+
+/// CV_32F, `channels` channels (1 or 3), H x W, values 0..1: pixels / maximum. Grey is repeated; colour becomes grey by
+/// ITU-R BT.601 weights. An image of three equal channels becomes that grey exactly to 1e-6.
+cv::Mat to_float(const Image& image, int channels);
+
+}  // namespace osteon::data

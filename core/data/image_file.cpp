@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/image_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include <zlib.h>
+
+#include "base/error.hpp"
+
+namespace osteon::data {
+namespace {
+
+constexpr std::string_view kPngSignature = "\x89PNG\r\n\x1a\n";
+constexpr std::string_view kJpegStart = "\xff\xd8\xff";
+
+[[noreturn]] void fail(const std::string& what, const std::filesystem::path& path, std::size_t offset) {
+  throw Error(ExitCode::kData, what, path.string() + ":" + std::to_string(offset));
+}
+
+std::uint32_t big_endian(std::string_view bytes, std::size_t at, int count) {
+  std::uint32_t value = 0;
+  for (int i = 0; i < count; ++i)
+    value = value << 8 | static_cast<std::uint8_t>(bytes[at + static_cast<std::size_t>(i)]);
+  return value;
+}
+
+void check_png(std::string_view bytes, const std::filesystem::path& path) {
+  constexpr std::size_t kFrame = 12;  // length, type and CRC
+  for (std::size_t at = kPngSignature.size();;) {
+    if (bytes.size() - at < kFrame) fail("the PNG file is cut off: it ends before its IEND chunk", path, bytes.size());
+    const std::size_t length = big_endian(bytes, at, 4);
+    const std::string type(bytes.substr(at + 4, 4));
+    if (bytes.size() - at - kFrame < length)
+      fail("the PNG file is cut off: it ends inside a chunk of " + std::to_string(length) +
+               " bytes that began at byte " + std::to_string(at),
+           path, bytes.size());
+    const auto crc = crc32(0, reinterpret_cast<const Bytef*>(bytes.data() + at + 4), static_cast<uInt>(length + 4));
+    if (crc != big_endian(bytes, at + 8 + length, 4))
+      fail("the PNG file is damaged: a chunk's checksum is wrong", path, at);
+    if (type == "IEND") return;
+    at += kFrame + length;
+  }
+}
+
+bool is_frame_header(int marker) {
+  return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+}
+
+bool stands_alone(int marker) { return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8); }
+
+/// Calls `visit(marker, offset of the segment's length)` for each marker after SOI; stops when it returns true. Returns
+/// the offset at which the file ended too early, or 0.
+template <typename Visit>
+std::size_t walk_jpeg(std::string_view bytes, Visit&& visit) {
+  constexpr int kStartOfScan = 0xda;
+  std::size_t at = 2;
+  while (true) {
+    // A marker may be preceded by any number of fill bytes 0xff. Stray bytes between segments are passed over as
+    // decoders do.
+    while (at < bytes.size() && static_cast<std::uint8_t>(bytes[at]) != 0xff) ++at;
+    while (at < bytes.size() && static_cast<std::uint8_t>(bytes[at]) == 0xff) ++at;
+    if (at >= bytes.size()) return bytes.size();
+    const int marker = static_cast<std::uint8_t>(bytes[at++]);
+    if (marker == 0 || stands_alone(marker)) continue;
+    if (visit(marker, at)) return 0;
+    if (bytes.size() - at < 2) return bytes.size();
+    const std::size_t length = big_endian(bytes, at, 2);
+    if (bytes.size() - at < length) return bytes.size();
+    at += length;
+    if (marker != kStartOfScan) continue;
+    // Coded data: 0xff is followed by 0 or a restart marker inside it, by any other marker after it.
+    for (; at + 1 < bytes.size(); ++at) {
+      const int next = static_cast<std::uint8_t>(bytes[at + 1]);
+      if (static_cast<std::uint8_t>(bytes[at]) == 0xff && next != 0 && !stands_alone(next)) break;
+    }
+  }
+}
+
+void check_jpeg(std::string_view bytes, const std::filesystem::path& path) {
+  constexpr int kEndOfImage = 0xd9;
+  const std::size_t end = walk_jpeg(bytes, [](int marker, std::size_t) { return marker == kEndOfImage; });
+  if (end != 0) fail("the JPEG file is cut off: it ends before its end marker", path, end);
+}
+
+}  // namespace
+
+bool has_image_extension(const std::filesystem::path& path) {
+  static const std::array<std::string_view, 11> kKnown = {".png",  ".jpg", ".jpeg", ".tif", ".tiff", ".bmp",
+                                                          ".webp", ".pgm", ".ppm",  ".pnm", ".jp2"};
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
+  return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
+}
+
+void check_whole_file(std::string_view bytes, const std::filesystem::path& path) {
+  if (bytes.empty()) fail("the file is empty", path, 0);
+  if (bytes.substr(0, kPngSignature.size()) == kPngSignature)
+    check_png(bytes, path);
+  else if (bytes.substr(0, kJpegStart.size()) == kJpegStart)
+    check_jpeg(bytes, path);
+}
+
+std::optional<cv::Size> size_from_header(std::string_view bytes) {
+  constexpr std::size_t kPngHeaderEnd = 24;
+  if (bytes.substr(0, kPngSignature.size()) == kPngSignature && bytes.size() >= kPngHeaderEnd)
+    return cv::Size(static_cast<int>(big_endian(bytes, 16, 4)), static_cast<int>(big_endian(bytes, 20, 4)));
+  if (bytes.substr(0, kJpegStart.size()) != kJpegStart) return std::nullopt;
+  std::optional<cv::Size> size;
+  walk_jpeg(bytes, [&](int marker, std::size_t at) {
+    if (!is_frame_header(marker) || bytes.size() - at < 7) return false;
+    size = cv::Size(static_cast<int>(big_endian(bytes, at + 5, 2)), static_cast<int>(big_endian(bytes, at + 3, 2)));
+    return true;
+  });
+  return size;
+}
+
+}  // namespace osteon::data

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+#include <opencv2/core.hpp>
+
+// What can be known of an image file without decoding it.
+namespace osteon::data {
+
+/// Whether the name ends like an image that can be read: png, jpg, jpeg, tif, tiff, bmp, webp, pgm, ppm, pnm, jp2; any
+/// case.
+bool has_image_extension(const std::filesystem::path& path);
+
+/// Throws Error(kData), where = "path:offset", if the bytes are not a whole file. Decoders fill what is missing from a
+/// cut file with grey or black and only warn, so it is found out before they see it. PNG: every chunk's length and CRC,
+/// up to IEND. JPEG: every segment, up to EOI (JPEG has no checksums, so changed bytes inside a scan pass). Other
+/// formats: not checked here, their decoders refuse cut files.
+void check_whole_file(std::string_view bytes, const std::filesystem::path& path);
+
+/// Width and height as the header of a PNG or JPEG file says; nothing for other formats.
+std::optional<cv::Size> size_from_header(std::string_view bytes);
+
+}  // namespace osteon::data

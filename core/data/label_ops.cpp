@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/label_ops.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace osteon::data {
+namespace {
+
+template <typename Function>
+Labels transform(const Labels& labels, cv::Size size, Function&& move) {
+  Labels result(labels.classes(), size);
+  for (std::size_t p = 0; p < labels.planes().size(); ++p) move(labels.planes()[p], result.planes()[p]);
+  if (!labels.valid().empty()) {
+    result.valid().create(size, CV_8UC1);
+    move(labels.valid(), result.valid());
+  }
+  return result;
+}
+
+std::string at(int x, int y) { return "pixel (" + std::to_string(x) + ", " + std::to_string(y) + ")"; }
+
+bool same_bits(const cv::Mat& a, const cv::Mat& b) {
+  for (int y = 0; y < a.rows; ++y)
+    if (std::memcmp(a.ptr(y), b.ptr(y), a.elemSize() * static_cast<std::size_t>(a.cols)) != 0) return false;
+  return true;
+}
+
+bool all_valid(const cv::Mat& valid) { return valid.empty() || cv::countNonZero(valid) == valid.rows * valid.cols; }
+
+bool same_valid(const cv::Mat& a, const cv::Mat& b) {
+  if (a.empty()) return all_valid(b);
+  if (b.empty()) return all_valid(a);
+  return cv::countNonZero((a != 0) != (b != 0)) == 0;
+}
+
+template <typename Word>
+void gather(const cv::Mat& from, cv::Mat& to, const std::vector<int>& columns) {
+  for (int y = 0; y < to.rows; ++y) {
+    const auto source_row = (2 * std::int64_t{y} + 1) * from.rows / (2 * std::int64_t{to.rows});
+    const Word* source = from.ptr<Word>(static_cast<int>(source_row));
+    Word* target = to.ptr<Word>(y);
+    for (int x = 0; x < to.cols; ++x) target[x] = source[columns[static_cast<std::size_t>(x)]];
+  }
+}
+
+template <typename Value>
+void set_indices(const cv::Mat& index, int ignore_index, Labels& labels) {
+  for (int y = 0; y < index.rows; ++y) {
+    const Value* from = index.ptr<Value>(y);
+    std::vector<std::uint32_t*> rows;
+    for (cv::Mat& plane : labels.planes()) rows.push_back(plane.ptr<std::uint32_t>(y));
+    for (int x = 0; x < index.cols; ++x) {
+      const int value = from[x];
+      if (value == ignore_index) {
+        if (labels.valid().empty()) labels.valid() = cv::Mat::ones(index.size(), CV_8UC1);
+        labels.valid().at<std::uint8_t>(y, x) = 0;
+      } else if (value < labels.classes()) {
+        rows[static_cast<std::size_t>(value / 32)][x] = std::uint32_t{1} << (value % 32);
+      } else {
+        throw Error(ExitCode::kData,
+                    at(x, y) + " has value " + std::to_string(value) + ", but classes go from 0 to " +
+                        std::to_string(labels.classes() - 1) +
+                        (ignore_index >= 0 ? " and ignore_index is " + std::to_string(ignore_index) : std::string()));
+      }
+    }
+  }
+}
+
+/// Calls `use(y, x, class)` for every valid pixel; throws where it has none or several.
+template <typename Use>
+void for_each_class(const Labels& labels, Use&& use) {
+  for (int y = 0; y < labels.size().height; ++y) {
+    const std::uint8_t* valid = labels.valid().empty() ? nullptr : labels.valid().ptr<std::uint8_t>(y);
+    for (int x = 0; x < labels.size().width; ++x) {
+      if (valid && !valid[x]) continue;
+      int found = -1;
+      int count = 0;
+      for (std::size_t p = 0; p < labels.planes().size(); ++p) {
+        const std::uint32_t word = labels.planes()[p].ptr<std::uint32_t>(y)[x];
+        if (word == 0) continue;
+        found = static_cast<int>(32 * p) + __builtin_ctz(word);
+        count += __builtin_popcount(word);
+      }
+      if (count != 1)
+        throw Error(ExitCode::kData, at(x, y) + " has " + std::to_string(count) +
+                                         " classes, but with kind = \"multiclass\" every pixel has exactly one");
+      use(y, x, found);
+    }
+  }
+}
+
+}  // namespace
+
+Labels clone(const Labels& labels) {
+  if (labels.empty()) return {};
+  return transform(labels, labels.size(), [](const cv::Mat& from, cv::Mat& to) { from.copyTo(to); });
+}
+
+bool equal(const Labels& a, const Labels& b) {
+  if (a.classes() != b.classes() || a.size() != b.size()) return false;
+  for (std::size_t p = 0; p < a.planes().size(); ++p)
+    if (!same_bits(a.planes()[p], b.planes()[p])) return false;
+  return same_valid(a.valid(), b.valid());
+}
+
+Labels crop(const Labels& labels, const cv::Rect& region) {
+  if (region.empty() || (region & cv::Rect({0, 0}, labels.size())) != region)
+    throw Error(ExitCode::kData, "the crop does not lie inside the labels");
+  return transform(labels, region.size(), [&](const cv::Mat& from, cv::Mat& to) { from(region).copyTo(to); });
+}
+
+Labels resize_nearest(const Labels& labels, cv::Size size) {
+  std::vector<int> columns;
+  for (int x = 0; x < size.width; ++x)
+    columns.push_back(
+        static_cast<int>((2 * std::int64_t{x} + 1) * labels.size().width / (2 * std::int64_t{size.width})));
+  return transform(labels, size, [&](const cv::Mat& from, cv::Mat& to) {
+    if (from.depth() == CV_8U)
+      gather<std::uint8_t>(from, to, columns);
+    else
+      gather<std::uint32_t>(from, to, columns);
+  });
+}
+
+Labels flip_horizontal(const Labels& labels, const std::vector<int>& mirrored) {
+  if (!mirrored.empty() && mirrored.size() != static_cast<std::size_t>(labels.classes()))
+    throw Error(ExitCode::kData, "the mirrored classes must name one class per class");
+  Labels result = transform(labels, labels.size(), [](const cv::Mat& from, cv::Mat& to) { cv::flip(from, to, 1); });
+  if (mirrored.empty()) return result;
+  std::vector<int> from(mirrored.size(), -1);
+  for (std::size_t c = 0; c < mirrored.size(); ++c) {
+    const int becomes = mirrored[c];
+    if (becomes < 0 || becomes >= labels.classes() || from[static_cast<std::size_t>(becomes)] != -1)
+      throw Error(ExitCode::kData, "the mirrored classes must be a permutation of the classes");
+    from[static_cast<std::size_t>(becomes)] = static_cast<int>(c);
+  }
+  return select_classes(result, from);
+}
+
+Labels flip_vertical(const Labels& labels) {
+  return transform(labels, labels.size(), [](const cv::Mat& from, cv::Mat& to) { cv::flip(from, to, 0); });
+}
+
+Labels select_classes(const Labels& labels, const std::vector<int>& from) {
+  Labels result(static_cast<int>(from.size()), labels.size());
+  for (std::size_t c = 0; c < from.size(); ++c) {
+    if (from[c] < 0) continue;
+    if (from[c] >= labels.classes())
+      throw Error(ExitCode::kData, "class " + std::to_string(from[c]) + " does not exist; there are " +
+                                       std::to_string(labels.classes()) + " classes");
+    const int source_bit = from[c] % 32;
+    const int target_bit = static_cast<int>(c % 32);
+    for (int y = 0; y < labels.size().height; ++y) {
+      const std::uint32_t* source = labels.planes()[static_cast<std::size_t>(from[c] / 32)].ptr<std::uint32_t>(y);
+      std::uint32_t* target = result.planes()[c / 32].ptr<std::uint32_t>(y);
+      for (int x = 0; x < labels.size().width; ++x) target[x] |= ((source[x] >> source_bit) & 1U) << target_bit;
+    }
+  }
+  result.valid() = labels.valid().clone();
+  return result;
+}
+
+void add_region(Labels& labels, int c, const cv::Mat& mask, cv::Point origin) {
+  const cv::Rect region(origin, mask.size());
+  if (c < 0 || c >= labels.classes() || mask.type() != CV_8UC1 || (region & cv::Rect({0, 0}, labels.size())) != region)
+    throw Error(ExitCode::kData, "a mask must be CV_8UC1, of a class that exists, and lie inside the labels");
+  cv::Mat& plane = labels.planes()[static_cast<std::size_t>(c / 32)];
+  const std::uint32_t bit = std::uint32_t{1} << (c % 32);
+  for (int y = 0; y < mask.rows; ++y) {
+    const std::uint8_t* from = mask.ptr<std::uint8_t>(y);
+    std::uint32_t* to = plane.ptr<std::uint32_t>(origin.y + y) + origin.x;
+    for (int x = 0; x < mask.cols; ++x) to[x] |= from[x] != 0 ? bit : 0U;
+  }
+}
+
+std::vector<cv::Mat> to_masks(const Labels& labels) {
+  std::vector<cv::Mat> masks;
+  for (int c = 0; c < labels.classes(); ++c) masks.push_back(labels.mask(c));
+  return masks;
+}
+
+Labels from_masks(const std::vector<cv::Mat>& masks) {
+  if (masks.empty()) throw Error(ExitCode::kData, "labels need at least one mask");
+  Labels labels(static_cast<int>(masks.size()), masks.front().size());
+  for (std::size_t c = 0; c < masks.size(); ++c) labels.add(static_cast<int>(c), masks[c]);
+  return labels;
+}
+
+Labels from_index(const cv::Mat& index, int classes, int ignore_index) {
+  Labels labels(classes, index.size());
+  if (index.type() == CV_8UC1)
+    set_indices<std::uint8_t>(index, ignore_index, labels);
+  else if (index.type() == CV_16UC1)
+    set_indices<std::uint16_t>(index, ignore_index, labels);
+  else
+    throw Error(ExitCode::kData, "class indices must be CV_8UC1 or CV_16UC1");
+  return labels;
+}
+
+cv::Mat to_index(const Labels& labels, int ignore_index) {
+  const bool bytes = std::max(labels.classes() - 1, ignore_index) <= 255;
+  cv::Mat index(labels.size(), bytes ? CV_8UC1 : CV_16UC1, cv::Scalar(std::max(ignore_index, 0)));
+  for_each_class(labels, [&](int y, int x, int c) {
+    if (bytes)
+      index.at<std::uint8_t>(y, x) = static_cast<std::uint8_t>(c);
+    else
+      index.at<std::uint16_t>(y, x) = static_cast<std::uint16_t>(c);
+  });
+  return index;
+}
+
+void check_one_class_per_pixel(const Labels& labels) {
+  for_each_class(labels, [](int, int, int) {});
+}
+
+}  // namespace osteon::data

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/layouts.hpp"
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/error.hpp"
+#include "data/annotation.hpp"
+#include "data/image_file.hpp"
+#include "data/listing.hpp"
+
+namespace osteon::data {
+namespace fs = std::filesystem;
+namespace {
+
+class BoostcampDataset final : public Dataset {
+ public:
+  BoostcampDataset(DatasetOptions options, std::vector<Sample> samples, std::vector<Problem> left_out, bool has_labels)
+      : Dataset(std::move(options), std::move(samples), std::move(left_out), has_labels) {}
+
+ private:
+  Labels load_labels(const Sample& sample, cv::Size size) const override {
+    const std::vector<std::string>& names = classes().names;
+    return rasterize(read_annotation(sample.annotation, names, size), static_cast<int>(names.size()), size);
+  }
+};
+
+/// Lists images and annotations and pairs them by patient folder and stem.
+class Listing {
+ public:
+  Listing(const fs::path& subset, bool has_labels)
+      : images_(subset / "DCM"), annotations_(subset / "outputs_json"), has_labels_(has_labels) {}
+
+  void run() {
+    for (const fs::path& file : visible_files(images_))
+      if (has_image_extension(file)) problem(file, "lies outside of a patient's folder");
+    std::set<std::string> patients;
+    for (const fs::path& folder : visible_folders(images_)) {
+      patients.insert(folder.filename().string());
+      list_patient(folder);
+    }
+    if (!has_labels_) return;
+    for (const fs::path& folder : visible_folders(annotations_))
+      if (patients.count(folder.filename().string()) == 0)
+        problem(folder, "has no partner: there is no folder of images " + (images_ / folder.filename()).string());
+  }
+
+  std::vector<Sample> samples;
+  std::vector<Problem> problems;
+
+ private:
+  void problem(const fs::path& file, const std::string& message) {
+    problems.push_back({file.stem().string(), message, file.string()});
+  }
+
+  void list_patient(const fs::path& folder) {
+    const fs::path partners = annotations_ / folder.filename();
+    std::map<std::string, fs::path> json_by_stem;
+    if (has_labels_ && fs::is_directory(partners))
+      for (const fs::path& file : visible_files(partners))
+        if (file.extension() == ".json") json_by_stem[file.stem().string()] = file;
+
+    std::set<std::string> stems;
+    for (const fs::path& file : visible_files(folder)) {
+      if (!has_image_extension(file)) continue;
+      const std::string stem = file.stem().string();
+      if (!stems.insert(stem).second) {
+        problem(file, "another image of this folder has the same name before the extension");
+      } else if (!names_.insert(file.filename().string()).second) {
+        problem(file, "another patient has an image of this name, and exports tell images by name");
+      } else if (has_labels_ && json_by_stem.count(stem) == 0) {
+        problem(file, "has no partner: there is no annotation " + (partners / (stem + ".json")).string());
+      } else {
+        samples.push_back({file.filename().string(), file, has_labels_ ? json_by_stem[stem] : fs::path(),
+                           folder.filename().string()});
+      }
+    }
+    for (const auto& [stem, file] : json_by_stem)
+      if (stems.count(stem) == 0)
+        problem(file, "has no partner: there is no image " + (folder / (stem + ".png")).string());
+  }
+
+  fs::path images_;
+  fs::path annotations_;
+  bool has_labels_;
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_boostcamp(const fs::path& root, DatasetOptions options) {
+  if (options.classes.kind == LabelKind::kMulticlass)
+    throw Error(ExitCode::kUsage,
+                "layout \"boostcamp\" holds overlapping polygons and no background, so its kind is \"multilabel\"");
+  const fs::path subset = root / options.subset;
+  if (!fs::is_directory(subset / "DCM"))
+    throw Error(ExitCode::kData, "this folder of images is missing", (subset / "DCM").string());
+  const bool has_labels = annotations_exist(subset / "outputs_json", options.subset);
+  Listing listing(subset, has_labels);
+  listing.run();
+  settle(listing.samples, listing.problems, options.on_broken, subset / "DCM");
+  return std::make_unique<BoostcampDataset>(std::move(options), std::move(listing.samples), std::move(listing.problems),
+                                            has_labels);
+}
+
+}  // namespace osteon::data

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "data/dataset.hpp"
+
+// What open_dataset chooses from; its comment describes the layouts. A new layout is one file, one line here and two in
+// dataset.cpp.
+namespace osteon::data {
+
+std::unique_ptr<Dataset> open_boostcamp(const std::filesystem::path& root, DatasetOptions options);
+std::unique_ptr<Dataset> open_index_png(const std::filesystem::path& root, DatasetOptions options);
+std::unique_ptr<Dataset> open_class_png(const std::filesystem::path& root, DatasetOptions options);
+
+}  // namespace osteon::data

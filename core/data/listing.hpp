@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/dataset.hpp"
+
+// What the layouts share when they look at folders. All paths come sorted, so nothing depends on the file system's
+// order. Everything throws Error(kData) for a folder that is missing or cannot be read.
+namespace osteon::data {
+
+/// Visible entries of a folder.
+std::vector<std::filesystem::path> visible_folders(const std::filesystem::path& folder);
+std::vector<std::filesystem::path> visible_files(const std::filesystem::path& folder);
+/// Visible files at any depth, relative to `folder`.
+std::vector<std::filesystem::path> visible_files_below(const std::filesystem::path& folder);
+
+/// The folder of a subset in the layouts with `images/` and `masks/`: `root/subset`, or `root` itself for "train" where
+/// `root/images` exists. Throws Error(kData) where neither is there, and where both are: which one is meant?
+std::filesystem::path subset_folder(const std::filesystem::path& root, const std::string& subset);
+
+/// Images below `folder/images`, without annotations: id is the relative path, group the first folder of it or else the
+/// id.
+std::vector<Sample> list_images(const std::filesystem::path& folder);
+
+/// Whether the annotations in `folder` are there. They must be for "train".
+bool annotations_exist(const std::filesystem::path& folder, const std::string& subset);
+
+/// Throws for the first of `problems`, with their number, if they are to be fatal; throws if `samples` is empty.
+void settle(const std::vector<Sample>& samples, const std::vector<Problem>& problems, OnBroken on_broken,
+            const std::filesystem::path& images);
+
+}  // namespace osteon::data

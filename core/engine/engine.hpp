@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "plugin/registry.hpp"
+#include "recipe/recipe.hpp"
+
+namespace osteon {
+
+/// The engine: everything that computes. It lives in a library of its own with LibTorch and OpenCV behind it, which take
+/// half a second to load, so that the program answers `-h`, `recipe check` and `plugins list` without it.
+///
+/// Each function does one verb. It throws Error; it prints progress and remarks to stderr, and nothing to stdout.
+namespace engine {
+
+/// Threads that work may keep busy and where plugins come from; the same for every verb.
+struct Context {
+  plugin::Registry* registry = nullptr;
+  int threads = 1;
+};
+
+struct PhantomRequest {
+  std::filesystem::path out;
+  int patients = 40;
+  int test_patients = 10;
+  int size = 1024;  ///< px, of the square images
+  std::uint64_t seed = 1;
+  double ring_fraction = 0.03;
+  double bent_fraction = 0.1;
+  bool overwrite = false;
+};
+
+struct TrainRequest {
+  recipe::Recipe recipe;
+  std::filesystem::path out;
+  bool resume = false;     ///< go on from the checkpoint in `out`
+  bool overwrite = false;  ///< a run folder that is there already is replaced
+};
+
+/// Which images of a run's data are looked at.
+enum class Subset { kValidation, kTrain, kTest, kAll };
+
+struct EvaluateRequest {
+  std::filesystem::path run;
+  std::optional<recipe::Recipe> recipe;  ///< instead of the run's own (with overrides); prediction settings and data
+  Subset subset = Subset::kValidation;
+};
+
+struct PredictRequest {
+  std::filesystem::path run;
+  std::optional<recipe::Recipe> recipe;
+  std::vector<std::filesystem::path> inputs;  ///< image files, in the order given
+  std::filesystem::path out;
+  std::vector<std::string> formats;  ///< "csv", "png", "overlay", "probabilities"
+  bool show_plan = false;            ///< say which way of running the model was chosen, and why
+};
+
+struct ForwardRequest {
+  recipe::Recipe recipe;
+  std::filesystem::path weights, input, output;
+  bool plain = false;  ///< the reference path only
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual nlohmann::json phantom(const PhantomRequest& request) = 0;
+  virtual nlohmann::json train(const TrainRequest& request) = 0;
+  virtual nlohmann::json evaluate(const EvaluateRequest& request) = 0;
+  virtual nlohmann::json predict(const PredictRequest& request) = 0;
+  virtual nlohmann::json forward(const ForwardRequest& request) = 0;
+  /// LibTorch, BLAS, threads, instruction set, accelerators, as they are in this process.
+  virtual nlohmann::json doctor() = 0;
+};
+
+/// Puts the threads and the BLAS in order, then loads the engine. The environment is read by libraries as they load, so
+/// nothing of it may be loaded before. Throws Error(kResources) when the engine cannot be loaded.
+std::unique_ptr<Engine> load(const Context& context);
+
+/// The entry that load() looks up.
+using CreateFunction = Engine* (*)(const Context*);
+inline constexpr const char* kCreateSymbol = "osteon_create_engine";
+
+}  // namespace engine
+}  // namespace osteon

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.hpp"
+
+#include <dlfcn.h>
+
+#include "base/error.hpp"
+#include "engine/environment.hpp"
+
+namespace osteon::engine {
+
+std::unique_ptr<Engine> load(const Context& context) {
+  Context prepared = context;
+  const NumericEnvironment environment = prepare_numeric_environment();
+  if (prepared.threads <= 0) prepared.threads = environment.threads;
+  // Not Boost.DLL: the engine is part of the program, found by the program's own run path.
+  void* library = dlopen(OSTEON_ENGINE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr)
+    throw Error(ExitCode::kResources, std::string("the engine cannot be loaded: ") + dlerror(), OSTEON_ENGINE_LIBRARY);
+  const auto create = reinterpret_cast<CreateFunction>(dlsym(library, kCreateSymbol));
+  if (create == nullptr) throw Error(ExitCode::kResources, "the engine has no entry", OSTEON_ENGINE_LIBRARY);
+  return std::unique_ptr<Engine>(create(&prepared));
+}
+
+}  // namespace osteon::engine

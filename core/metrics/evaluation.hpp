@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "metrics/confusion.hpp"
+
+namespace osteon::metrics {
+
+/// A figure per class, averaged over the images, and the mean of those over the classes: the competition's order.
+struct Summary {
+  double mean = 0.0;
+  std::vector<double> per_class;
+};
+
+/// Collects the counts of images and says what they come to. add() may be called from any thread; results do not depend
+/// on the order in which images were added. The rest is for one thread, after the last add().
+class Evaluation {
+ public:
+  explicit Evaluation(std::vector<std::string> class_names);
+
+  /// Throws Error(kData) if `image` was added before or has another number of classes.
+  void add(const std::string& image, std::vector<ClassCounts> counts);
+
+  int images() const;
+  const std::vector<std::string>& class_names() const noexcept { return class_names_; }
+  /// Counts by image name.
+  const std::map<std::string, std::vector<ClassCounts>>& rows() const noexcept { return rows_; }
+
+  /// Throw Error(kData) where there is no image.
+  Summary dice() const;
+  Summary iou() const;
+
+  /// `{"images": n, "dice": {"mean", "per_class": {name: x}}, "iou": {...}, "per_image": [{"image", "dice": {...},
+  /// "iou": {...}}]}`, classes in channel order, images by name.
+  nlohmann::ordered_json to_json() const;
+  /// RFC 4180: `image_name,class,dice,iou,intersection,predicted,truth`, a line per image and class; areas in pixels.
+  std::string to_csv() const;
+
+ private:
+  std::vector<std::string> class_names_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::vector<ClassCounts>> rows_;
+};
+
+}  // namespace osteon::metrics

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <osteon/abi/augmentation.h>
+
+#include "plugin/component.hpp"
+
+namespace osteon::plugin {
+
+/// An augmentation instance. Thread-safe.
+class Augmentation {
+ public:
+  Augmentation(LoadedComponent component, const Parameters& parameters, const ClassContext& classes, const Call& call);
+  ~Augmentation();
+  Augmentation(const Augmentation&) = delete;
+  Augmentation& operator=(const Augmentation&) = delete;
+
+  const LoadedComponent& component() const noexcept { return component_; }
+  bool geometric() const noexcept;
+  bool edits_labels() const noexcept;
+
+  /// A drawn warp; ended when it dies. Copies of `class_source` are not needed: it lives as long as this.
+  class Warp {
+   public:
+    Warp(const Augmentation* owner, const osteon_warp& warp) : owner_(owner), warp_(warp) {}
+    Warp(Warp&& other) noexcept : owner_(other.owner_), warp_(other.warp_) { other.owner_ = nullptr; }
+    Warp& operator=(Warp&&) = delete;
+    ~Warp();
+    const osteon_warp& get() const noexcept { return warp_; }
+    /// Free warps: output points (x, y interleaved) become input points. Thread-safe.
+    void map_points(std::uint64_t count, float* xy) const;
+
+   private:
+    const Augmentation* owner_;
+    osteon_warp warp_;
+  };
+
+  /// Geometric augmentations only. `class_boxes`: float32 [K, 4] or nullptr; see osteon_warp_request.
+  Warp sample_warp(const Call& call, const osteon_random_key& key, std::int64_t height, std::int64_t width,
+                   const float* class_boxes = nullptr) const;
+  /// Photometric augmentations only.
+  void apply(const Call& call, const osteon_random_key& key, const osteon_pixels& pixels) const;
+
+ private:
+  const osteon_augmentation_api& api() const noexcept { return component_.api<osteon_augmentation_api>(); }
+  LoadedComponent component_;
+  osteon_augmentation* augmentation_ = nullptr;
+};
+
+}  // namespace osteon::plugin

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/loss.hpp"
+
+#include "plugin/handle_support.hpp"
+
+namespace osteon::plugin {
+
+Loss::Loss(LoadedComponent component, const Parameters& parameters, const ClassContext& classes, const Call& call)
+    : component_(std::move(component)) {
+  const ValueArray values(component_.schema, parameters, classes);
+  const auto names = name_pointers(classes.names);
+  osteon_loss_request request{};
+  request.struct_size = sizeof request;
+  request.labels = labels_of(classes);
+  request.n_classes = static_cast<std::int64_t>(names.size());
+  request.class_names = names.data();
+  check_call(component_, "create",
+             [&](osteon_error* error) { return api().create(call.raw(), values.get(), &request, &loss_, error); });
+  if (loss_ == nullptr) misbehaved(component_, "create", "returned OK without a loss");
+}
+
+Loss::~Loss() { api().destroy(loss_); }
+
+double Loss::evaluate(const Call& call, const osteon_loss_input& input) const {
+  double value = 0;
+  check_call(component_, "evaluate",
+             [&](osteon_error* error) { return api().evaluate(call.raw(), loss_, &input, &value, error); });
+  return value;
+}
+
+}  // namespace osteon::plugin

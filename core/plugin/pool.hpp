@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+
+namespace osteon::plugin {
+
+/// Host memory for tensors, 64-byte aligned, reused: fresh pages of a large tensor cost more than many kernels on it.
+///
+/// Blocks come in size classes, at most an eighth larger than asked for. Freed blocks are kept up to a limit; what is over
+/// it goes back to the system. All functions are thread-safe.
+class MemoryPool {
+ public:
+  explicit MemoryPool(std::size_t keep_bytes);
+  ~MemoryPool();
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+
+  /// nullptr when the system has no memory left.
+  void* take(std::size_t bytes) noexcept;
+  void give_back(void* block) noexcept;
+
+  /// Bytes of free blocks that are kept.
+  std::size_t kept() const noexcept;
+
+  /// The size of the block that a request gets.
+  static std::size_t block_size(std::size_t bytes) noexcept;
+
+ private:
+  struct State;
+  State* state_;
+};
+
+/// The pool behind `osteon_call::allocate`; lives as long as the process, because tensors may.
+MemoryPool& host_pool();
+
+}  // namespace osteon::plugin

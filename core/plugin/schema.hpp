@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace osteon::plugin {
+
+/// The kinds of component that a plugin library can hold.
+enum class Kind { kModel, kLoss, kAugmentation, kPostprocessor, kEnsembler };
+
+/// "model", "loss", "augmentation", "postprocessor", "ensembler".
+const char* to_string(Kind kind) noexcept;
+/// The inverse of to_string; nullopt for any other text.
+std::optional<Kind> kind_from_string(const std::string& text) noexcept;
+
+/// The types a parameter can have. A FloatRange is two floats, low <= high. Predictor names another recipe or run;
+/// Classes are class names, checked against the data's.
+enum class ParameterType { kBool, kInt, kFloat, kString, kChoice, kFloatRange, kPath, kPredictor, kClasses };
+
+/// "bool", "int", "float", "string", "choice", "float_range", "path", "predictor", "classes".
+const char* to_string(ParameterType type) noexcept;
+std::optional<ParameterType> parameter_type_from_string(const std::string& text) noexcept;
+
+/// A typed parameter value. Scalars hold one element; `[low, high]` ranges hold two floats; lists hold any number.
+/// String, Choice, Path, Predictor and Classes hold strings.
+using ParameterValue =
+    std::variant<std::vector<bool>, std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
+
+/// One parameter of a component, as its plugin publishes it.
+struct ParameterSpec {
+  std::string name;
+  ParameterType type = ParameterType::kInt;
+  bool list = false;                            ///< a list of `type`; Classes is always a list, and says so here
+  std::string doc;                              ///< one line
+  std::string unit;                             ///< "px", "degrees", ...; empty when it has none
+  std::optional<ParameterValue> default_value;  ///< nullopt: the recipe must give it
+  double minimum = -std::numeric_limits<double>::infinity();  ///< inclusive; ints and floats, each element of a list
+  double maximum = std::numeric_limits<double>::infinity();   ///< inclusive
+  std::uint64_t min_count = 0;                                ///< elements of a list
+  std::uint64_t max_count = std::numeric_limits<std::uint64_t>::max();
+  std::vector<std::string> choices;  ///< Choice only
+  std::vector<std::string> aliases;  ///< deprecated names that still work, with a warning
+};
+
+/// What a plugin says of one component before anything of it is created.
+struct ComponentSchema {
+  std::string name;       ///< what recipes write after `plugin =`
+  Kind kind = Kind::kModel;
+  std::string version;    ///< of the component, semantic
+  std::string doc;        ///< one paragraph
+  std::string reference;  ///< the paper or source it follows; may be empty
+  std::vector<ParameterSpec> parameters;
+};
+
+/// Parameter values in schema order, defaults filled in: what a component is created from.
+using Parameters = std::vector<ParameterValue>;
+
+}  // namespace osteon::plugin

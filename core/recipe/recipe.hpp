@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugin/schema.hpp"
+
+namespace osteon::recipe {
+
+/// A place in a recipe. `file` is a path, or "--set" / "environment NAME" / "default" / "schema of PLUGIN" for values
+/// that no file gave; line and column are 1-based, 0 when there are none.
+struct Location {
+  std::string file;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+/// A plugin as a recipe names it, its parameters complete and typed.
+struct Component {
+  plugin::Kind kind = plugin::Kind::kModel;
+  std::string plugin;
+  plugin::Parameters parameters;  ///< in the order of the plugin's schema, defaults filled in
+  Location location;              ///< of the table
+};
+
+/// `[data]`: what is read, how it is split and what the model sees of it.
+struct DataSection {
+  std::string layout;                 ///< "boostcamp", "index_png" or "class_png"
+  std::filesystem::path root;         ///< resolved against the recipe's folder
+  std::string kind = "multilabel";    ///< "multilabel" (sigmoid) or "multiclass" (softmax, arg max)
+  std::vector<std::string> classes;   ///< in channel order
+  std::vector<int> mirrored;          ///< class that class c becomes in a mirrored image; empty: itself
+  std::vector<int> image_size;        ///< {height, width} in px; one number in the recipe means a square
+  int channels = 3;                   ///< 1 or 3, what the model sees; a grey image is repeated, colour is made grey
+  std::vector<double> mean;           ///< per channel on 0..1 intensities; empty: 0
+  std::vector<double> std;            ///< per channel; empty: 1
+  int ignore_index = 255;             ///< index_png only: pixels of this value are invalid
+  int folds = 5;                      ///< patient-grouped k-fold
+  int fold = 0;                       ///< the fold that validates; training uses the others
+  std::int64_t seed = 21;             ///< of the split
+  std::string on_broken = "fail";     ///< "fail": a broken image or annotation stops; "skip": it is named and counted
+  int workers = 2;                    ///< loader threads, 0: load in the caller
+  int prefetch = 4;                   ///< batches that may wait; bounds the loader's memory
+  int cache_mb = 0;                   ///< memory for decoded images in MiB, 0: none
+};
+
+/// `[model]`.
+struct ModelSection {
+  Component component;
+  std::filesystem::path weights;  ///< safetensors to start from; empty: none
+  bool strict = false;            ///< missing, unexpected or misshapen weights are an error
+};
+
+/// One `[[augment]]`: a plugin, or a group of steps.
+struct AugmentStep {
+  std::string group;              ///< "", "one_of", "some_of" or "sequence"
+  double p = 1.0;                 ///< probability of the step; inside one_of and some_of a weight of the choice
+  int count = 1;                  ///< some_of: how many of the steps
+  Component component;            ///< when group is empty
+  std::vector<AugmentStep> steps; ///< when it is not: `[[augment.steps]]`
+  Location location;
+};
+
+/// One `[[loss]]`; the training loss is the weighted sum.
+struct LossTerm {
+  double weight = 1.0;
+  Component component;
+};
+
+/// `[train.optimizer]`.
+struct OptimizerSection {
+  std::string name = "adamw";
+  double lr = 1e-4;
+  double weight_decay = 1e-2;
+  std::vector<double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+};
+
+/// `[train.scheduler]`.
+struct SchedulerSection {
+  std::string name = "cosine";  ///< "cosine" or "constant"
+  double min_lr = 0.0;
+  double warmup_epochs = 0.0;   ///< linear from 0
+  std::string step = "epoch";   ///< "epoch" or "iteration"
+};
+
+/// `[train]`.
+struct TrainSection {
+  int epochs = 1;
+  int batch_size = 1;
+  int accumulate = 1;              ///< micro-batches per optimizer step
+  std::string precision = "fp32";  ///< "fp32" or "amp" (fp16 on CUDA, bf16 on the CPU)
+  std::string device = "auto";     ///< "auto", "cpu", "cuda" or "cuda:N"
+  std::int64_t seed = 21;
+  int validate_every = 1;          ///< epochs; 0: only after the last
+  double gradient_clip = 0.0;      ///< greatest norm of all gradients together; 0: none
+  double ema = 0.0;                ///< decay of the moving average of weights that is kept; 0: none
+  int checkpoint_every = 1;        ///< epochs
+  std::map<std::string, double> head_weights;  ///< by the model's output name; others keep the model's own weight
+  OptimizerSection optimizer;
+  SchedulerSection scheduler;
+};
+
+/// `[predict]`.
+struct PredictSection {
+  double threshold = 0.5;
+  std::map<std::string, double> thresholds;  ///< by class name, over `threshold`
+  int batch_size = 1;
+  std::vector<Component> post;               ///< `[[predict.post]]`: the first is next to the model, the last is outermost
+};
+
+/// One `[[ensemble.member]]`.
+struct Member {
+  std::filesystem::path run;
+  Location location;
+};
+
+/// `[ensemble]`: a recipe with members instead of a model.
+struct EnsembleSection {
+  Component component;
+  std::vector<Member> members;
+};
+
+/// A recipe, fully resolved: `extends`, overrides and environment variables applied, defaults filled in, every plugin's
+/// parameters complete. Exactly one of `model` and `ensemble` is there.
+struct Recipe {
+  std::string name;
+  std::string description;
+  DataSection data;
+  std::optional<ModelSection> model;
+  std::optional<EnsembleSection> ensemble;
+  std::vector<AugmentStep> augment;
+  std::vector<LossTerm> loss;
+  TrainSection train;
+  PredictSection predict;
+  std::string resolved_toml;  ///< reads back to this same recipe, without `extends`; what a run folder keeps
+};
+
+}  // namespace osteon::recipe

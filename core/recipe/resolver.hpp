@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "recipe/fields.hpp"
+#include "recipe/load.hpp"
+#include "recipe/node.hpp"
+
+namespace osteon::recipe {
+
+/// Turns a merged tree into a Recipe, noting every value's origin and every problem. One use.
+class Resolver {
+ public:
+  Resolver(const Node& root, const LoadOptions& options, Problems& problems)
+      : root_(root), options_(options), problems_(problems) {}
+
+  /// Whatever could be resolved; complete only when no problem was added.
+  LoadedRecipe resolve();
+
+ private:
+  void check_top_level();
+  void read_section(const Section& section, const Node* table, bool needed, const std::set<std::string>& also_known);
+  void read_field(const Field& field, const Node* table, const std::string& prefix);
+  void read_map(const MapField& field, const Node* table, const std::string& prefix);
+  void read_data();
+  void read_mirrored(const Node* node);
+  void read_model();
+  void read_losses();
+  AugmentStep read_step(const Node& node, const std::string& key);
+  void read_augment();
+  void read_post();
+  void read_ensemble();
+  std::vector<const Node*> tables_of(const Node* node, const std::string& key);
+
+  /// A component and its parameters; `host_keys` are read by the caller.
+  Component read_component(plugin::Kind kind, const Node& table, const std::string& key, const std::set<std::string>& host_keys);
+  const plugin::ComponentSchema* find_schema(plugin::Kind kind, const Node& name, const std::string& key);
+  void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key, Component& component);
+  void refuse_unknown(const Node& table, const std::string& key, const std::set<std::string>& known);
+  void note(const std::string& key, const std::string& value, const std::string& from);
+
+  void check_across();
+  const Location& place(const std::string& path) const;
+
+  const Node& root_;
+  const LoadOptions& options_;
+  Problems& problems_;
+  LoadedRecipe result_;
+};
+
+/// The recipe as TOML without `extends`: what a run folder keeps. Reads back to the same recipe.
+std::string resolved_toml(const std::vector<Origin>& origins);
+
+}  // namespace osteon::recipe

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recipe/value.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/suggest.hpp"
+
+namespace osteon::recipe {
+namespace {
+
+using plugin::ParameterSpec;
+using plugin::ParameterType;
+using plugin::ParameterValue;
+
+class Reader {
+ public:
+  Reader(const ParameterSpec& spec, const std::string& key, Problems& problems) : spec_(spec), key_(key), problems_(problems) {}
+
+  std::optional<ParameterValue> read(const Node& node) {
+    if (spec_.type == ParameterType::kFloatRange && !spec_.list) return range(node);
+    if (!spec_.list) return assemble({&node, 1});
+    if (!node.is_array()) return wrong_type(node);
+    const std::size_t count = node.array().size();
+    if (count < spec_.min_count || count > spec_.max_count) {
+      problems_.add(node.location, key_, fmt::format("'{}' has {} elements, expected {}", key_, count, expected_text(spec_)));
+      return std::nullopt;
+    }
+    return assemble({node.array().data(), count});
+  }
+
+ private:
+  struct Elements {
+    const Node* first;
+    std::size_t count;
+  };
+
+  std::optional<ParameterValue> wrong_type(const Node& node) {
+    problems_.add(node.location, key_, fmt::format("'{}' is {}, expected {}", key_, type_name(node), expected_text(spec_)));
+    return std::nullopt;
+  }
+
+  std::optional<ParameterValue> range(const Node& node) {
+    if (!node.is_array() || node.array().size() != 2) return wrong_type(node);
+    std::vector<double> ends;
+    if (!numbers({node.array().data(), 2}, ends)) return std::nullopt;
+    if (ends[0] > ends[1]) {
+      problems_.add(node.location, key_, fmt::format("'{}' runs from {} down to {}; the low end comes first", key_, ends[0], ends[1]));
+      return std::nullopt;
+    }
+    return ParameterValue(ends);
+  }
+
+  std::optional<ParameterValue> assemble(Elements elements) {
+    switch (spec_.type) {
+      case ParameterType::kBool: {
+        std::vector<bool> values;
+        for (std::size_t i = 0; i < elements.count; ++i) {
+          const bool* value = elements.first[i].as<bool>();
+          if (value == nullptr) return wrong_type(elements.first[i]);
+          values.push_back(*value);
+        }
+        return ParameterValue(values);
+      }
+      case ParameterType::kInt: {
+        std::vector<std::int64_t> values;
+        for (std::size_t i = 0; i < elements.count; ++i) {
+          const std::int64_t* value = elements.first[i].as<std::int64_t>();
+          if (value == nullptr) return wrong_type(elements.first[i]);
+          if (!within(elements.first[i], static_cast<double>(*value))) return std::nullopt;
+          values.push_back(*value);
+        }
+        return ParameterValue(values);
+      }
+      case ParameterType::kFloat:
+      case ParameterType::kFloatRange: {
+        std::vector<double> values;
+        if (!numbers(elements, values)) return std::nullopt;
+        return ParameterValue(values);
+      }
+      default: return strings(elements);
+    }
+  }
+
+  bool numbers(Elements elements, std::vector<double>& values) {
+    for (std::size_t i = 0; i < elements.count; ++i) {
+      const Node& node = elements.first[i];
+      const double* number = node.as<double>();
+      const std::int64_t* integer = node.as<std::int64_t>();
+      if (number == nullptr && integer == nullptr) {
+        wrong_type(node);
+        return false;
+      }
+      const double value = number != nullptr ? *number : static_cast<double>(*integer);
+      if (!std::isfinite(value)) {
+        problems_.add(node.location, key_, fmt::format("'{}' is not a finite number", key_));
+        return false;
+      }
+      if (!within(node, value)) return false;
+      values.push_back(value);
+    }
+    return true;
+  }
+
+  bool within(const Node& node, double value) {
+    if (value >= spec_.minimum && value <= spec_.maximum) return true;
+    problems_.add(node.location, key_, fmt::format("'{}' is {}, expected {}", key_, value, expected_text(spec_)));
+    return false;
+  }
+
+  std::optional<ParameterValue> strings(Elements elements) {
+    std::vector<std::string> values;
+    for (std::size_t i = 0; i < elements.count; ++i) {
+      const Node& node = elements.first[i];
+      const std::string* value = node.as<std::string>();
+      if (value == nullptr) return wrong_type(node);
+      if (spec_.type == ParameterType::kChoice &&
+          std::find(spec_.choices.begin(), spec_.choices.end(), *value) == spec_.choices.end()) {
+        const std::string guess = nearest(*value, spec_.choices);
+        problems_.add(node.location, key_, fmt::format("'{}' is '{}', expected {}", key_, *value, expected_text(spec_)),
+                      guess.empty() ? "" : "did you mean '" + guess + "'?");
+        return std::nullopt;
+      }
+      const bool is_path = spec_.type == ParameterType::kPath || spec_.type == ParameterType::kPredictor;
+      if (is_path && !value->empty())
+        values.push_back(std::filesystem::absolute(std::filesystem::path(node.folder) / *value).lexically_normal().string());
+      else
+        values.push_back(*value);
+    }
+    return ParameterValue(values);
+  }
+
+  const ParameterSpec& spec_;
+  const std::string& key_;
+  Problems& problems_;
+};
+
+template <class T, class Text>
+std::string list_text(const std::vector<T>& values, bool list, const Text& text) {
+  if (!list && values.size() == 1) return text(values[0]);
+  std::string result = "[";
+  for (std::size_t i = 0; i < values.size(); ++i) result += (i ? ", " : "") + text(values[i]);
+  return result + "]";
+}
+
+}  // namespace
+
+std::optional<ParameterValue> read_value(const Node& node, const ParameterSpec& spec, const std::string& key,
+                                         Problems& problems) {
+  return Reader(spec, key, problems).read(node);
+}
+
+std::string toml_string(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      (result += '\\') += c;
+    else if (c == '\n')
+      result += "\\n";
+    else if (c == '\t')
+      result += "\\t";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      result += fmt::format("\\u{:04X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    else
+      result += c;
+  }
+  return result + "\"";
+}
+
+std::string toml_float(double value) {
+  std::string text = fmt::format("{}", value);  // the shortest that reads back to the same number
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string toml_text(const ParameterValue& value, const ParameterSpec& spec) {
+  if (const auto* bools = std::get_if<std::vector<bool>>(&value)) {
+    const std::vector<char> flags(bools->begin(), bools->end());
+    return list_text(flags, spec.list, [](char flag) { return std::string(flag ? "true" : "false"); });
+  }
+  if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&value))
+    return list_text(*ints, spec.list, [](std::int64_t number) { return std::to_string(number); });
+  if (const auto* floats = std::get_if<std::vector<double>>(&value))
+    return list_text(*floats, spec.list || spec.type == ParameterType::kFloatRange, toml_float);
+  // `$` is special in recipes' strings, and this text is to read back as it is.
+  return list_text(std::get<std::vector<std::string>>(value), spec.list, [](const std::string& text) {
+    std::string escaped;
+    for (const char c : text) escaped += c == '$' ? std::string("$$") : std::string(1, c);
+    return toml_string(escaped);
+  });
+}
+
+std::string expected_text(const ParameterSpec& spec) {
+  static const char* const kOne[] = {"true or false", "an integer", "a number", "a string",    "one of ",
+                                     "a range [low, high]", "a path",   "a predictor's path", "class names"};
+  static const char* const kMany[] = {"booleans", "integers", "numbers", "strings",    "values out of ",
+                                      "ranges",   "paths",    "paths of predictors", "class names"};
+  const auto type = static_cast<std::size_t>(spec.type);
+  std::string text = spec.list ? std::string("a list of ") : std::string();
+  if (spec.list) {
+    if (spec.min_count == spec.max_count)
+      text += fmt::format("{} ", spec.min_count);
+    else if (spec.max_count != std::numeric_limits<std::uint64_t>::max())
+      text += fmt::format("{} to {} ", spec.min_count, spec.max_count);
+    else if (spec.min_count > 0)
+      text += fmt::format("at least {} ", spec.min_count);
+  }
+  text += spec.list ? kMany[type] : kOne[type];
+  if (spec.type == ParameterType::kChoice) text += fmt::format("{}", fmt::join(spec.choices, ", "));
+  const bool low = std::isfinite(spec.minimum), high = std::isfinite(spec.maximum);
+  if (low && high)
+    text += fmt::format(" between {} and {}", spec.minimum, spec.maximum);
+  else if (low)
+    text += fmt::format(" of at least {}", spec.minimum);
+  else if (high)
+    text += fmt::format(" of at most {}", spec.maximum);
+  if (!spec.unit.empty()) text += " (" + spec.unit + ")";
+  return text;
+}
+
+}  // namespace osteon::recipe

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "plugin/component.hpp"
+
+namespace osteon::run {
+
+/// A run: a folder that holds everything needed to use or repeat a training.
+///
+///     recipe.toml              the recipe, fully resolved
+///     run.json                 when, with what (program, LibTorch, BLAS, threads, plugins with version and SHA-256), how it ended
+///     model.safetensors        the weights to predict with
+///     checkpoint.safetensors   what `train --resume` goes on from: weights, optimizer, averages, position
+///     metrics.jsonl            one line per epoch
+///     evaluation.json, .csv    written by `evaluate`
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {}
+
+  const std::filesystem::path& root() const noexcept { return root_; }
+  std::filesystem::path recipe() const { return root_ / "recipe.toml"; }
+  std::filesystem::path info() const { return root_ / "run.json"; }
+  std::filesystem::path model() const { return root_ / "model.safetensors"; }
+  std::filesystem::path checkpoint() const { return root_ / "checkpoint.safetensors"; }
+  std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
+  std::filesystem::path evaluation(const std::string& extension) const { return root_ / ("evaluation." + extension); }
+
+  /// Throws Error(kData) that says what is missing when this is no run folder, or one whose training never got as far as
+  /// weights.
+  void check_usable() const;
+
+  nlohmann::json read_info() const;
+  void write_info(const nlohmann::json& info) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+/// Name, kind, version, path and SHA-256 of a plugin that a run used.
+nlohmann::json plugin_record(const plugin::LoadedComponent& component);
+
+/// Lines of metrics.jsonl. Appending flushes each line; a resumed run first cuts the file back to the epochs it keeps.
+class MetricsLog {
+ public:
+  explicit MetricsLog(std::filesystem::path path) : path_(std::move(path)) {}
+  void append(const nlohmann::json& line) const;
+  /// Keeps the lines whose "epoch" is at most `epoch`.
+  void keep_up_to(std::int64_t epoch) const;
+  std::vector<nlohmann::json> read() const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace osteon::run

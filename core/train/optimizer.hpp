@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/optim/optimizer.h>
+
+#include "recipe/recipe.hpp"
+#include "train/parameters.hpp"
+
+namespace osteon::train {
+
+/// A tensor of training state under a name, as a checkpoint keeps it.
+using NamedState = std::vector<std::pair<std::string, torch::Tensor>>;
+
+/// The recipe's optimizer over a model's parameters.
+///
+/// "adamw": Loshchilov and Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101; LibTorch's implementation.
+class Optimizer {
+ public:
+  Optimizer(const recipe::OptimizerSection& options, const std::vector<HostTensor>& tensors);
+
+  /// One step with this learning rate on the gradients as they are.
+  void step(double learning_rate);
+
+  /// Everything the next step depends on but the parameters. Tensors share memory with the optimizer.
+  NamedState state() const;
+  /// Takes a state that state() gave, of the same parameters. Throws Error(kData) when one is missing or misshapen.
+  void load(const NamedState& state);
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<torch::Tensor> leaves_;
+  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+};
+
+}  // namespace osteon::train

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "plugin/model.hpp"
+
+namespace osteon::train {
+
+/// A model's tensor as LibTorch sees it: the same memory, which the model owns.
+struct HostTensor {
+  std::string name;
+  bool parameter = false;
+  torch::Tensor value;
+  torch::Tensor grad;  ///< undefined for buffers
+};
+
+/// All tensors of `model`, in its order. Valid until the model moves or dies.
+std::vector<HostTensor> host_tensors(plugin::Model& model);
+
+/// The parameters among them, as leaves whose `.grad()` is the model's gradient buffer: what optimizers take.
+std::vector<torch::Tensor> trainable_leaves(const std::vector<HostTensor>& tensors);
+
+void zero_gradients(const std::vector<HostTensor>& tensors);
+
+/// Whether all gradients are finite. One pass over the gradients.
+bool gradients_are_finite(const std::vector<HostTensor>& tensors);
+
+/// Multiplies all gradients by `factor`.
+void scale_gradients(const std::vector<HostTensor>& tensors, double factor);
+
+/// Euclidean norm of all gradients together.
+double gradient_norm(const std::vector<HostTensor>& tensors);
+
+}  // namespace osteon::train

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/safetensors_header.hpp"
+
+#include <iterator>
+#include <limits>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+
+namespace osteon::weights {
+namespace {
+
+/// Walks over the text and tells how far the parser has read, which its events do not.
+class CountingIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  CountingIterator(const char* at, const char** reached) : at_(at), reached_(reached) {}
+  reference operator*() const { return *at_; }
+  CountingIterator& operator++() {
+    ++at_;
+    if (reached_ != nullptr) *reached_ = at_;
+    return *this;
+  }
+  CountingIterator operator++(int) {
+    CountingIterator before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
+  bool operator!=(const CountingIterator& other) const { return at_ != other.at_; }
+
+ private:
+  const char* at_;
+  const char** reached_;
+};
+
+/// Takes the parser's events and accepts the one structure that the format has. Nothing nests deeper than it knows, so
+/// a hostile header costs no more memory than its own size.
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  HeaderReader(std::string_view json, std::uint64_t base, const std::string& path)
+      : json_(json), base_(base), path_(path), reached_(json.data()) {}
+
+  const char** reached() { return &reached_; }
+  Header take() { return std::move(header_); }
+
+  bool start_object(std::size_t) override {
+    if (state_ == State::kStart) return enter(State::kTop);
+    if (state_ == State::kTop && key_ == "__metadata__") return enter(State::kMetadata);
+    if (state_ == State::kTop) return start_entry();
+    return refuse_value("an object");
+  }
+  bool end_object() override {
+    if (state_ == State::kEntry) {
+      if (!seen_.count("dtype") || !seen_.count("shape") || !seen_.count("data_offsets"))
+        fail("tensor '" + header_.entries.back().name + "' needs all of dtype, shape and data_offsets",
+             header_.entries.back().offset - base_);
+      return enter(State::kTop);
+    }
+    return enter(state_ == State::kMetadata ? State::kTop : State::kDone);
+  }
+
+  bool key(std::string& text) override {
+    key_ = text;
+    if (state_ == State::kTop) {
+      // The text of the key stands at the first quote after the last event, which was `{` or `}`.
+      key_offset_ = json_.find('"', after_last_event_);
+      if (!names_.insert(text).second) fail("'" + text + "' is there twice", key_offset_);
+    } else if (state_ == State::kMetadata) {
+      if (header_.metadata.count(text)) fail("__metadata__ has the key '" + text + "' twice");
+    } else {
+      if (text != "dtype" && text != "shape" && text != "data_offsets")
+        fail("tensor '" + header_.entries.back().name + "' has the key '" + text +
+             "'; the format knows dtype, shape and data_offsets");
+      if (!seen_.insert(text).second) fail("tensor '" + header_.entries.back().name + "' has " + text + " twice");
+    }
+    return true;
+  }
+
+  bool string(std::string& text) override {
+    if (state_ == State::kMetadata) {
+      header_.metadata.emplace(key_, text);
+      return true;
+    }
+    if (state_ != State::kEntry || key_ != "dtype") return refuse_value("a string");
+    header_.entries.back().dtype = text;
+    return true;
+  }
+
+  bool start_array(std::size_t) override {
+    if (state_ != State::kEntry || key_ == "dtype") return refuse_value("a list");
+    offsets_ = 0;
+    return enter(key_ == "shape" ? State::kShape : State::kOffsets);
+  }
+  bool end_array() override {
+    if (state_ == State::kOffsets && offsets_ != 2)
+      fail("data_offsets of '" + header_.entries.back().name + "' has " + std::to_string(offsets_) +
+           " numbers; a begin and an end were expected");
+    return enter(State::kEntry);
+  }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    HeaderEntry* entry = header_.entries.empty() ? nullptr : &header_.entries.back();
+    if (state_ == State::kShape) {
+      if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        fail("shape of '" + entry->name + "' has the size " + std::to_string(value));
+      entry->shape.push_back(static_cast<std::int64_t>(value));
+      return true;
+    }
+    if (state_ != State::kOffsets) return refuse_value("a number");
+    if (offsets_ == 0) entry->begin = value;
+    if (offsets_ == 1) entry->end = value;
+    ++offsets_;
+    return true;
+  }
+  bool number_integer(number_integer_t) override { return refuse_value("a negative number"); }
+  bool number_float(number_float_t, const string_t& text) override { return refuse_value("the number " + text); }
+  bool null() override { return refuse_value("null"); }
+  bool boolean(bool) override { return refuse_value("a truth value"); }
+  bool binary(binary_t&) override { return refuse_value("binary data"); }
+
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error ...": what counts stands last.
+    const std::string text = error.what();
+    const std::size_t cut = text.find(": ");
+    fail("the header is no JSON: " + (cut == std::string::npos ? text : text.substr(cut + 2)),
+         position > 0 ? position - 1 : 0);
+  }
+
+ private:
+  enum class State { kStart, kTop, kMetadata, kEntry, kShape, kOffsets, kDone };
+
+  bool start_entry() {
+    HeaderEntry& entry = header_.entries.emplace_back();
+    entry.name = key_;
+    entry.offset = base_ + key_offset_;
+    seen_.clear();
+    return enter(State::kEntry);
+  }
+  bool enter(State next) {
+    state_ = next;
+    after_last_event_ = position();
+    return true;
+  }
+  std::size_t position() const { return static_cast<std::size_t>(reached_ - json_.data()); }
+
+  [[noreturn]] bool refuse_value(const std::string& what) const {
+    switch (state_) {
+      case State::kStart:
+        fail("the header is " + what + "; an object was expected");
+      case State::kTop:
+        fail("'" + key_ + "' is " + what + "; an object was expected");
+      case State::kMetadata:
+        fail("__metadata__ '" + key_ + "' is " + what + "; a string was expected");
+      case State::kShape:
+      case State::kOffsets:
+        fail(key_ + " of '" + header_.entries.back().name + "' has " + what + "; whole numbers from 0 were expected");
+      default:
+        fail(key_ + " of '" + header_.entries.back().name + "' is " + what + "; " +
+             (key_ == "dtype" ? "a string" : "a list") + " was expected");
+    }
+  }
+  [[noreturn]] void fail(const std::string& message) const {
+    const std::size_t at = position();
+    fail(message, at > 0 ? at - 1 : 0);
+  }
+  [[noreturn]] void fail(const std::string& message, std::uint64_t at) const {
+    throw Error(ExitCode::kData, message, path_ + ":" + std::to_string(base_ + at));
+  }
+
+  std::string_view json_;
+  std::uint64_t base_;
+  const std::string& path_;
+  const char* reached_;
+  State state_ = State::kStart;
+  std::string key_;
+  std::size_t key_offset_ = 0, after_last_event_ = 0;
+  std::set<std::string> names_;  ///< keys of the header
+  std::set<std::string> seen_;   ///< keys of the entry being read
+  int offsets_ = 0;
+  Header header_;
+};
+
+}  // namespace
+
+Header parse_header(std::string_view json, std::uint64_t base, const std::string& path) {
+  HeaderReader reader(json, base, path);
+  const CountingIterator begin(json.data(), reader.reached()), end(json.data() + json.size(), nullptr);
+  nlohmann::json::sax_parse(begin, end, &reader);
+  return reader.take();
+}
+
+}  // namespace osteon::weights

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/state.hpp"
+
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <unordered_map>
+
+#include <osteon/sdk/half.hpp>
+
+#include "base/error.hpp"
+
+namespace osteon::weights {
+namespace {
+
+struct TypeName {
+  osteon_dtype type;
+  const char* name;
+};
+constexpr TypeName kTypes[] = {
+    {{OSTEON_DTYPE_FLOAT, 32, 1}, "F32"}, {{OSTEON_DTYPE_FLOAT, 16, 1}, "F16"}, {{OSTEON_DTYPE_BFLOAT, 16, 1}, "BF16"},
+    {{OSTEON_DTYPE_FLOAT, 64, 1}, "F64"}, {{OSTEON_DTYPE_INT, 64, 1}, "I64"},   {{OSTEON_DTYPE_INT, 32, 1}, "I32"},
+    {{OSTEON_DTYPE_INT, 16, 1}, "I16"},   {{OSTEON_DTYPE_INT, 8, 1}, "I8"},     {{OSTEON_DTYPE_UINT, 64, 1}, "U64"},
+    {{OSTEON_DTYPE_UINT, 32, 1}, "U32"},  {{OSTEON_DTYPE_UINT, 16, 1}, "U16"},  {{OSTEON_DTYPE_UINT, 8, 1}, "U8"}};
+
+std::string dtype_name(const plugin::NamedTensor& tensor) {
+  for (const TypeName& type : kTypes)
+    if (sdk::operator==(type.type, tensor.value->dtype)) return type.name;
+  throw std::invalid_argument("tensor '" + tensor.name + "' is " + sdk::to_string(tensor.value->dtype) +
+                              ", for which safetensors has no dtype");
+}
+
+bool is_float(const std::string& dtype) {
+  return dtype == "F32" || dtype == "F16" || dtype == "BF16" || dtype == "F64";
+}
+
+template <class T>
+T unaligned(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+double read_float(const std::string& dtype, const std::byte* at) {
+  if (dtype == "F64") return unaligned<double>(at);
+  if (dtype == "F32") return static_cast<double>(unaligned<float>(at));
+  const auto bits = unaligned<std::uint16_t>(at);
+  return static_cast<double>(dtype == "F16" ? sdk::float_from_half(bits) : sdk::float_from_bfloat(bits));
+}
+
+void write_float(const std::string& dtype, double value, std::byte* at) {
+  const auto put = [at](auto typed) { std::memcpy(at, &typed, sizeof typed); };
+  if (dtype == "F64") put(value);
+  if (dtype == "F32") put(static_cast<float>(value));
+  if (dtype == "F16") put(sdk::half_from_float(static_cast<float>(value)));
+  if (dtype == "BF16") put(sdk::bfloat_from_float(static_cast<float>(value)));
+}
+
+/// Calls `visit(index in row-major order, address)` for every element of a strided view.
+template <class Visit>
+void for_each_element(const osteon_tensor_view& view, Visit&& visit) {
+  const std::int64_t count = sdk::element_count(view), size = view.dtype.bits / 8;
+  std::vector<std::int64_t> at(static_cast<std::size_t>(view.ndim), 0);
+  std::int64_t offset = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    visit(i, static_cast<std::byte*>(view.data) + offset * size);
+    for (std::int32_t d = view.ndim - 1; d >= 0; --d) {
+      const auto digit = static_cast<std::size_t>(d);
+      offset += view.strides[d];
+      if (++at[digit] < view.shape[d]) break;
+      offset -= view.strides[d] * view.shape[d];
+      at[digit] = 0;
+    }
+  }
+}
+
+void copy_into(const TensorData& from, const plugin::NamedTensor& to) {
+  const osteon_tensor_view& view = *to.value;
+  const std::string dtype = dtype_name(to);
+  if (from.dtype == dtype && sdk::is_contiguous(view)) {
+    if (from.size > 0) std::memcpy(view.data, from.data, from.size);
+    return;
+  }
+  const auto from_size = static_cast<std::int64_t>(*dtype_bits(from.dtype) / 8);
+  const std::size_t to_size = view.dtype.bits / 8u;
+  for_each_element(view, [&](std::int64_t i, std::byte* at) {
+    const std::byte* source = from.data + i * from_size;
+    if (from.dtype == dtype)
+      std::memcpy(at, source, to_size);
+    else
+      write_float(dtype, read_float(from.dtype, source), at);
+  });
+}
+
+std::string shape_text(const std::string& dtype, const std::vector<std::int64_t>& shape) {
+  std::string text = dtype + " [";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+std::vector<std::int64_t> shape_of(const plugin::NamedTensor& tensor) {
+  return {tensor.value->shape, tensor.value->shape + tensor.value->ndim};
+}
+
+void require_cpu(const plugin::NamedTensor& tensor) {
+  if (tensor.value->device.type != OSTEON_DEVICE_CPU)
+    throw std::invalid_argument("tensor '" + tensor.name + "' is not on the CPU; move the model there first");
+}
+
+/// Compares, and calls `fits(file tensor, plugin tensor)` for each pair that fits.
+template <class Fits>
+LoadReport compare(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors, Fits&& fits) {
+  std::unordered_map<std::string, const TensorData*> by_name;
+  for (const TensorData& tensor : file) by_name.emplace(tensor.name, &tensor);
+  LoadReport report;
+  for (const plugin::NamedTensor& tensor : tensors) {
+    require_cpu(tensor);
+    const auto found = by_name.find(tensor.name);
+    if (found == by_name.end()) {
+      report.missing.push_back(tensor.name);
+      continue;
+    }
+    const TensorData& from = *found->second;
+    const std::string dtype = dtype_name(tensor);
+    if (from.shape != shape_of(tensor) || (from.dtype != dtype && !(is_float(from.dtype) && is_float(dtype)))) {
+      report.misshapen.push_back(
+          {tensor.name, shape_text(from.dtype, from.shape), shape_text(dtype, shape_of(tensor))});
+    } else {
+      fits(from, tensor);
+      report.loaded.push_back(tensor.name);
+    }
+    by_name.erase(found);
+  }
+  for (const TensorData& tensor : file)
+    if (by_name.count(tensor.name) != 0) report.unexpected.push_back(tensor.name);
+  return report;
+}
+
+/// "3 tensors are missing: a, b, c" with at most five names, and how many more there are.
+void append_line(std::string& text, const std::vector<std::string>& names, const char* what) {
+  constexpr std::size_t kShown = 5;
+  if (names.empty()) return;
+  if (!text.empty()) text += "\n";
+  text += std::to_string(names.size()) + (names.size() == 1 ? " tensor " : " tensors ") + what + ": ";
+  for (std::size_t i = 0; i < names.size() && i < kShown; ++i) text += (i ? ", " : "") + names[i];
+  if (names.size() > kShown) text += ", and " + std::to_string(names.size() - kShown) + " more";
+}
+
+}  // namespace
+
+std::string LoadReport::text() const {
+  std::string text;
+  std::vector<std::string> differences;
+  for (const Mismatch& m : misshapen) differences.push_back(m.name + " (file " + m.file + ", model " + m.model + ")");
+  append_line(text, missing, "of the model not in the file");
+  append_line(text, unexpected, "of the file not in the model");
+  append_line(text, differences, "of another shape or type");
+  return text;
+}
+
+LoadReport compare_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors) {
+  return compare(file, tensors, [](const TensorData&, const plugin::NamedTensor&) {});
+}
+
+LoadReport load_matching_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors) {
+  return compare(file, tensors, copy_into);
+}
+
+void load_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors,
+                const std::string& where) {
+  const LoadReport report = compare_state(file, tensors);
+  if (!report.complete()) throw Error(ExitCode::kData, "the weights do not fit the model\n" + report.text(), where);
+  load_matching_state(file, tensors);
+}
+
+CollectedState collect_state(const std::vector<plugin::NamedTensor>& tensors) {
+  CollectedState state;
+  for (const plugin::NamedTensor& tensor : tensors) {
+    require_cpu(tensor);
+    const osteon_tensor_view& view = *tensor.value;
+    const std::uint64_t element = view.dtype.bits / 8u;
+    const std::uint64_t size = static_cast<std::uint64_t>(sdk::element_count(view)) * element;
+    const auto* data = static_cast<const std::byte*>(view.data);
+    if (!sdk::is_contiguous(view)) {
+      std::vector<std::byte>& packed = state.packed.emplace_back(size);
+      for_each_element(view, [&](std::int64_t i, const std::byte* at) {
+        std::memcpy(packed.data() + static_cast<std::uint64_t>(i) * element, at, element);
+      });
+      data = packed.data();
+    }
+    state.tensors.push_back({tensor.name, dtype_name(tensor), shape_of(tensor), data, size});
+  }
+  return state;
+}
+
+}  // namespace osteon::weights

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "plugin/model.hpp"
+#include "weights/safetensors.hpp"
+
+/// Between the tensors of a file and those that a plugin names (a model's, or an ensembler's fitted state), on the CPU.
+namespace osteon::weights {
+
+/// What became of the tensors of a file. Every list is in the order of the plugin's tensors, `unexpected` in the
+/// file's.
+struct LoadReport {
+  struct Mismatch {
+    std::string name;
+    std::string file;  ///< "F32 [64, 3, 7, 7]"
+    std::string model;
+  };
+  std::vector<std::string> loaded;
+  std::vector<std::string> missing;     ///< the plugin has it, the file does not
+  std::vector<std::string> unexpected;  ///< the file has it, the plugin does not
+  std::vector<Mismatch> misshapen;      ///< another shape, or a dtype that cannot be converted
+
+  bool complete() const noexcept { return missing.empty() && unexpected.empty() && misshapen.empty(); }
+  /// One line per kind of trouble, naming the first few tensors and how many there are; empty when complete.
+  std::string text() const;
+};
+
+/// Compares names, shapes and dtypes without writing anything.
+LoadReport compare_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors);
+
+/// Writes what fits and reports the rest. Floats are converted among F16, BF16, F32 and F64 (to a narrower type they
+/// are rounded to nearest); other types must be the same. The plugin is to be told (Model::parameters_changed).
+LoadReport load_matching_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors);
+
+/// Writes all, or nothing: throws Error(kData) at `where` with LoadReport::text() unless everything fits.
+void load_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors,
+                const std::string& where);
+
+/// Tensors as they are to be written. Borrows what lies row-major; the rest is packed into memory of its own.
+struct CollectedState {
+  std::vector<TensorData> tensors;
+  std::deque<std::vector<std::byte>> packed;
+};
+/// Valid as long as the plugin's tensors are.
+CollectedState collect_state(const std::vector<plugin::NamedTensor>& tensors);
+
+}  // namespace osteon::weights

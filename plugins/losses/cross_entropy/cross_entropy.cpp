@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Softmax cross entropy, for data with exactly one class per pixel:
+///
+///     l     = - sum over classes c of  class_weight_c q_c log softmax(x)_c
+///     q_c   = (1 - label_smoothing) [c is the pixel's class] + label_smoothing / K
+///     value = sum over images i, valid pixels of  sample_weight_i l  /  sum over valid pixels of class_weight_y
+///
+/// As torch.nn.CrossEntropyLoss; y is the pixel's class. A sample weight scales what its image adds and is not divided
+/// out again. A valid pixel with no class, or with more than one, is an error that names the pixel.
+///
+///     [[loss]]
+///     plugin = "cross_entropy"
+///     class_weight = []        # one per class, or none: 1 each
+///     label_smoothing = 0.0
+#include <numeric>
+
+#include <osteon/sdk/loss.hpp>
+#include <osteon/sdk/parallel.hpp>
+#include <osteon/sdk/vector_math.hpp>
+
+namespace {
+
+using namespace osteon::sdk;
+
+OSTEON_MULTIVERSION void log_softmax(float* rows, std::int64_t classes, std::int64_t count, float* scratch) {
+  vector_log_softmax(rows, classes, count, count, scratch, scratch + count);
+}
+
+/// One class of a run: adds its share to the value and to the weight sum of each pixel's targets, and counts its
+/// pixels. `off` and `on` are class_weight q where the bit is clear and set.
+OSTEON_MULTIVERSION double class_value(const float* log_p, const std::uint32_t* plane, unsigned bit,
+                                       const std::uint8_t* valid, std::int64_t count, float off, float on,
+                                       float* weight, std::uint32_t* hits) {
+  alignas(64) float values[LossInput::kMaxRun];
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t p = 0; p < count; ++p) {
+    const std::uint32_t set = (plane[p] >> bit) & 1u;
+    const float q = vector_select(set != 0, on, off);
+    values[p] = vector_select(valid[p] != 0, -q * log_p[p], 0);
+    weight[p] += q;
+    hits[p] += set;
+  }
+  return vector_sum(values, count);
+}
+
+/// log_p becomes scale (weight p - class_weight q), 0 where invalid.
+OSTEON_MULTIVERSION void class_gradient(float* log_p, const std::uint32_t* plane, unsigned bit,
+                                        const std::uint8_t* valid, std::int64_t count, float off, float on,
+                                        const float* weight, float scale) {
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t p = 0; p < count; ++p) {
+    const float q = vector_select(((plane[p] >> bit) & 1u) != 0, on, off);
+    const float slope = scale * (weight[p] * vector_exp(log_p[p]) - q);
+    log_p[p] = vector_select(valid[p] != 0, slope, 0);
+  }
+}
+
+/// Number of valid pixels of a class in a run.
+OSTEON_MULTIVERSION std::uint32_t count_bits(const std::uint32_t* plane, unsigned bit, const std::uint8_t* valid,
+                                             std::int64_t count) {
+  std::uint32_t sum = 0;
+  for (std::int64_t p = 0; p < count; ++p) sum += (plane[p] >> bit) & static_cast<std::uint32_t>(valid[p] != 0);
+  return sum;
+}
+
+class CrossEntropy {
+ public:
+  struct Params {
+    std::vector<double> class_weight;
+    double label_smoothing = 0;
+
+    static void schema(Schema<Params>& s) {
+      s.add("class_weight", &Params::class_weight, "weight of the pixels of each class: one per class, or none for 1")
+          .at_least(0);
+      s.add("label_smoothing", &Params::label_smoothing, "share of the target that is spread over all classes")
+          .between(0, 1);
+    }
+  };
+
+  CrossEntropy(const Params& params, const LossRequest& request) {
+    if (!request.multiclass)
+      throw Unsupported(
+          "cross_entropy needs exactly one class per pixel, but this data is multilabel; use bce or dice");
+    const auto k = static_cast<std::size_t>(request.n_classes);
+    weight_ = params.class_weight.empty() ? std::vector<double>(k, 1.0) : params.class_weight;
+    if (weight_.size() != k)
+      throw InvalidArgument("class_weight has " + std::to_string(weight_.size()) + " elements, the data has " +
+                            std::to_string(k) + " classes; give one each, or none");
+    if (std::all_of(weight_.begin(), weight_.end(), [](double w) { return w == 0; }))
+      throw InvalidArgument("class_weight: at least one class needs a weight above 0");
+    const double spread = params.label_smoothing / static_cast<double>(k);
+    for (const double w : weight_) {
+      off_.push_back(static_cast<float>(w * spread));
+      on_.push_back(static_cast<float>(w * (1 - params.label_smoothing + spread)));
+    }
+  }
+
+  double evaluate(const Call& call, const LossInput& in) const {
+    const double total = target_weight(call, in);
+    if (total <= 0) {  // only classes of weight 0 are there
+      in.store_zero_gradient();
+      return 0;
+    }
+    const std::int64_t k = in.k();
+    // 64 KB of logits at once, whatever the number of classes.
+    const std::int64_t length = std::clamp<std::int64_t>(16384 / k / 64 * 64, 64, LossInput::kMaxRun);
+    const std::int64_t runs = (in.pixels() + length - 1) / length, room = (k + 3) * length;
+    float* memory = call.scratch<float>(static_cast<std::size_t>(call.threads() * room));
+    const double sum = parallel_sum(call, in.n() * runs, [&](std::int64_t item, int thread) {
+      const std::int64_t i = item / runs, first = item % runs * length, count = std::min(length, in.pixels() - first);
+      return run_value(in, i, first, count, 1.0 / total, memory + thread * room);
+    });
+    return sum / total;
+  }
+
+ private:
+  static unsigned bit_of(std::int64_t c) { return static_cast<unsigned>(c % 32); }
+
+  /// One run of an image over all classes; `memory` holds (k + 3) * count floats.
+  double run_value(const LossInput& in, std::int64_t i, std::int64_t first, std::int64_t count, double mean,
+                   float* memory) const {
+    const std::int64_t k = in.k();
+    float* rest = memory + k * count;
+    for (std::int64_t c = 0; c < k; ++c) {
+      const float* logits = in.logits(i, c, first, count, rest);
+      std::copy_n(logits, count, memory + c * count);
+    }
+    log_softmax(memory, k, count, rest);
+
+    float* weight = rest;
+    std::uint32_t hits[LossInput::kMaxRun];
+    std::fill_n(weight, count, 0.0f);
+    std::fill_n(hits, count, 0u);
+    double sum = 0;
+    for (std::int64_t c = 0; c < k; ++c)
+      sum += class_value(memory + c * count, in.plane(i, c, first), bit_of(c), in.valid(i, first), count, off(c), on(c),
+                         weight, hits);
+    for (std::int64_t p = 0; p < count; ++p)
+      if (hits[p] != 1 && in.valid(i, first)[p] != 0)
+        throw InvalidArgument("pixel (x " + std::to_string((first + p) % in.w()) + ", y " +
+                              std::to_string((first + p) / in.w()) + ") of image " + std::to_string(i) +
+                              " of the batch has " + std::to_string(hits[p]) +
+                              " classes; cross entropy needs exactly one in every valid pixel");
+    if (in.wants_gradient()) {
+      const auto scale = static_cast<float>(in.grad_scale() * mean * in.sample_weight(i));
+      for (std::int64_t c = 0; c < k; ++c) {
+        class_gradient(memory + c * count, in.plane(i, c, first), bit_of(c), in.valid(i, first), count, off(c), on(c),
+                       weight, scale);
+        in.store_gradient(i, c, first, count, memory + c * count);
+      }
+    }
+    return in.sample_weight(i) * sum;
+  }
+
+  /// The divisor: sum of the class weights of all valid pixels.
+  double target_weight(const Call& call, const LossInput& in) const {
+    const std::int64_t k = in.k();
+    return parallel_sum(call, in.n() * in.runs(), [&](std::int64_t item, int) {
+      const std::int64_t i = item / in.runs(), run = item % in.runs(), first = run * LossInput::kMaxRun;
+      double sum = 0;
+      for (std::int64_t c = 0; c < k; ++c)
+        sum += weight_[static_cast<std::size_t>(c)] *
+               count_bits(in.plane(i, c, first), bit_of(c), in.valid(i, first), in.run_length(run));
+      return sum;
+    });
+  }
+
+  float off(std::int64_t c) const { return off_[static_cast<std::size_t>(c)]; }
+  float on(std::int64_t c) const { return on_[static_cast<std::size_t>(c)]; }
+
+  std::vector<double> weight_;
+  std::vector<float> off_, on_;  ///< class_weight q, where the pixel is of another class and of this one
+};
+
+}  // namespace
+
+OSTEON_PLUGIN(
+    "cross_entropy", "1.0.0",
+    osteon::sdk::loss<CrossEntropy>({"cross_entropy", "1.0.0",
+                                     "Softmax cross entropy from logits; data with exactly one class per pixel.",
+                                     "torch.nn.CrossEntropyLoss"}))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# osteon_add_plugin(): the same function builds the plugins of this tree and those of anybody else.
+include_guard(GLOBAL)
+set(OSTEON_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
+
+# The ELF note ".note.osteon" that says what a library is before any of its code runs (osteon/abi/entry.h).
+function(_osteon_write_note file json)
+  string(LENGTH "${json}" length)
+  math(EXPR padded "(${length} + 3) / 4 * 4")
+  string(REPLACE "\"" "\\\"" escaped "${json}")
+  file(CONFIGURE OUTPUT ${file} @ONLY CONTENT [=[
+/* Written by osteon_add_plugin. */
+#include <stdint.h>
+__attribute__((section(".note.osteon"), used, aligned(4))) static const struct {
+  uint32_t name_size, descriptor_size, type;
+  char name[8];
+  char descriptor[@padded@];
+} osteon_note = {7, @length@, 1, "Osteon", "@escaped@"};
+]=])
+endfunction()
+
+# osteon_add_plugin(NAME name KIND model|loss|augmentation|postprocessor|ensembler
+#   SOURCES file...        its sources
+#   [VERSION x.y.z]        of the library; 1.0.0
+#   [COMPONENTS k:n ...]   when the library holds others than KIND:NAME alone
+#   [LINK target...]       osteon::torch, osteon::opencv, osteon::openmp, or libraries of your own
+#   [TESTS file...]        GoogleTest files, linked with the plugin's own objects
+#   [OUTPUT_DIRECTORY dir] where the library is built
+#   [NO_INSTALL])
+#
+# Makes a module of which only the entry is visible, with a note that says what it is, and an option
+# OSTEON_PLUGIN_<KIND>_<NAME> that leaves it out.
+function(osteon_add_plugin)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "NO_INSTALL" "NAME;KIND;VERSION;OUTPUT_DIRECTORY" "SOURCES;COMPONENTS;LINK;TESTS")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "osteon_add_plugin: unknown argument ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  foreach(required NAME KIND SOURCES)
+    if(NOT arg_${required})
+      message(FATAL_ERROR "osteon_add_plugin: ${required} is missing")
+    endif()
+  endforeach()
+  if(NOT arg_KIND MATCHES "^(model|loss|augmentation|postprocessor|ensembler)$")
+    message(FATAL_ERROR "osteon_add_plugin: KIND '${arg_KIND}' is none of model, loss, augmentation, postprocessor, ensembler")
+  endif()
+  if(NOT arg_VERSION)
+    set(arg_VERSION 1.0.0)
+  endif()
+  if(NOT arg_COMPONENTS)
+    set(arg_COMPONENTS ${arg_KIND}:${arg_NAME})
+  endif()
+
+  string(TOUPPER "OSTEON_PLUGIN_${arg_KIND}_${arg_NAME}" option_name)
+  option(${option_name} "Build the ${arg_KIND} plugin ${arg_NAME}" ON)
+  if(NOT ${option_name})
+    return()
+  endif()
+
+  set(libtorch "")
+  if("osteon::torch" IN_LIST arg_LINK)
+    if(NOT TARGET osteon::torch)
+      message(FATAL_ERROR "osteon_add_plugin(${arg_NAME}): needs LibTorch; ask for it with find_package(OsteonSDK COMPONENTS torch)")
+    endif()
+    set(libtorch ${Torch_VERSION})
+  endif()
+  set(components "")
+  foreach(component IN LISTS arg_COMPONENTS)
+    string(REPLACE ":" ";" parts ${component})
+    list(GET parts 0 kind)
+    list(GET parts 1 name)
+    list(APPEND components "{\"kind\": \"${kind}\", \"name\": \"${name}\"}")
+  endforeach()
+  list(JOIN components ", " components)
+  set(json "{\"abi\": [${OSTEON_ABI_MAJOR}, ${OSTEON_ABI_MINOR}], \"name\": \"${arg_NAME}\", \"version\": \"${arg_VERSION}\",")
+  string(APPEND json " \"components\": [${components}], \"libtorch\": \"${libtorch}\", \"stdlib_abi\": \"cxx11\"}")
+
+  set(target osteon_${arg_KIND}_${arg_NAME})
+  set(note ${CMAKE_CURRENT_BINARY_DIR}/${target}_note.c)
+  _osteon_write_note(${note} "${json}")
+
+  add_library(${target}_objects OBJECT ${arg_SOURCES})
+  target_link_libraries(${target}_objects PUBLIC osteon::sdk ${arg_LINK})
+  target_compile_features(${target}_objects PUBLIC c_std_11 cxx_std_17)
+  set_target_properties(${target}_objects PROPERTIES
+    POSITION_INDEPENDENT_CODE ON
+    C_VISIBILITY_PRESET hidden
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
+  # Unique symbols would tie two plugins that use one template together, in spite of RTLD_LOCAL.
+  target_compile_options(${target}_objects PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-gnu-unique>)
+  if(TARGET osteon_warnings)
+    target_link_libraries(${target}_objects PRIVATE osteon_warnings)
+  endif()
+  # OpenMP changes a flag that a precompiled header is bound to.
+  if(libtorch AND TARGET osteon_torch_pch AND NOT "osteon::openmp" IN_LIST arg_LINK)
+    target_precompile_headers(${target}_objects REUSE_FROM osteon_torch_pch)
+  endif()
+
+  add_library(${target} MODULE ${note})
+  target_link_libraries(${target} PRIVATE ${target}_objects ${arg_LINK})
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${arg_KIND}-${arg_NAME} BUILD_WITH_INSTALL_RPATH ON)
+  target_link_options(${target} PRIVATE
+    -Wl,--version-script=${OSTEON_SDK_CMAKE_DIR}/plugin.map -Wl,-z,defs -Wl,--as-needed)
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${OSTEON_SDK_CMAKE_DIR}/plugin.map)
+  if(OSTEON_SANITIZE)
+    target_link_options(${target} PRIVATE -Wl,-z,undefs)
+  endif()
+
+  if(arg_OUTPUT_DIRECTORY)
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT_DIRECTORY})
+  elseif(OSTEON_PLUGIN_SUBDIR)
+    set_target_properties(${target} PROPERTIES
+      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/${OSTEON_PLUGIN_SUBDIR})
+    set_property(GLOBAL APPEND PROPERTY OSTEON_PLUGIN_TARGETS ${target})
+    if(NOT arg_NO_INSTALL)
+      install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/${OSTEON_PLUGIN_SUBDIR})
+    endif()
+  endif()
+
+  if(arg_TESTS AND COMMAND osteon_add_plugin_test AND OSTEON_BUILD_TESTS)
+    osteon_add_plugin_test(${target} ${arg_TESTS})
+  endif()
+endfunction()

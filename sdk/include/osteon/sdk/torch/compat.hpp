@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// The one header that knows how versions of LibTorch differ; 1.13 (Debian 12) to 2.x. All else is written against it.
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
+#include <c10/util/Exception.h>
+#include <torch/csrc/autograd/edge.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/variable.h>
+#include <torch/version.h>
+
+// Debian's CPU build ships CUDA's headers too, so their presence says nothing: the build defines this one.
+#if defined(OSTEON_TORCH_CUDA)
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#endif
+
+#include <osteon/abi/version.h>
+
+/// Whether the LibTorch that is compiled against is at least this one.
+#define OSTEON_TORCH_AT_LEAST(major, minor) \
+  (TORCH_VERSION_MAJOR > (major) || (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
+
+namespace osteon::sdk::compat {
+
+/// What a failure of LibTorch means at the ABI. The CPU's allocator has no type of its own, only a text.
+inline osteon_status status_of(const c10::Error& error) {
+  const char* text = error.what_without_backtrace();
+  if (std::strstr(text, "DefaultCPUAllocator") != nullptr) return OSTEON_OUT_OF_MEMORY;
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+      std::strstr(text, "CUDA out of memory") != nullptr)
+    return OSTEON_OUT_OF_DEVICE_MEMORY;
+  if (dynamic_cast<const c10::NotImplementedError*>(&error) != nullptr) return OSTEON_UNSUPPORTED;
+  return OSTEON_FAILED;
+}
+
+/// Mixed precision on one kind of device, as torch.autocast does it; ends with the scope. One thread's.
+class AutocastGuard {
+ public:
+  AutocastGuard(at::DeviceType device, at::ScalarType type) : device_(device), enabled_(enabled()), type_(dtype()) {
+    set(true, type);
+    at::autocast::increment_nesting();
+  }
+  ~AutocastGuard() {
+    // The cache holds low-precision copies of weights, which the optimizer is about to change.
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    set(enabled_, type_);
+  }
+  AutocastGuard(const AutocastGuard&) = delete;
+  AutocastGuard& operator=(const AutocastGuard&) = delete;
+
+ private:
+#if OSTEON_TORCH_AT_LEAST(2, 4)
+  bool enabled() const { return at::autocast::is_autocast_enabled(device_); }
+  at::ScalarType dtype() const { return at::autocast::get_autocast_dtype(device_); }
+  void set(bool on, at::ScalarType type) {
+    at::autocast::set_autocast_enabled(device_, on);
+    at::autocast::set_autocast_dtype(device_, type);
+  }
+#else
+  bool enabled() const { return device_ == at::kCPU ? at::autocast::is_cpu_enabled() : at::autocast::is_enabled(); }
+  at::ScalarType dtype() const {
+    return device_ == at::kCPU ? at::autocast::get_autocast_cpu_dtype() : at::autocast::get_autocast_gpu_dtype();
+  }
+  void set(bool on, at::ScalarType type) {
+    if (device_ == at::kCPU) {
+      at::autocast::set_cpu_enabled(on);
+      at::autocast::set_autocast_cpu_dtype(type);
+    } else {
+      at::autocast::set_enabled(on);
+      at::autocast::set_autocast_gpu_dtype(type);
+    }
+  }
+#endif
+  at::DeviceType device_;
+  bool enabled_;
+  at::ScalarType type_;
+};
+
+/// Makes `stream` (a cudaStream_t, on CUDA) the current one of this thread until the scope ends.
+class StreamGuard {
+ public:
+#if defined(OSTEON_TORCH_CUDA)
+  StreamGuard(at::Device device, void* stream) {
+    if (!device.is_cuda()) return;
+    guard_.reset_stream(c10::cuda::getStreamFromExternal(static_cast<cudaStream_t>(stream), device.index()));
+  }
+
+ private:
+  c10::cuda::OptionalCUDAStreamGuard guard_;
+#else
+  // Without CUDA no tensor and no model gets to an accelerator; there is nothing to order.
+  StreamGuard(at::Device, void*) {}
+#endif
+};
+
+/// Runs the graph back from `roots`, adding to the `.grad` of the leaves, and frees it. `create_graph` stays off: with
+/// it LibTorch replaces `.grad` in silence instead of adding in place.
+inline void run_backward(const torch::autograd::edge_list& roots, const torch::autograd::variable_list& grads) {
+  if (roots.empty()) return;
+  torch::autograd::Engine::get_default_engine().execute(roots, grads, /*keep_graph=*/false, /*create_graph=*/false,
+                                                        /*accumulate_grad=*/true);
+}
+
+}  // namespace osteon::sdk::compat

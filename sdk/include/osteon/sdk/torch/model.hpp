@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// The layer for authors of models: a torch::nn::Module becomes a component.
+///
+///     struct TinyImpl : torch::nn::Module {
+///       struct Params {
+///         std::int64_t width = 8;
+///         static void schema(osteon::sdk::Schema<Params>& s) {
+///           s.add("width", &Params::width, "channels of the hidden layer").between(1, 1024);
+///         }
+///       };
+///       TinyImpl(const Params& p, const osteon::sdk::ModelRequest& request)
+///           : hidden(torch::nn::Conv2dOptions(request.in_channels, p.width, 3).padding(1)),
+///             head(torch::nn::Conv2dOptions(p.width, request.n_classes, 1)) {
+///         register_module("hidden", hidden);
+///         register_module("head", head);
+///       }
+///       torch::Tensor forward(const torch::Tensor& x) { return head(torch::relu(hidden(x))); }
+///       torch::nn::Conv2d hidden, head;
+///     };
+///     OSTEON_PLUGIN("tiny", "1.0.0", osteon::sdk::torch_model<TinyImpl>({"tiny", "1.0.0", "Two convolutions."}))
+///
+/// What the class may add:
+///  - `ModelTraits traits() const`: size multiple, auxiliary heads, strides, align_corners;
+///  - a forward that returns std::vector<torch::Tensor>: all outputs of traits() in training, at least the main one,
+///  first,
+///    in inference (is_training() tells);
+///  - its own initialisation in the constructor, from LibTorch's default generator, which has been seeded with the
+///  request's.
+/// Logits are returned as they are, without sigmoid or softmax. The rest of model.h is this layer's: views of weights
+/// and gradients, tape, mixed precision, frozen normalisation, devices, and the fastest way to predict (inference.hpp).
+///
+/// All of torch::nn comes with this header; <torch/torch.h> adds optimizers and data loaders, which a model does not
+/// need, and a few seconds to each compilation.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/nn.h>
+
+#include <osteon/abi/draft/inference_plan.h>
+#include <osteon/sdk/plugin.hpp>
+#include <osteon/sdk/torch/inference.hpp>
+#include <osteon/sdk/torch/tape.hpp>
+
+namespace osteon::sdk {
+namespace detail {
+
+/// An instance behind osteon_model: a network and all that the ABI asks of it.
+class TorchModel {
+ public:
+  TorchModel(std::unique_ptr<Network> network, const ModelRequest& request)
+      : network_(std::move(network)),
+        info_(network_->traits(), request),
+        parameters_(network_->module()),
+        plan_(*network_, parameters_) {}
+
+  const osteon_model_info& info() const noexcept { return info_.get(); }
+  ParameterTable& parameters() noexcept { return parameters_; }
+  InferencePlan& plan() noexcept { return plan_; }
+
+  void set_trainable(std::uint64_t count, const std::uint64_t* indices) {
+    expect_no_tape();
+    parameters_.set_trainable(count, indices);
+    mode_ = Mode::kUnknown;  // which normalisation layers are frozen may have changed
+  }
+
+  void move(osteon_device device) {
+    expect_no_tape();
+    const at::Device target = to_torch_device(device);
+    if (target.is_cuda() && device.id >= static_cast<std::int32_t>(torch::cuda::device_count()))
+      throw Unsupported(torch::cuda::is_available()
+                            ? "there is no CUDA device " + std::to_string(device.id)
+                            : std::string("this LibTorch sees no CUDA device; the model can work on the CPU"));
+    parameters_.move(target);
+    device_ = target;
+    plan_.parameters_changed();
+  }
+
+  void infer(const Call& call, const osteon_forward_options& options, const osteon_tensor_view& view,
+             std::uint64_t n_outputs, osteon_tensor* const* outputs) {
+    if (n_outputs != 1) throw InvalidArgument("inference gives one output, the main one");
+    const at::Tensor input = take_input(view);
+    enter(Mode::kInference);
+    const bool plain = (options.flags & OSTEON_FORWARD_PLAIN) != 0;
+    const at::Tensor output = plan_.run(call, input, options.precision, plain);
+    check_output(info(), 0, input, output);
+    call.stop_if_cancelled();
+    give(unshared(output), outputs[0]);
+  }
+
+  std::unique_ptr<Tape> train(const Call& call, const osteon_forward_options& options, const osteon_tensor_view& view,
+                              std::uint64_t n_outputs, osteon_tensor* const* outputs) {
+    if (n_outputs != info().n_outputs)
+      throw InvalidArgument("in training this model gives " + std::to_string(info().n_outputs) + " outputs");
+    at::Tensor input = take_input(view);
+    enter(Mode::kTraining);
+    parameters_.make_gradients();
+    const c10::InferenceMode differentiable(false);  // whatever the host's thread is in
+    const SeedGuard seed(device_, options.seed);
+    const PrecisionGuard precision(device_, options.precision);
+    call.stop_if_cancelled();
+    auto tape = std::make_unique<Tape>(*network_, info(), std::move(input),
+                                       (options.flags & OSTEON_FORWARD_INPUT_GRADIENT) != 0, outputs);
+    ++live_tapes_;
+    return tape;
+  }
+
+  void release(Tape* tape) noexcept {
+    if (tape == nullptr) return;
+    delete tape;
+    --live_tapes_;
+  }
+
+  at::Device device() const noexcept { return device_; }
+
+ private:
+  enum class Mode { kUnknown, kInference, kTraining };
+
+  /// Inference forwards may come at once, so the one that finds another mode changes it while the others wait.
+  void enter(Mode mode) {
+    const std::lock_guard<std::mutex> lock(mode_mutex_);
+    if (mode_ == mode) return;
+    set_mode(network_->module(), mode == Mode::kTraining);
+    mode_ = mode;
+  }
+
+  at::Tensor take_input(const osteon_tensor_view& view) const {
+    at::Tensor input = borrow(view, "the input");
+    check_input(info(), input);
+    if (input.device() != device_)
+      throw InvalidArgument("the input is on " + input.device().str() + ", the model on " + device_.str());
+    return input;
+  }
+
+  void expect_no_tape() const {
+    if (live_tapes_ != 0)
+      throw InvalidArgument(std::to_string(live_tapes_) + " tapes of the model are alive; release them first");
+  }
+
+  std::unique_ptr<Network> network_;
+  ModelInfo info_;
+  ParameterTable parameters_;
+  InferencePlan plan_;
+  at::Device device_{at::kCPU};
+  std::mutex mode_mutex_;
+  Mode mode_ = Mode::kUnknown;
+  int live_tapes_ = 0;
+};
+
+/// The functions of osteon_model_api over TorchModel, and create over the author's class.
+struct TorchModelApi {
+  static TorchModel& of(osteon_model* model) { return *reinterpret_cast<TorchModel*>(model); }
+  static const TorchModel& of(const osteon_model* model) { return *reinterpret_cast<const TorchModel*>(model); }
+
+  template <class M>
+  static osteon_status create(const osteon_call* raw, const osteon_value* const* values,
+                              const osteon_model_request* request, osteon_model** out, osteon_error* error) {
+    return torch_guard(error, [&] {
+      const Call call(raw);
+      const ThreadsGuard threads(call.threads());
+      ModelRequest wanted{request->in_channels, request->n_classes, {}, request->seed};
+      if (wanted.in_channels < 1 || wanted.n_classes < 1)
+        throw InvalidArgument("a model has at least one channel and one class");
+      if (request->class_names != nullptr)
+        wanted.class_names.assign(request->class_names, request->class_names + request->n_classes);
+      const auto params = schema_of<typename M::Params>().read(values);
+      const c10::InferenceMode differentiable(false);
+      const SeedGuard seed(at::kCPU, wanted.seed);
+      auto model = std::make_unique<TorchModel>(std::make_unique<NetworkOf<M>>(params, wanted), wanted);
+      call.stop_if_cancelled();
+      *out = reinterpret_cast<osteon_model*>(model.release());
+    });
+  }
+
+  static void destroy(osteon_model* model) { delete reinterpret_cast<TorchModel*>(model); }
+
+  static const osteon_model_info* info(const osteon_model* model) { return &of(model).info(); }
+
+  static osteon_status tensors(osteon_model* model, std::uint64_t* count, const osteon_named_tensor* const** out,
+                               osteon_error* error) {
+    return torch_guard(error, [&] { of(model).parameters().list(count, out); });
+  }
+
+  static osteon_status set_trainable(osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
+                                     osteon_error* error) {
+    return torch_guard(error, [&] { of(model).set_trainable(count, indices); });
+  }
+
+  static void parameters_changed(osteon_model* model, std::uint64_t) { of(model).plan().parameters_changed(); }
+
+  static osteon_status move(const osteon_call* raw, osteon_model* model, osteon_device device, osteon_error* error) {
+    return torch_guard(error, [&] {
+      const compat::StreamGuard stream(to_torch_device(device), Call(raw).stream());
+      of(model).move(device);
+    });
+  }
+
+  static osteon_status forward(const osteon_call* raw, osteon_model* model, const osteon_forward_options* options,
+                               const osteon_tensor_view* input, std::uint64_t n_outputs, osteon_tensor* const* outputs,
+                               osteon_tape** tape, osteon_error* error) {
+    return torch_guard(error, [&] {
+      const Call call(raw);
+      TorchModel& self = of(model);
+      check_options(*options, tape != nullptr);
+      call.stop_if_cancelled();
+      const ThreadsGuard threads(call.threads());
+      const compat::StreamGuard stream(self.device(), call.stream());
+      if (options->mode == OSTEON_MODE_INFERENCE)
+        self.infer(call, *options, *input, n_outputs, outputs);
+      else
+        *tape = reinterpret_cast<osteon_tape*>(self.train(call, *options, *input, n_outputs, outputs).release());
+    });
+  }
+
+  static osteon_status backward(const osteon_call* raw, osteon_model* model, osteon_tape* tape, std::uint64_t n_outputs,
+                                const osteon_tensor_view* const* grad_outputs, osteon_gradient_ready ready, void* user,
+                                osteon_tensor* grad_input, osteon_error* error) {
+    return torch_guard(error, [&] {
+      const Call call(raw);
+      TorchModel& self = of(model);
+      call.stop_if_cancelled();
+      const ThreadsGuard threads(call.threads());
+      const compat::StreamGuard stream(self.device(), call.stream());
+      const c10::InferenceMode differentiable(false);
+      reinterpret_cast<Tape*>(tape)->backward(self.parameters(), n_outputs, grad_outputs, ready, user, grad_input);
+    });
+  }
+
+  static void release_tape(osteon_model* model, osteon_tape* tape) { of(model).release(reinterpret_cast<Tape*>(tape)); }
+
+  static osteon_status describe_plan(osteon_model* model, void (*line)(void*, const char*), void* user,
+                                     osteon_error* error) {
+    return torch_guard(error, [&] {
+      for (const std::string& text : of(model).plan().describe()) line(user, text.c_str());
+    });
+  }
+
+  static const void* extension(const char* id) {
+    static const osteon_inference_plan plan = {sizeof plan, 0, &describe_plan};
+    return std::string(id) == OSTEON_EXTENSION_INFERENCE_PLAN ? &plan : nullptr;
+  }
+
+ private:
+  static void check_options(const osteon_forward_options& options, bool has_tape) {
+    if (options.mode > OSTEON_MODE_TRAINING) throw Unsupported("mode " + std::to_string(options.mode) + " is unknown");
+    if (options.precision > OSTEON_PRECISION_BFLOAT16)
+      throw Unsupported("precision " + std::to_string(options.precision) + " is unknown");
+    if ((options.flags & ~std::uint32_t{OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN}) != 0)
+      throw Unsupported("forward flags " + std::to_string(options.flags) + " have unknown bits");
+    if ((options.mode == OSTEON_MODE_TRAINING) != has_tape)
+      throw InvalidArgument("training wants a place for the tape, inference wants none");
+  }
+};
+
+}  // namespace detail
+
+/// The component of an author's class M, for OSTEON_PLUGIN.
+template <class M>
+osteon_component torch_model(const About& about) {
+  using Api = detail::TorchModelApi;
+  static const osteon_model_api api = {sizeof api,          0,
+                                       &Api::create<M>,     &Api::destroy,
+                                       &Api::info,          &Api::tensors,
+                                       &Api::set_trainable, &Api::parameters_changed,
+                                       &Api::move,          &Api::forward,
+                                       &Api::backward,      &Api::release_tape};
+  return detail::component<typename M::Params>(
+      OSTEON_KIND_MODEL, about, &api, {OSTEON_DEVICE_CPU, OSTEON_DEVICE_CUDA},
+      {{OSTEON_DTYPE_FLOAT, 32, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}, {OSTEON_DTYPE_FLOAT, 16, 1}}, &Api::extension);
+}
+
+}  // namespace osteon::sdk

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line that people and scripts rely on: verbs, exit codes, JSON, and answers without waiting.
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/program.hpp"
+
+namespace osteon::test {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+Outcome osteon(const std::string& arguments) { return run_program(OSTEON_PROGRAM, arguments); }
+
+const std::string kRecipe = std::string(OSTEON_SOURCE_DIR) + "/configs/demo/hand.toml";
+const std::string kWithData = "--set 'data.root=\"/tmp\"'";
+
+class Cli : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { ::setenv("OSTEON_DEMO_DATA", "/tmp", 1); }
+};
+
+TEST_F(Cli, HelpWorksAtEveryLevel) {
+  for (const std::string verb : {"", "plugins", "plugins list", "plugins describe", "recipe", "recipe check", "recipe show",
+                                 "recipe schema", "phantom", "train", "evaluate", "predict", "model", "model forward", "doctor"}) {
+    const Outcome outcome = osteon(verb + " -h");
+    EXPECT_EQ(outcome.exit_code, 0) << verb;
+    EXPECT_THAT(outcome.out, HasSubstr("Usage")) << verb;
+  }
+}
+
+TEST_F(Cli, WrongUsageEndsWithTwo) {
+  EXPECT_EQ(osteon("").exit_code, 2);
+  EXPECT_EQ(osteon("no-such-verb").exit_code, 2);
+  EXPECT_EQ(osteon("plugins list --no-such-flag").exit_code, 2);
+  EXPECT_EQ(osteon("plugins describe no_such_plugin").exit_code, 2);
+  EXPECT_EQ(osteon("train").exit_code, 2);
+}
+
+TEST_F(Cli, AnUnknownPluginIsAnsweredWithASuggestion) {
+  EXPECT_THAT(osteon("plugins describe rotat").err, HasSubstr("did you mean 'rotate'"));
+}
+
+TEST_F(Cli, MissingFilesEndWithThreeAndAreNamed) {
+  const Outcome outcome = osteon("predict /no/such/run /no/such/image.png --out /tmp/nothing");
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("/no/such/"));
+}
+
+TEST_F(Cli, ErrorsAreJsonWhenAskedFor) {
+  const Outcome outcome = osteon("evaluate /no/such/run --json");
+  EXPECT_EQ(outcome.exit_code, 3);
+  const json error = json::parse(outcome.out).at("error");
+  EXPECT_EQ(error.at("code"), 3);
+  EXPECT_EQ(error.at("where"), "/no/such/run");
+  EXPECT_FALSE(error.at("message").get<std::string>().empty());
+}
+
+TEST_F(Cli, PluginsAreListedWithTheKeysThatScriptsRead) {
+  const json rows = json::parse(osteon("plugins list --json").out);
+  ASSERT_TRUE(rows.is_array());
+  std::vector<std::string> names;
+  for (const json& row : rows) {
+    for (const char* key : {"name", "kind", "version", "abi", "path", "status", "reason"}) EXPECT_TRUE(row.contains(key)) << key;
+    EXPECT_EQ(row.at("status"), "ok") << row.dump();
+    names.push_back(row.at("name"));
+  }
+  for (const char* name : {"unet", "bce", "dice", "horizontal_flip", "rotate", "random_brightness_contrast", "tta", "soft_voting"})
+    EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
+}
+
+TEST_F(Cli, APluginIsDescribedWithTheKeysThatScriptsRead) {
+  const json description = json::parse(osteon("plugins describe rotate --json").out);
+  EXPECT_EQ(description.at("name"), "rotate");
+  EXPECT_EQ(description.at("kind"), "augmentation");
+  ASSERT_FALSE(description.at("parameters").empty());
+  for (const json& parameter : description.at("parameters"))
+    for (const char* key : {"name", "type", "default", "min", "max", "choices", "unit", "doc"})
+      EXPECT_TRUE(parameter.contains(key)) << key;
+}
+
+TEST_F(Cli, ARecipeIsCheckedAndItsProblemsAreJson) {
+  EXPECT_EQ(osteon("recipe check " + kRecipe).exit_code, 0);
+  const Outcome outcome = osteon("recipe check " + kRecipe + " --json --set train.epoch=3 --set model.encoder=resnet19");
+  EXPECT_EQ(outcome.exit_code, 2);
+  const json result = json::parse(outcome.out);
+  EXPECT_EQ(result.at("ok"), false);
+  ASSERT_EQ(result.at("errors").size(), 2u) << result.dump(2);
+  for (const json& error : result.at("errors"))
+    for (const char* key : {"file", "line", "column", "key", "message", "suggestion"}) EXPECT_TRUE(error.contains(key)) << key;
+}
+
+TEST_F(Cli, ARecipeIsShownWithTheOriginOfEachValue) {
+  const Outcome outcome = osteon("recipe show " + kRecipe + " --set train.epochs=3");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("hand29.toml:"));
+  EXPECT_THAT(outcome.out, HasSubstr("hand.toml:"));
+  EXPECT_THAT(outcome.out, HasSubstr("--set"));
+  EXPECT_THAT(outcome.out, HasSubstr("default"));
+}
+
+// The engine alone takes half a second to load: answers that need none of it come without it.
+TEST_F(Cli, LightVerbsAnswerInWellUnderAHundredMilliseconds) {
+  osteon("plugins list");  // warms the cache of descriptors
+  for (const std::string verb : {std::string("-h"), std::string("plugins list"), "recipe check " + kRecipe}) {
+    double best = 1;
+    for (int i = 0; i < 5; ++i) best = std::min(best, osteon(verb).seconds);
+    EXPECT_LT(best, 0.1) << verb;
+  }
+}
+
+TEST_F(Cli, DoctorSaysWhatIsInUse) {
+  const json result = json::parse(osteon("doctor --json").out);
+  for (const char* key : {"osteon", "abi", "cores", "threads", "instruction_set", "blas", "cache", "advice", "plugins", "engine"})
+    EXPECT_TRUE(result.contains(key)) << key;
+  EXPECT_GT(result.at("engine").at("matmul_gflops").get<double>(), 0.1);
+  EXPECT_EQ(result.at("engine").at("threads"), result.at("threads"));
+}
+
+}  // namespace
+}  // namespace osteon::test

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/loss_fixture.hpp"
+
+/// Rules that every loss keeps, whatever it computes. A loss's own test calls them with its reference.
+namespace osteon::test {
+
+/// Value against the reference, gradient at some 40 places against its finite differences.
+inline void expect_matches(const LossUnderTest& loss, LossBatch batch, const ReferenceLoss& reference) {
+  const double expected = reference(batch, as_double(batch.logits));
+  batch.grad_scale = 3;
+  EXPECT_NEAR(batch.run(loss), expected, 2e-6 * std::max(1.0, std::abs(expected)));
+  double largest = 0;
+  for (const float g : batch.grad) largest = std::max(largest, std::abs(static_cast<double>(g)));
+  EXPECT_GT(largest, 0);
+  const std::size_t step = std::max<std::size_t>(1, batch.grad.size() / 40);
+  for (std::size_t at = 0; at < batch.grad.size(); at += step)
+    ASSERT_NEAR(batch.grad[at], 3 * slope(reference, batch, at), 1e-5 * largest + 1e-9) << "logit " << at;
+}
+
+inline void expect_value_only_is_the_same(const LossUnderTest& loss, LossBatch batch) {
+  const double with = batch.run(loss);
+  EXPECT_EQ(batch.run(loss, 1, true), with);
+}
+
+/// Bit for bit.
+inline void expect_thread_count_does_not_matter(const LossUnderTest& loss, LossBatch batch) {
+  const double value = batch.run(loss, 1);
+  const std::vector<float> grad = batch.grad;
+  for (const int threads : {2, 3, 7}) {
+    std::fill(batch.grad.begin(), batch.grad.end(), 0.0f);
+    EXPECT_EQ(batch.run(loss, threads), value) << threads << " threads";
+    EXPECT_EQ(batch.grad, grad) << threads << " threads";
+  }
+}
+
+inline void expect_accumulates(const LossUnderTest& loss, LossBatch batch) {
+  batch.run(loss);
+  const std::vector<float> once = batch.grad;
+  std::fill(batch.grad.begin(), batch.grad.end(), 0.25f);
+  batch.accumulate = true;
+  batch.run(loss);
+  for (std::size_t i = 0; i < once.size(); ++i) ASSERT_FLOAT_EQ(batch.grad[i], 0.25f + once[i]) << i;
+}
+
+/// NaN and huge logits under invalid pixels change nothing and get gradient 0.
+inline void expect_invalid_pixels_are_ignored(const LossUnderTest& loss, LossBatch batch) {
+  const double value = batch.run(loss);
+  const std::vector<float> grad = batch.grad;
+  for (std::int64_t i = 0; i < batch.n; ++i)
+    for (std::int64_t p = 0; p < batch.pixels(); ++p)
+      if (!batch.is_valid(i, p))
+        for (std::int64_t c = 0; c < batch.k; ++c) {
+          batch.logits[batch.at(i, c, p)] = p % 2 ? std::nanf("") : 1e30f;
+          ASSERT_EQ(grad[batch.at(i, c, p)], 0.0f);
+          for (std::int64_t plane = 0; plane < batch.n_planes(); ++plane)
+            batch.planes[batch.plane_at(i, plane * 32, p)] = 0xdeadbeefu;
+        }
+  EXPECT_EQ(batch.run(loss), value);
+  EXPECT_EQ(batch.grad, grad);
+}
+
+inline void expect_no_valid_pixel_gives_zero(const LossUnderTest& loss, LossBatch batch) {
+  batch.valid.assign(static_cast<std::size_t>(batch.n * batch.pixels()), 0);
+  EXPECT_EQ(batch.run(loss), 0.0);
+  for (const float g : batch.grad) ASSERT_EQ(g, 0.0f);
+}
+
+/// With the scale applied before narrowing, gradients far below float16's smallest number survive.
+inline void expect_small_gradients_survive_float16(const LossUnderTest& loss, LossBatch batch) {
+  std::vector<std::uint16_t> logits16, grad16(batch.logits.size(), 0);
+  for (float& x : batch.logits) {
+    logits16.push_back(sdk::half_from_float(x));
+    x = sdk::float_from_half(logits16.back());
+  }
+  const double value = batch.run(loss);
+  const std::vector<float> plain = batch.grad;
+  double largest = 0;
+  for (const float g : plain) largest = std::max(largest, std::abs(static_cast<double>(g)));
+  ASSERT_GT(largest, 0);
+  EXPECT_EQ(sdk::half_from_float(static_cast<float>(largest)) & 0x7c00, 0) << "the case is not small enough to show it";
+  batch.grad_scale = 1024.0 / largest;
+  EXPECT_EQ(batch.run16(loss, logits16, grad16, {OSTEON_DTYPE_FLOAT, 16, 1}), value);
+  for (std::size_t i = 0; i < plain.size(); ++i)
+    ASSERT_NEAR(sdk::float_from_half(grad16[i]), plain[i] * batch.grad_scale,
+                1e-3 * std::abs(plain[i] * batch.grad_scale) + 1e-4);
+}
+
+inline void expect_bfloat16_works(const LossUnderTest& loss, LossBatch batch) {
+  std::vector<std::uint16_t> logits16, grad16(batch.logits.size(), 0);
+  for (float& x : batch.logits) {
+    logits16.push_back(sdk::bfloat_from_float(x));
+    x = sdk::float_from_bfloat(logits16.back());
+  }
+  const double value = batch.run(loss);
+  EXPECT_EQ(batch.run16(loss, logits16, grad16, {OSTEON_DTYPE_BFLOAT, 16, 1}), value);
+  for (std::size_t i = 0; i < grad16.size(); ++i) ASSERT_EQ(grad16[i], sdk::bfloat_from_float(batch.grad[i]));
+}
+
+/// Everything above for one loss.
+inline void expect_keeps_the_rules(const LossUnderTest& loss, const LossBatch& batch, const ReferenceLoss& reference) {
+  expect_matches(loss, batch, reference);
+  expect_value_only_is_the_same(loss, batch);
+  expect_thread_count_does_not_matter(loss, batch);
+  expect_accumulates(loss, batch);
+  expect_invalid_pixels_are_ignored(loss, batch);
+  expect_no_valid_pixel_gives_zero(loss, batch);
+  expect_bfloat16_works(loss, batch);
+}
+
+}  // namespace osteon::test

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <osteon/abi/all.h>
+#include <osteon/sdk/call.hpp>
+#include <osteon/sdk/torch/tensor.hpp>
+
+/// What tests of a model plugin need: it is linked in and driven through its C entry, as a host would.
+namespace osteon::test {
+
+/// A call without a host: threads, cancellation, and what was logged.
+class RecordingCall {
+ public:
+  explicit RecordingCall(std::uint32_t threads = 1) {
+    call_.struct_size = sizeof call_;
+    call_.threads = threads;
+    call_.device = {OSTEON_DEVICE_CPU, 0};
+    call_.host = this;
+    call_.cancelled = [](const osteon_call* c) { return self(c).cancel ? 1 : 0; };
+    call_.time_left = [](const osteon_call*) { return INT64_MAX; };
+    call_.progress = [](const osteon_call*, double) {};
+    call_.log = [](const osteon_call* c, std::int32_t, const char* text) { self(c).lines.emplace_back(text); };
+    call_.allocate = [](const osteon_call*, osteon_dtype, std::int32_t, const std::int64_t*, osteon_tensor*,
+                        osteon_error*) { return osteon_status{OSTEON_OUT_OF_MEMORY}; };
+    call_.scratch = [](const osteon_call*, std::uint64_t) -> void* { return nullptr; };
+    call_.service = [](const osteon_call*, const char*) -> const void* { return nullptr; };
+  }
+  RecordingCall(const RecordingCall&) = delete;
+  RecordingCall& operator=(const RecordingCall&) = delete;
+  const osteon_call* raw() const { return &call_; }
+
+  bool cancel = false;
+  std::vector<std::string> lines;
+
+ private:
+  static RecordingCall& self(const osteon_call* c) { return *static_cast<RecordingCall*>(c->host); }
+  osteon_call call_{};
+};
+
+/// A model of the library under test. Parameters that are not given have their defaults.
+class ModelUnderTest {
+ public:
+  struct Values {
+    std::map<std::string, std::string> strings;
+    std::map<std::string, std::vector<std::int64_t>> ints;
+    std::map<std::string, double> floats;
+  };
+
+  ModelUnderTest(const Values& given, std::int64_t in_channels, std::int64_t n_classes, std::uint64_t seed = 1)
+      : ModelUnderTest(*osteon_get_plugin(OSTEON_ABI_VERSION)->components[0], given, in_channels, n_classes, seed) {}
+
+  ModelUnderTest(const osteon_component& component, const Values& given, std::int64_t in_channels,
+                 std::int64_t n_classes, std::uint64_t seed)
+      : component_(component), api_(*static_cast<const osteon_model_api*>(component.api)) {
+    std::vector<osteon_value> storage(component.n_params);
+    std::vector<const char*> texts(component.n_params);
+    std::vector<const osteon_value*> values;
+    for (std::uint64_t p = 0; p < component.n_params; ++p) {
+      const osteon_param_spec& spec = *component.params[p];
+      osteon_value& value = storage[p] = *spec.default_value;
+      if (const auto s = given.strings.find(spec.name); s != given.strings.end()) {
+        texts[p] = s->second.c_str();
+        value.strings = &texts[p];
+      }
+      if (const auto i = given.ints.find(spec.name); i != given.ints.end()) {
+        value.ints = i->second.data();
+        value.count = i->second.size();
+      }
+      if (const auto f = given.floats.find(spec.name); f != given.floats.end()) value.floats = &f->second;
+      values.push_back(&value);
+    }
+    const std::vector<const char*> names(static_cast<std::size_t>(n_classes), "class");
+    const osteon_model_request request{sizeof request, 0, in_channels, n_classes, names.data(), seed};
+    const RecordingCall call;
+    sdk::check([&](osteon_error* e) { return api_.create(call.raw(), values.data(), &request, &model_, e); });
+    std::uint64_t count = 0;
+    const osteon_named_tensor* const* list = nullptr;
+    sdk::check([&](osteon_error* e) { return api_.tensors(model_, &count, &list, e); });
+    tensors_.assign(list, list + count);
+  }
+  ~ModelUnderTest() { api_.destroy(model_); }
+  ModelUnderTest(const ModelUnderTest&) = delete;
+  ModelUnderTest& operator=(const ModelUnderTest&) = delete;
+
+  osteon_model* get() const { return model_; }
+  const osteon_model_api& api() const { return api_; }
+  const osteon_component& component() const { return component_; }
+  const osteon_model_info& info() const { return *api_.info(model_); }
+  const std::vector<const osteon_named_tensor*>& tensors() const { return tensors_; }
+
+  std::size_t index_of(const std::string& name) const {
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+      if (tensors_[i]->name == name) return i;
+    throw std::out_of_range(name);
+  }
+  at::Tensor value(const std::string& name) const { return sdk::borrow(tensors_[index_of(name)]->value); }
+  at::Tensor grad(const std::string& name) const { return sdk::borrow(tensors_[index_of(name)]->grad); }
+  /// Gradients of all parameters, one after the other.
+  at::Tensor all_grads() const {
+    std::vector<at::Tensor> parts;
+    for (const auto* t : tensors_)
+      if (t->role == OSTEON_TENSOR_PARAMETER) parts.push_back(sdk::borrow(t->grad).flatten());
+    return at::cat(parts);
+  }
+  void zero_grads() const {
+    for (const auto* t : tensors_)
+      if (t->role == OSTEON_TENSOR_PARAMETER) sdk::borrow(t->grad).zero_();
+  }
+  void set_trainable(const std::vector<std::uint64_t>& indices) {
+    sdk::check([&](osteon_error* e) { return api_.set_trainable(model_, indices.size(), indices.data(), e); });
+  }
+
+  at::Tensor infer(const RecordingCall& call, const at::Tensor& input, std::uint32_t flags = OSTEON_FORWARD_PLAIN,
+                   std::uint32_t precision = OSTEON_PRECISION_FLOAT32) const {
+    const osteon_forward_options options{sizeof options, OSTEON_MODE_INFERENCE, precision, flags, 0};
+    const sdk::TorchView view(input.contiguous());
+    sdk::OwnedTensor output;
+    osteon_tensor* const outputs[] = {output.out()};
+    sdk::check(
+        [&](osteon_error* e) { return api_.forward(call.raw(), model_, &options, view, 1, outputs, nullptr, e); });
+    return sdk::borrow(output.view()).clone();
+  }
+
+  /// A training forward that is still to go back. Holds the input; must die before its model.
+  class Step {
+   public:
+    Step(ModelUnderTest& model, const at::Tensor& input, std::uint64_t seed = 0, std::uint32_t flags = 0,
+         std::uint32_t precision = OSTEON_PRECISION_FLOAT32)
+        : model_(model), input_(input.contiguous()), outputs_(model.info().n_outputs) {
+      const osteon_forward_options options{sizeof options, OSTEON_MODE_TRAINING, precision, flags, seed};
+      std::vector<osteon_tensor*> outs;
+      for (sdk::OwnedTensor& output : outputs_) outs.push_back(output.out());
+      sdk::check([&](osteon_error* e) {
+        return model.api().forward(call_.raw(), model.get(), &options, input_, outs.size(), outs.data(), &tape_, e);
+      });
+    }
+    ~Step() { model_.api().release_tape(model_.get(), tape_); }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+
+    at::Tensor output(std::size_t i = 0) const { return sdk::borrow(outputs_[i].view()); }
+    void free_output(std::size_t i) { outputs_[i].reset(); }
+
+    /// Undefined tensors stand for outputs that do not count. Gives the gradient of the input when that was asked for.
+    at::Tensor backward(const std::vector<at::Tensor>& grads, osteon_gradient_ready ready = nullptr,
+                        void* user = nullptr, bool input_gradient = false) {
+      std::vector<sdk::TorchView> views;
+      for (const at::Tensor& g : grads)
+        views.push_back(g.defined() ? sdk::TorchView(g.clone(at::MemoryFormat::Contiguous)) : sdk::TorchView());
+      std::vector<const osteon_tensor_view*> pointers;
+      for (std::size_t i = 0; i < grads.size(); ++i)
+        pointers.push_back(grads[i].defined() ? &views[i].view() : nullptr);
+      sdk::OwnedTensor grad_input;
+      sdk::check([&](osteon_error* e) {
+        return model_.api().backward(call_.raw(), model_.get(), tape_, pointers.size(), pointers.data(), ready, user,
+                                     input_gradient ? grad_input.out() : nullptr, e);
+      });
+      // Borrowed for the call, so a host may use these buffers again at once.
+      for (const sdk::TorchView& view : views)
+        if (view.tensor().defined()) at::Tensor(view.tensor()).fill_(std::numeric_limits<float>::quiet_NaN());
+      return input_gradient ? sdk::borrow(grad_input.view()).clone() : at::Tensor();
+    }
+
+   private:
+    ModelUnderTest& model_;
+    RecordingCall call_;
+    sdk::TorchView input_;
+    std::vector<sdk::OwnedTensor> outputs_;
+    osteon_tape* tape_ = nullptr;
+  };
+
+ private:
+  const osteon_component& component_;
+  const osteon_model_api& api_;
+  osteon_model* model_ = nullptr;
+  std::vector<const osteon_named_tensor*> tensors_;
+};
+
+}  // namespace osteon::test

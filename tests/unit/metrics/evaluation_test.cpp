@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/evaluation.hpp"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+
+namespace osteon::metrics {
+namespace {
+
+TEST(Evaluation, AveragesOverImagesThenClasses) {
+  Evaluation evaluation({"a", "b"});
+  evaluation.add("2.png", {{10, 10, 10}, {0, 0, 10}});
+  evaluation.add("1.png", {{5, 10, 10}, {0, 0, 0}});
+  const double half = (10 + 1e-4) / (20 + 1e-4);
+  const double none = 1e-4 / (10 + 1e-4);
+  const Summary dice = evaluation.dice();
+  EXPECT_DOUBLE_EQ(dice.per_class[0], (1 + half) / 2);
+  EXPECT_DOUBLE_EQ(dice.per_class[1], (1 + none) / 2);
+  EXPECT_DOUBLE_EQ(dice.mean, (dice.per_class[0] + dice.per_class[1]) / 2);
+  EXPECT_DOUBLE_EQ(evaluation.iou().per_class[0], (1 + 1.0 / 3) / 2);
+
+  const auto json = evaluation.to_json();
+  EXPECT_EQ(json["images"], 2);
+  EXPECT_EQ(json["dice"]["mean"], dice.mean);
+  EXPECT_EQ(json["dice"]["per_class"]["b"], dice.per_class[1]);
+  EXPECT_EQ(json["iou"]["per_class"]["b"], 0.5);
+  ASSERT_EQ(json["per_image"].size(), 2u);
+  EXPECT_EQ(json["per_image"][0]["image"], "1.png");
+  EXPECT_EQ(json["per_image"][0]["dice"]["per_class"]["a"], half);
+  EXPECT_EQ(json["per_image"][0]["dice"]["mean"], (half + 1) / 2);
+  EXPECT_EQ(json["per_image"][1]["iou"]["mean"], 0.5);
+}
+
+TEST(Evaluation, WritesALinePerImageAndClass) {
+  Evaluation evaluation({"a", "b,c"});
+  evaluation.add("x.png", {{10, 10, 10}, {0, 0, 0}});
+  EXPECT_EQ(evaluation.to_csv(),
+            "image_name,class,dice,iou,intersection,predicted,truth\n"
+            "x.png,a,1.0,1.0,10,10,10\n"
+            "x.png,\"b,c\",1.0,1.0,0,0,0\n");
+}
+
+TEST(Evaluation, DoesNotDependOnThreadsOrOrder) {
+  const auto counts = [](int i) { return std::vector<ClassCounts>{{i % 7, i % 7 + i % 3, i % 7 + i % 5}}; };
+  Evaluation one({"a"});
+  for (int i = 99; i >= 0; --i) one.add(std::to_string(i), counts(i));
+  Evaluation many({"a"});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = t; i < 100; i += 4) many.add(std::to_string(i), counts(i));
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(many.to_json(), one.to_json());
+}
+
+TEST(Evaluation, RefusesNothingDoublesAndWrongClasses) {
+  Evaluation evaluation({"a"});
+  EXPECT_THROW(evaluation.dice(), Error);
+  EXPECT_THROW(evaluation.add("x", {}), Error);
+  evaluation.add("x", {{1, 1, 1}});
+  EXPECT_THROW(evaluation.add("x", {{1, 1, 1}}), Error);
+  EXPECT_EQ(evaluation.images(), 1);
+}
+
+}  // namespace
+}  // namespace osteon::metrics
