@@ -26,8 +26,9 @@ std::string openblas_core() {
   return found != nullptr ? found() : "";
 }
 
-// What the BLAS reaches here and now: the figure that tells a good one from a bad one.
-double matmul_gflops() {
+}  // namespace
+
+double measure_matmul() {
   constexpr int kSize = 768;
   const at::Tensor a = at::ones({kSize, kSize}), b = at::ones({kSize, kSize});
   at::matmul(a, b);
@@ -42,16 +43,13 @@ double matmul_gflops() {
   return 2.0 * kSize * kSize * kSize * runs / seconds * 1e-9;
 }
 
-}  // namespace
-
-nlohmann::json describe_numeric_libraries() {
+nlohmann::json describe_libraries() {
   nlohmann::json result;
   result["libtorch"] = TORCH_VERSION;
   result["opencv"] = cv::getVersionString();
   result["threads"] = at::get_num_threads();
   result["cpu_capability"] = at::get_cpu_capability();
   result["openblas_core"] = openblas_core();
-  result["matmul_gflops"] = matmul_gflops();
   result["cuda"] = {{"available", torch::cuda::is_available()},
                     {"devices", torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0}};
   return result;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/model.hpp"
 
+#include <osteon/abi/draft/inference_plan.h>
+
 #include "plugin/handle_support.hpp"
 
 namespace osteon::plugin {
@@ -128,6 +130,16 @@ void Model::backward(const Call& call, Tape tape, const std::vector<const osteon
     return api().backward(call.raw(), model_, tape.get(), grad_outputs.size(), grad_outputs.data(), nullptr, nullptr, grad_input,
                           error);
   });
+}
+
+std::vector<std::string> Model::inference_plan() const {
+  std::vector<std::string> lines;
+  if (component_.component->extension == nullptr) return lines;
+  const auto* plan = static_cast<const osteon_inference_plan*>(component_.component->extension(OSTEON_EXTENSION_INFERENCE_PLAN));
+  if (plan == nullptr) return lines;
+  const auto add = [](void* user, const char* text) { static_cast<std::vector<std::string>*>(user)->emplace_back(text); };
+  check_call(component_, "inference_plan", [&](osteon_error* error) { return plan->describe(model_, add, &lines, error); });
+  return lines;
 }
 
 Model::Tape& Model::Tape::operator=(Tape&& other) noexcept {

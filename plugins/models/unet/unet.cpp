@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unet.hpp"
 
+#include <cmath>
+
 #include <torch/nn/init.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/modulelist.h>
@@ -57,7 +59,7 @@ UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) {
     if (auto* layer = module->as<nn::Conv2d>())
       nn::init::kaiming_uniform_(layer->weight, 0, torch::kFanIn, torch::kReLU);
   nn::init::xavier_uniform_(head_->weight);
-  nn::init::zeros_(head_->bias);
+  nn::init::constant_(head_->bias, std::log(params.prior / (1 - params.prior)));
 }
 
 sdk::ModelTraits UNetImpl::traits() const {
@@ -67,7 +69,8 @@ sdk::ModelTraits UNetImpl::traits() const {
 }
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x) {
-  const std::vector<torch::Tensor> features = encoder_(x);
+  // In training channels-last saves a quarter to a third of the time; for inference the SDK finds out what is fastest.
+  const std::vector<torch::Tensor> features = encoder_(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x);
   torch::Tensor y = features.back();
   for (std::size_t i = 0; i < blocks_.size(); ++i)
     y = blocks_[i](y, i + 1 < blocks_.size() ? features[features.size() - 2 - i] : torch::Tensor());

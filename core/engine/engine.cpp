@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's door: each verb's function behind one interface.
+#include "engine/engine.hpp"
+
+#include <ATen/Parallel.h>
+#include <opencv2/core/utility.hpp>
+
+#include "base/error.hpp"
+#include "data/phantom/phantom.hpp"
+#include "engine/doctor.hpp"
+#include "engine/evaluation.hpp"
+#include "engine/forward.hpp"
+#include "engine/prediction.hpp"
+#include "engine/training.hpp"
+#include "predict/resample.hpp"
+#include "report/progress.hpp"
+
+namespace osteon::engine {
+namespace {
+
+nlohmann::json write_phantom(const PhantomRequest& request, const Context& context) {
+  data::PhantomOptions options;
+  options.patients = request.patients;
+  options.test_patients = request.test_patients;
+  options.size = request.size;
+  options.seed = request.seed;
+  options.ring_fraction = request.ring_fraction;
+  options.bent_fraction = request.bent_fraction;
+  options.check();
+  const int images = 2 * (options.patients + options.test_patients);
+  report::Progress progress("phantom", images, "images");
+  const auto advance = [&](int, int) {
+    if (plugin::interrupted().load()) throw Interrupted();
+    progress.advance(1);
+  };
+  data::write_phantom(options, request.out, advance, context.threads, request.overwrite);
+  progress.finish();
+  return {{"out", request.out.string()}, {"images", images}, {"patients", options.patients + options.test_patients}};
+}
+
+class EngineImplementation final : public Engine {
+ public:
+  explicit EngineImplementation(const Context& context) : context_(context) {
+    at::set_num_threads(context_.threads);
+    cv::setNumThreads(context_.threads);
+    predict::install_resample_service();
+  }
+  nlohmann::json phantom(const PhantomRequest& request) override { return write_phantom(request, context_); }
+  nlohmann::json train(const TrainRequest& request) override { return run_training(request, context_); }
+  nlohmann::json evaluate(const EvaluateRequest& request) override { return run_evaluation(request, context_); }
+  nlohmann::json predict(const PredictRequest& request) override { return run_prediction(request, context_); }
+  nlohmann::json forward(const ForwardRequest& request) override { return run_forward(request, context_); }
+  nlohmann::json doctor() override {
+    nlohmann::json result = describe_libraries();
+    result["matmul_gflops"] = measure_matmul();
+    return result;
+  }
+
+ private:
+  Context context_;
+};
+
+}  // namespace
+}  // namespace osteon::engine
+
+extern "C" __attribute__((visibility("default"))) osteon::engine::Engine* osteon_create_engine(const osteon::engine::Context* context) {
+  return new osteon::engine::EngineImplementation(*context);
+}

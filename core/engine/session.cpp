@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/session.hpp"
+
+#include <numeric>
+
+#include <spdlog/spdlog.h>
+
+#include "base/error.hpp"
+#include "data/folds.hpp"
+#include "weights/state.hpp"
+
+namespace osteon::engine {
+namespace {
+
+std::unique_ptr<data::Dataset> open(const recipe::DataSection& section, const std::string& subset) {
+  data::DatasetOptions options;
+  options.classes = class_set(section);
+  options.ignore_index = section.ignore_index;
+  options.subset = subset;
+  options.on_broken = section.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail;
+  auto dataset = data::open_dataset(section.layout, section.root, std::move(options));
+  for (const data::Problem& problem : dataset->left_out())
+    spdlog::warn("left out: {} ({}): {}", problem.id, problem.where, problem.message);
+  return dataset;
+}
+
+data::Split split(const recipe::DataSection& section, const data::Dataset& dataset) {
+  std::vector<std::string> groups;
+  for (const data::Sample& sample : dataset.samples()) groups.push_back(sample.group);
+  return data::split_fold(data::assign_folds(groups, section.folds, section.seed), section.fold);
+}
+
+}  // namespace
+
+plugin::ClassContext class_context(const recipe::DataSection& data) {
+  plugin::ClassContext classes;
+  classes.multiclass = data.kind == "multiclass";
+  classes.names = data.classes;
+  classes.mirrored.assign(data.mirrored.begin(), data.mirrored.end());
+  return classes;
+}
+
+data::ClassSet class_set(const recipe::DataSection& data) {
+  data::ClassSet classes;
+  classes.kind = data.kind == "multiclass" ? data::LabelKind::kMulticlass : data::LabelKind::kMultilabel;
+  classes.names = data.classes;
+  classes.mirrored = data.mirrored;
+  return classes;
+}
+
+Selection select_images(const recipe::DataSection& section, Subset subset) {
+  Selection selection;
+  selection.dataset = open(section, subset == Subset::kTest ? "test" : "train");
+  if (subset == Subset::kTest || subset == Subset::kAll) {
+    selection.indices.resize(selection.dataset->samples().size());
+    std::iota(selection.indices.begin(), selection.indices.end(), 0);
+  } else {
+    data::Split parts = split(section, *selection.dataset);
+    selection.indices = subset == Subset::kTrain ? std::move(parts.train) : std::move(parts.validation);
+  }
+  return selection;
+}
+
+TrainingData training_data(const recipe::DataSection& section) {
+  TrainingData data;
+  data.dataset = open(section, "train");
+  data::Split parts = split(section, *data.dataset);
+  data.train = std::move(parts.train);
+  data.validation = std::move(parts.validation);
+  return data;
+}
+
+std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::Registry& registry, int threads) {
+  if (!recipe.model) throw Error(ExitCode::kUsage, "the recipe has no [model]");
+  plugin::CallOptions options;
+  options.threads = threads;
+  const plugin::Call call(std::move(options));
+  return std::make_unique<plugin::Model>(registry.load(plugin::Kind::kModel, recipe.model->component.plugin),
+                                         recipe.model->component.parameters, class_context(recipe.data), recipe.data.channels,
+                                         static_cast<std::uint64_t>(recipe.train.seed), call);
+}
+
+void load_weights(plugin::Model& model, const std::filesystem::path& file, bool strict) {
+  const weights::SafetensorsFile tensors(file);
+  const auto& named = model.tensors();
+  if (strict) {
+    weights::load_state(tensors.tensors(), named, file.string());
+  } else {
+    const weights::LoadReport report = weights::load_matching_state(tensors.tensors(), named);
+    if (report.loaded.empty())
+      throw Error(ExitCode::kData, "no tensor of this file fits the model; " + report.text(), file.string());
+    if (!report.complete()) spdlog::warn("{}: {}", file.string(), report.text());
+  }
+  model.parameters_changed();
+}
+
+}  // namespace osteon::engine

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.hpp"
+#include "engine/engine.hpp"
+#include "plugin/component.hpp"
+#include "plugin/model.hpp"
+#include "recipe/recipe.hpp"
+
+namespace osteon::engine {
+
+/// The classes of a recipe as components are created with them, and as the data room knows them.
+plugin::ClassContext class_context(const recipe::DataSection& data);
+data::ClassSet class_set(const recipe::DataSection& data);
+
+/// Which images of a data set a verb works on. The data set is open; indices are into its samples.
+struct Selection {
+  std::unique_ptr<data::Dataset> dataset;
+  std::vector<int> indices;
+};
+
+/// The images of a subset: the folds of "train", or "test" as it lies on disk. What was left out is said on stderr. Throws
+/// Error(kData) when nothing is left.
+Selection select_images(const recipe::DataSection& data, Subset subset);
+
+/// Training and validation images of a recipe's fold.
+struct TrainingData {
+  std::unique_ptr<data::Dataset> dataset;
+  std::vector<int> train;
+  std::vector<int> validation;
+};
+TrainingData training_data(const recipe::DataSection& data);
+
+/// The recipe's model, initialised. Weights are not loaded.
+std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::Registry& registry, int threads);
+
+/// Loads a weights file into a model. What was missing, unexpected or misshapen is said on stderr, and is an error when `strict`.
+void load_weights(plugin::Model& model, const std::filesystem::path& file, bool strict);
+
+}  // namespace osteon::engine

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/training.hpp"
+
+#include <chrono>
+#include <ctime>
+#include <functional>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "data/augment.hpp"
+#include "data/check.hpp"
+#include "data/loader.hpp"
+#include "engine/doctor.hpp"
+#include "engine/environment.hpp"
+#include "engine/prediction.hpp"
+#include "engine/session.hpp"
+#include "report/progress.hpp"
+#include "run/run_folder.hpp"
+#include "train/trainer.hpp"
+
+namespace osteon::engine {
+namespace fs = std::filesystem;
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+// A run that is there is somebody's work: it is replaced only when that was asked for, and only if it is a run.
+void prepare_folder(const TrainRequest& request) {
+  const fs::path& out = request.out;
+  if (!fs::exists(out) || fs::is_empty(out)) return;
+  if (!fs::exists(out / "recipe.toml"))
+    throw Error(ExitCode::kUsage, "the folder is there, is not empty and is no run; choose another with --out", out.string());
+  if (!request.overwrite)
+    throw Error(ExitCode::kUsage, "there is a run already; --overwrite replaces it, --resume goes on with it", out.string());
+  for (const char* file : {"recipe.toml", "run.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl",
+                           "evaluation.json", "evaluation.csv"})
+    fs::remove(out / file);
+}
+
+nlohmann::json describe_run(const recipe::Recipe& recipe, plugin::Registry& registry, const Context& context) {
+  const NumericEnvironment environment = prepare_numeric_environment();
+  nlohmann::json plugins = nlohmann::json::array();
+  const auto add = [&](const recipe::Component& component) {
+    plugins.push_back(run::plugin_record(registry.load(component.kind, component.plugin)));
+  };
+  if (recipe.model) add(recipe.model->component);
+  if (recipe.ensemble) add(recipe.ensemble->component);
+  for (const recipe::LossTerm& term : recipe.loss) add(term.component);
+  const std::function<void(const recipe::AugmentStep&)> add_step = [&](const recipe::AugmentStep& step) {
+    if (step.group.empty()) add(step.component);
+    for (const recipe::AugmentStep& child : step.steps) add_step(child);
+  };
+  for (const recipe::AugmentStep& step : recipe.augment) add_step(step);
+  for (const recipe::Component& post : recipe.predict.post) add(post);
+  return {{"name", recipe.name},
+          {"started", utc_now()},
+          {"status", "running"},
+          {"osteon", OSTEON_VERSION},
+          {"numeric", describe_libraries()},
+          {"blas", {{"kind", environment.blas_kind}, {"openblas_coretype", environment.core_type}}},
+          {"instruction_set", environment.instruction_set},
+          {"threads", context.threads},
+          {"plugins", plugins}};
+}
+
+data::LoaderOptions loader_options(const recipe::Recipe& recipe, data::BrokenSamples& broken) {
+  data::LoaderOptions options;
+  options.size = cv::Size(recipe.data.image_size[1], recipe.data.image_size[0]);
+  options.channels = recipe.data.channels;
+  options.mean = recipe.data.mean;
+  options.std = recipe.data.std;
+  options.batch_size = recipe.train.batch_size;
+  options.workers = recipe.data.workers;
+  options.prefetch = recipe.data.prefetch;
+  options.seed = static_cast<std::uint64_t>(recipe.train.seed);
+  options.shuffle = true;
+  options.cache_mb = recipe.data.cache_mb;
+  options.broken = &broken;
+  return options;
+}
+
+nlohmann::json train_model(const TrainRequest& request, const Context& context) {
+  const recipe::Recipe& recipe = request.recipe;
+  plugin::Registry& registry = *context.registry;
+  const run::RunFolder folder(request.out);
+  const TrainingData data = training_data(recipe.data);
+  const plugin::ClassContext classes = class_context(recipe.data);
+  auto model = make_model(recipe, registry, context.threads);
+  if (!request.resume && !recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, recipe.model->strict);
+
+  std::vector<plugin::LoadedComponent> components = {model->component()};
+  for (const recipe::LossTerm& term : recipe.loss) components.push_back(registry.load(plugin::Kind::kLoss, term.component.plugin));
+  const osteon_device device = train::choose_device(recipe.train.device, components);
+  if (device.type != OSTEON_DEVICE_CPU) model->move(plugin::Call(), device);
+
+  data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
+  const data::AugmentPipeline augment(recipe.augment, registry, classes);
+  data::Loader loader(*data.dataset, data.train, &augment, loader_options(recipe, broken));
+
+  if (!request.resume) {
+    write_file_atomically(folder.recipe(), recipe.resolved_toml);
+    folder.write_info(describe_run(recipe, registry, context));
+  }
+  spdlog::info("{} training and {} validation images, {} tensors in the model", data.train.size(), data.validation.size(), model->tensors().size());
+
+  train::Setup setup{recipe, registry, classes, *model, loader, folder, device, context.threads, {}};
+  if (!data.validation.empty() && data.dataset->has_labels())
+    setup.validate = [&] { return validation_dice(recipe, *model, *data.dataset, data.validation, device, context, broken); };
+
+  nlohmann::json info = folder.read_info();
+  const auto end = [&](const char* status) {
+    info["status"] = status;
+    info["ended"] = utc_now();
+    info["skipped"] = nlohmann::json::array();
+    for (const data::Problem& problem : broken.problems())
+      info["skipped"].push_back({{"id", problem.id}, {"where", problem.where}, {"message", problem.message}});
+    folder.write_info(info);
+  };
+  train::Outcome outcome;
+  try {
+    outcome = train::Trainer(std::move(setup)).run(request.resume);
+  } catch (const Interrupted&) {
+    end("interrupted");
+    throw;
+  } catch (const std::exception&) {
+    end("failed");
+    throw;
+  }
+  info["result"] = {{"epochs", outcome.epochs}, {"loss", outcome.loss}, {"seconds", outcome.seconds}, {"best_epoch", outcome.best_epoch}};
+  if (outcome.best_dice >= 0) info["result"]["validation_dice"] = outcome.best_dice;
+  end("done");
+  if (broken.count() > 0) spdlog::warn("{}", broken.summary());
+  std::string summary = fmt::format("{} epochs in {}, loss {:.4f}", outcome.epochs, report::duration_text(outcome.seconds), outcome.loss);
+  if (outcome.best_dice >= 0) summary += fmt::format(", best validation Dice {:.4f} in epoch {}", outcome.best_dice, outcome.best_epoch);
+  return {{"run", request.out.string()}, {"summary", summary}, {"result", info["result"]}};
+}
+
+}  // namespace
+
+nlohmann::json run_training(const TrainRequest& request, const Context& context) {
+  if (request.resume)
+    run::RunFolder(request.out).check_usable();
+  else
+    prepare_folder(request);
+  if (request.recipe.model) return train_model(request, context);
+  return fit_ensemble(request, context, describe_run(request.recipe, *context.registry, context));
+}
+
+}  // namespace osteon::engine

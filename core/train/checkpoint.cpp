@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/checkpoint.hpp"
+
+#include <cstring>
+#include <map>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <torch/utils.h>
+
+#include "base/error.hpp"
+#include "weights/safetensors.hpp"
+
+namespace osteon::train {
+namespace {
+
+const std::map<c10::ScalarType, std::string>& dtype_names() {
+  static const std::map<c10::ScalarType, std::string> kNames = {
+      {torch::kFloat32, "F32"}, {torch::kFloat64, "F64"}, {torch::kFloat16, "F16"}, {torch::kBFloat16, "BF16"},
+      {torch::kInt64, "I64"},   {torch::kInt32, "I32"},   {torch::kUInt8, "U8"}};
+  return kNames;
+}
+
+void write(const std::filesystem::path& path, const NamedState& state, const std::map<std::string, std::string>& metadata) {
+  std::vector<torch::Tensor> kept;
+  std::vector<weights::TensorData> tensors;
+  for (const auto& [name, tensor] : state) {
+    kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
+    const torch::Tensor& t = kept.back();
+    tensors.push_back({name, dtype_names().at(t.scalar_type()), t.sizes().vec(), static_cast<const std::byte*>(t.data_ptr()),
+                       static_cast<std::uint64_t>(t.numel()) * t.element_size()});
+  }
+  weights::write_safetensors(path, std::move(tensors), metadata);
+}
+
+torch::Tensor read(const weights::TensorData& data, const std::string& where) {
+  for (const auto& [type, name] : dtype_names()) {
+    if (name != data.dtype) continue;
+    torch::Tensor tensor = torch::empty(data.shape, torch::TensorOptions().dtype(type));
+    if (data.size > 0) std::memcpy(tensor.data_ptr(), data.data, data.size);
+    return tensor;
+  }
+  throw Error(ExitCode::kData, "the checkpoint's tensor '" + data.name + "' is of type " + data.dtype, where);
+}
+
+constexpr const char* kWeights = "weights/";
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const TrainingState& state) {
+  NamedState all;
+  for (const HostTensor& tensor : state.tensors) all.emplace_back(kWeights + tensor.name, tensor.value);
+  for (auto& entry : state.optimizer.state()) all.push_back(std::move(entry));
+  for (auto& entry : state.average.state()) all.push_back(std::move(entry));
+  const Cursor& c = state.cursor;
+  const nlohmann::json cursor = {{"epoch", c.epoch},
+                                 {"batch", c.batch},
+                                 {"steps", c.steps},
+                                 {"loss_sum", c.loss_sum},
+                                 {"loss_count", c.loss_count},
+                                 {"best", c.best},
+                                 {"best_epoch", c.best_epoch},
+                                 {"seconds", c.seconds},
+                                 {"loss_scale", state.scale.value()},
+                                 {"loss_scale_good_steps", state.scale.good_steps()}};
+  write(path, all, {{"format", "osteon-checkpoint-1"}, {"cursor", cursor.dump()}});
+}
+
+void load_checkpoint(const std::filesystem::path& path, const TrainingState& state) {
+  if (!std::filesystem::exists(path))
+    throw Error(ExitCode::kData, "there is no checkpoint to go on from; the run ended before its first one", path.string());
+  const weights::SafetensorsFile file(path);
+  NamedState all;
+  std::map<std::string, torch::Tensor> weights;
+  for (const weights::TensorData& data : file.tensors()) {
+    torch::Tensor tensor = read(data, path.string());
+    if (data.name.rfind(kWeights, 0) == 0)
+      weights[data.name.substr(std::strlen(kWeights))] = tensor;
+    else
+      all.emplace_back(data.name, tensor);
+  }
+  const torch::NoGradGuard no_grad;
+  for (const HostTensor& tensor : state.tensors) {
+    const auto found = weights.find(tensor.name);
+    if (found == weights.end() || !found->second.sizes().equals(tensor.value.sizes()))
+      throw Error(ExitCode::kData, "the checkpoint is of another model: '" + tensor.name + "' is missing or has another shape", path.string());
+    tensor.value.copy_(found->second);
+  }
+  state.optimizer.load(all);
+  state.average.load(all);
+  try {
+    const nlohmann::json cursor = nlohmann::json::parse(file.metadata().at("cursor"));
+    Cursor& c = state.cursor;
+    c.epoch = cursor.at("epoch");
+    c.batch = cursor.at("batch");
+    c.steps = cursor.at("steps");
+    c.loss_sum = cursor.at("loss_sum");
+    c.loss_count = cursor.at("loss_count");
+    c.best = cursor.at("best");
+    c.best_epoch = cursor.at("best_epoch");
+    c.seconds = cursor.at("seconds");
+    state.scale.restore(cursor.at("loss_scale"), cursor.at("loss_scale_good_steps"));
+  } catch (const std::exception& e) {
+    throw Error(ExitCode::kData, std::string("the checkpoint does not say where training stood: ") + e.what(), path.string());
+  }
+}
+
+void save_weights(const std::filesystem::path& path, const std::vector<HostTensor>& tensors) {
+  NamedState all;
+  for (const HostTensor& tensor : tensors) all.emplace_back(tensor.name, tensor.value);
+  write(path, all, {{"format", "pt"}});  // what Python's readers look for
+}
+
+}  // namespace osteon::train

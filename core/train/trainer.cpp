@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <osteon/sdk/torch/tensor.hpp>
+#include <spdlog/spdlog.h>
+#include <torch/utils.h>
+
+#include "report/progress.hpp"
+#include "train/schedule.hpp"
+
+namespace osteon::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+plugin::CallOptions call_options(const Setup& setup) {
+  plugin::CallOptions options;
+  options.threads = setup.threads;
+  options.device = setup.device;
+  options.cancel = &plugin::interrupted();
+  options.who = "training";
+  return options;
+}
+
+std::uint32_t abi_precision(const std::string& precision, osteon_device device) {
+  if (precision == "fp32") return OSTEON_PRECISION_FLOAT32;
+  return device.type == OSTEON_DEVICE_CUDA ? OSTEON_PRECISION_FLOAT16 : OSTEON_PRECISION_BFLOAT16;
+}
+
+template <class T>
+torch::Tensor on_device(const T* data, std::vector<std::int64_t> shape, torch::ScalarType type, osteon_device device) {
+  // The batch outlives the step, so the CPU needs no copy.
+  const torch::Tensor tensor = torch::from_blob(const_cast<T*>(data), shape, type);
+  return device.type == OSTEON_DEVICE_CPU ? tensor : tensor.to(sdk::to_torch_device(device));
+}
+
+}  // namespace
+
+Trainer::Trainer(Setup setup)
+    : setup_(std::move(setup)),
+      call_(call_options(setup_)),
+      tensors_(host_tensors(setup_.model)),
+      optimizer_(std::make_unique<Optimizer>(setup_.recipe.train.optimizer, tensors_)),
+      average_(std::make_unique<MovingAverage>(setup_.recipe.train.ema, tensors_)),
+      objective_(setup_.recipe, setup_.registry, setup_.classes, setup_.model.outputs(), call_),
+      scale_(abi_precision(setup_.recipe.train.precision, setup_.device) == OSTEON_PRECISION_FLOAT16),
+      log_(setup_.folder.metrics()) {}
+
+Outcome Trainer::run(bool resume) {
+  if (resume) {
+    load_checkpoint(setup_.folder.checkpoint(), state());
+    setup_.model.parameters_changed();
+    log_.keep_up_to(cursor_.epoch);  // lines count epochs from 1
+    spdlog::info("going on in epoch {} after {} steps", cursor_.epoch + 1, cursor_.steps);
+  }
+  zero_gradients(tensors_);
+  while (cursor_.epoch < setup_.recipe.train.epochs) {
+    train_epoch();
+    end_epoch();
+  }
+  return {cursor_.epoch, last_loss_, cursor_.best, cursor_.best_epoch, cursor_.seconds};
+}
+
+void Trainer::train_epoch() {
+  const auto start = Clock::now();
+  const int epochs = setup_.recipe.train.epochs;
+  setup_.loader.start_epoch(cursor_.epoch, cursor_.batch);
+  report::Progress progress(fmt::format("epoch {}/{}", cursor_.epoch + 1, epochs),
+                            (setup_.loader.batches_per_epoch() - cursor_.batch) * setup_.recipe.train.batch_size, "images");
+  while (auto batch = setup_.loader.next()) {
+    train_batch(*batch);
+    progress.advance(batch->n, fmt::format("loss {:.4f}", cursor_.loss_sum / static_cast<double>(cursor_.loss_count)));
+    setup_.loader.recycle(std::move(*batch));
+    if (micro_batches_ == 0 && plugin::interrupted().load()) {
+      progress.finish();
+      cursor_.seconds += seconds_since(start);
+      save();
+      throw Interrupted("interrupted; go on with: osteon train --resume " + setup_.folder.root().string());
+    }
+  }
+  if (micro_batches_ > 0) finish_step();  // the last, shorter group of an epoch
+  epoch_seconds_ = seconds_since(start);
+  cursor_.seconds += epoch_seconds_;
+}
+
+void Trainer::train_batch(const data::Batch& batch) {
+  const recipe::TrainSection& train = setup_.recipe.train;
+  const torch::Tensor image = on_device(batch.image.data(), {batch.n, batch.channels, batch.height, batch.width}, torch::kFloat32, setup_.device);
+  Target target;
+  target.planes = on_device(batch.planes.data(), {batch.n, batch.planes_per_image, batch.height, batch.width}, torch::kInt32, setup_.device);
+  if (!batch.valid.empty()) target.valid = on_device(batch.valid.data(), {batch.n, batch.height, batch.width}, torch::kUInt8, setup_.device);
+
+  plugin::Model::ForwardOptions options;
+  options.precision = abi_precision(train.precision, setup_.device);
+  // Dropout draws from the step's number, so that a resumed run draws the same.
+  options.seed = static_cast<std::uint64_t>(train.seed) * 0x9E3779B97F4A7C15ull + static_cast<std::uint64_t>(cursor_.steps * train.accumulate + micro_batches_);
+  const sdk::TorchView input(sdk::canonical(image));
+  auto forward = setup_.model.forward(call_, input.view(), options);
+  auto result = objective_.evaluate(call_, std::move(forward.outputs), target, scale_.value() / train.accumulate);
+  if (!std::isfinite(result.value))
+    throw Error(ExitCode::kPlugin, fmt::format("the loss is {} at step {}; a lower learning rate or train.gradient_clip may help", result.value, cursor_.steps));
+
+  std::vector<sdk::TorchView> views;
+  views.reserve(result.grads.size());
+  std::vector<const osteon_tensor_view*> grads;
+  for (torch::Tensor& grad : result.grads) {
+    if (!grad.defined()) {
+      grads.push_back(nullptr);
+      continue;
+    }
+    views.emplace_back(sdk::canonical(grad));
+    grads.push_back(views.back());
+  }
+  setup_.model.backward(call_, std::move(forward.tape), grads);
+  cursor_.loss_sum += result.value;
+  ++cursor_.loss_count;
+  ++cursor_.batch;
+  if (++micro_batches_ == train.accumulate) finish_step();
+}
+
+void Trainer::finish_step() {
+  const recipe::TrainSection& train = setup_.recipe.train;
+  const bool finite = !scale_.active() || gradients_are_finite(tensors_);
+  if (finite) {
+    if (scale_.active()) scale_gradients(tensors_, 1.0 / scale_.value());
+    if (train.gradient_clip > 0) {
+      const double norm = gradient_norm(tensors_);
+      if (norm > train.gradient_clip) scale_gradients(tensors_, train.gradient_clip / norm);
+    }
+    const std::int64_t per_epoch = (setup_.loader.batches_per_epoch() + train.accumulate - 1) / train.accumulate;
+    const Position position{cursor_.epoch, (cursor_.batch - 1) / train.accumulate, per_epoch};
+    learning_rate_ = learning_rate(train.scheduler, train.optimizer.lr, train.epochs, position);
+    optimizer_->step(learning_rate_);
+    setup_.model.parameters_changed();
+    average_->update();
+  }
+  scale_.update(finite);
+  zero_gradients(tensors_);
+  micro_batches_ = 0;
+  ++cursor_.steps;
+}
+
+bool Trainer::validation_is_due(std::int64_t epoch) const {
+  const int every = setup_.recipe.train.validate_every;
+  return setup_.validate && (epoch == setup_.recipe.train.epochs || (every > 0 && epoch % every == 0));
+}
+
+void Trainer::end_epoch() {
+  const std::int64_t epoch = cursor_.epoch + 1;
+  last_loss_ = cursor_.loss_count > 0 ? cursor_.loss_sum / static_cast<double>(cursor_.loss_count) : 0;
+  nlohmann::json line = {{"epoch", epoch}, {"loss", last_loss_}, {"lr", learning_rate_}, {"steps", cursor_.steps}, {"seconds", epoch_seconds_}};
+  std::string text = fmt::format("epoch {}/{}  loss {:.4f}  lr {:.2e}  {}", epoch, setup_.recipe.train.epochs, last_loss_, learning_rate_,
+                                 report::duration_text(epoch_seconds_));
+  average_->swap();
+  if (average_->active()) setup_.model.parameters_changed();
+  const bool last = epoch == setup_.recipe.train.epochs;
+  bool keep = last && !setup_.validate;
+  if (validation_is_due(epoch)) {
+    const double dice = setup_.validate();
+    line["dice"] = dice;
+    text += fmt::format("  validation Dice {:.4f}", dice);
+    keep = dice > cursor_.best;
+    if (keep) {
+      cursor_.best = dice;
+      cursor_.best_epoch = epoch;
+      text += "  (best)";
+    }
+  }
+  if (keep) save_weights(setup_.folder.model(), tensors_);
+  average_->swap();
+  if (average_->active()) setup_.model.parameters_changed();
+  log_.append(line);
+  fmt::print(stderr, "{}\n", text);
+  cursor_.epoch = epoch;
+  cursor_.batch = 0;
+  cursor_.loss_sum = 0;
+  cursor_.loss_count = 0;
+  if (last || epoch % setup_.recipe.train.checkpoint_every == 0) save();
+}
+
+void Trainer::save() { save_checkpoint(setup_.folder.checkpoint(), state()); }
+
+}  // namespace osteon::train
