@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 
-#include <CLI/Validators.hpp>
 #include <fmt/format.h>
 
 #include "cli/verbs.hpp"
@@ -26,7 +25,7 @@ engine::Subset subset_of(const std::string& name) {
   return kSubsets.at(name);
 }
 
-void print(const nlohmann::json& result) {
+void print(const nlohmann::ordered_json& result) {
   const auto& dice = result.at("dice");
   const auto& iou = result.at("iou");
   fmt::print("{:<24} {:>8} {:>8}\n", "class", "Dice", "IoU");
@@ -45,7 +44,7 @@ ExitCode evaluate(Program& program, const Options& options) {
   if (!std::filesystem::exists(request.run / "recipe.toml"))
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml", overrides).recipe;
-  const nlohmann::json result = program.engine().evaluate(request);
+  const nlohmann::ordered_json result = program.engine().evaluate(request);
   if (program.json)
     program.print_json(result);
   else

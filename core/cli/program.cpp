@@ -55,6 +55,11 @@ recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vecto
   return loaded;
 }
 
+void Program::print_json(const nlohmann::ordered_json& document) const {
+  fmt::print("{}\n", document.dump(2));
+  std::fflush(stdout);
+}
+
 void Program::print_json(const nlohmann::json& document) const {
   fmt::print("{}\n", document.dump(2));
   std::fflush(stdout);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -37,6 +37,7 @@ class Program {
   recipe::LoadOptions load_options(const std::vector<std::string>& more_overrides = {});
 
   /// One JSON document on stdout.
+  void print_json(const nlohmann::ordered_json& document) const;
   void print_json(const nlohmann::json& document) const;
 
  private:

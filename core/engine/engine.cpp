@@ -47,7 +47,7 @@ class EngineImplementation final : public Engine {
   }
   nlohmann::json phantom(const PhantomRequest& request) override { return write_phantom(request, context_); }
   nlohmann::json train(const TrainRequest& request) override { return run_training(request, context_); }
-  nlohmann::json evaluate(const EvaluateRequest& request) override { return run_evaluation(request, context_); }
+  nlohmann::ordered_json evaluate(const EvaluateRequest& request) override { return run_evaluation(request, context_); }
   nlohmann::json predict(const PredictRequest& request) override { return run_prediction(request, context_); }
   nlohmann::json forward(const ForwardRequest& request) override { return run_forward(request, context_); }
   nlohmann::json doctor() override {

@@ -74,7 +74,8 @@ class Engine {
   virtual ~Engine() = default;
   virtual nlohmann::json phantom(const PhantomRequest& request) = 0;
   virtual nlohmann::json train(const TrainRequest& request) = 0;
-  virtual nlohmann::json evaluate(const EvaluateRequest& request) = 0;
+  /// Classes in the data's order.
+  virtual nlohmann::ordered_json evaluate(const EvaluateRequest& request) = 0;
   virtual nlohmann::json predict(const PredictRequest& request) = 0;
   virtual nlohmann::json forward(const ForwardRequest& request) = 0;
   /// LibTorch, BLAS, threads, instruction set, accelerators, as they are in this process.

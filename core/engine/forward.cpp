@@ -48,7 +48,7 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
   }();
   plugin::Model::ForwardOptions forward;
   forward.plain = request.plain;
-  const sdk::OwnedTensor logits = model->infer(call, input.view(), forward);
+  const sdk::OwnedTensor logits = model->infer(call.raw(), input.view(), forward);
   const osteon_tensor_view& view = logits.view();
   const std::vector<std::int64_t> shape(view.shape, view.shape + view.ndim);
   weights::write_safetensors(request.output, {{"logits", "F32", shape, static_cast<const std::byte*>(view.data),

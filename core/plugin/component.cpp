@@ -18,7 +18,7 @@ bool LoadedComponent::supports_device(std::int32_t type) const noexcept {
 
 bool LoadedComponent::supports_dtype(osteon_dtype type) const noexcept {
   return std::any_of(component->dtypes, component->dtypes + component->n_dtypes,
-                     [type](osteon_dtype other) { return sdk::operator==(other, type); });
+                     [type](osteon_dtype other) { return other == type; });
 }
 
 namespace {

@@ -21,7 +21,7 @@ void check_owned(const LoadedComponent& component, const char* call, const osteo
     misbehaved(component, call, "gave a tensor of shape " + sdk::shape_text(view) + " where " + expected + "] was promised");
   }
   const bool known = dtypes.empty() || std::any_of(dtypes.begin(), dtypes.end(),
-                                                   [&](osteon_dtype type) { return sdk::operator==(type, view.dtype); });
+                                                   [&](osteon_dtype type) { return type == view.dtype; });
   if (!known) misbehaved(component, call, "gave a tensor of " + sdk::to_string(view.dtype));
   if (view.byte_offset != 0) misbehaved(component, call, "gave a tensor with a byte offset");
   if (view.data == nullptr && sdk::element_count(view) > 0) misbehaved(component, call, "gave a tensor without memory");

@@ -92,12 +92,12 @@ void Model::move(const Call& call, osteon_device device) {
   check_call(component_, "move", [&](osteon_error* error) { return api().move(call.raw(), model_, device, error); });
 }
 
-sdk::OwnedTensor Model::infer(const Call& call, const osteon_tensor_view& input, const ForwardOptions& options) const {
+sdk::OwnedTensor Model::infer(const osteon_call* call, const osteon_tensor_view& input, const ForwardOptions& options) const {
   const osteon_forward_options raw = abi_options(options, OSTEON_MODE_INFERENCE);
   sdk::OwnedTensor output;
   osteon_tensor* outputs[] = {output.out()};
   check_call(component_, "forward", [&](osteon_error* error) {
-    return api().forward(call.raw(), model_, &raw, &input, 1, outputs, nullptr, error);
+    return api().forward(call, model_, &raw, &input, 1, outputs, nullptr, error);
   });
   check_owned(component_, "forward", *outputs[0],
               {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[0].stride), ceil_div(input.shape[3], outputs_[0].stride)},

@@ -84,7 +84,7 @@ class Model {
   };
 
   /// Main output's logits [N, K, ceil(H / stride), ceil(W / stride)]. Thread-safe among itself.
-  sdk::OwnedTensor infer(const Call& call, const osteon_tensor_view& input, const ForwardOptions& options) const;
+  sdk::OwnedTensor infer(const osteon_call* call, const osteon_tensor_view& input, const ForwardOptions& options) const;
   /// `input` stays valid and unchanged until the tape is gone.
   TrainingResult forward(const Call& call, const osteon_tensor_view& input, const ForwardOptions& options);
   /// Adds to the gradients. A null entry of `grad_outputs` does not count. Uses the tape up.

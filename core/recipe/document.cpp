@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 1
 #include <toml++/toml.h>
 
 #include "base/file.hpp"

@@ -25,7 +25,7 @@ constexpr TypeName kTypes[] = {
 
 std::string dtype_name(const plugin::NamedTensor& tensor) {
   for (const TypeName& type : kTypes)
-    if (sdk::operator==(type.type, tensor.value->dtype)) return type.name;
+    if (type.type == tensor.value->dtype) return type.name;
   throw std::invalid_argument("tensor '" + tensor.name + "' is " + sdk::to_string(tensor.value->dtype) +
                               ", for which safetensors has no dtype");
 }

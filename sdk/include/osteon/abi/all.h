@@ -8,6 +8,7 @@
 #include "call.h"
 #include "ensembler.h"
 #include "entry.h"
+#include "labels.h"
 #include "loss.h"
 #include "model.h"
 #include "params.h"

@@ -5,15 +5,10 @@
 #define OSTEON_ABI_LOSS_H
 
 #include "call.h"
+#include "labels.h"
 #include "params.h"
 
 typedef struct osteon_loss osteon_loss; /**< an instance */
-
-/** How the classes of the data relate. */
-enum {
-  OSTEON_LABELS_MULTILABEL = 1, /**< any number of classes per pixel; probabilities are sigmoid(logit) */
-  OSTEON_LABELS_MULTICLASS = 2  /**< exactly one class per valid pixel; probabilities are softmax(logits) */
-};
 
 /** What the data asks of a loss. */
 typedef struct osteon_loss_request {

@@ -6,6 +6,7 @@
 #define OSTEON_ABI_PREDICTOR_H
 
 #include "call.h"
+#include "labels.h"
 
 /** An image. Borrowed for the call. Intensities are normalised to 0..1 once, at the root; mean, standard deviation,
  * channels and resize happen in the leaf, the model. */

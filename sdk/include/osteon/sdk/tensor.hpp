@@ -10,6 +10,12 @@
 #include <osteon/abi/tensor.h>
 #include <osteon/sdk/error.hpp>
 
+// Beside the struct, in the global namespace, so that they are found wherever it is used.
+constexpr bool operator==(osteon_dtype a, osteon_dtype b) noexcept {
+  return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes;
+}
+constexpr bool operator!=(osteon_dtype a, osteon_dtype b) noexcept { return !(a == b); }
+
 namespace osteon::sdk {
 
 /// The ABI's element type of a C++ type.
@@ -22,10 +28,6 @@ constexpr osteon_dtype dtype_of() {
   return {code, static_cast<std::uint8_t>(sizeof(T) * 8), 1};
 }
 
-constexpr bool operator==(osteon_dtype a, osteon_dtype b) noexcept {
-  return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes;
-}
-constexpr bool operator!=(osteon_dtype a, osteon_dtype b) noexcept { return !(a == b); }
 
 /// "float32", "int32", "uint8", "bfloat16", ...
 inline std::string to_string(osteon_dtype type) {

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/evaluation.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "engine/prediction.hpp"
+#include "engine/session.hpp"
+#include "metrics/confusion.hpp"
+#include "predict/predict.hpp"
+#include "report/progress.hpp"
+#include "run/run_folder.hpp"
+
+namespace osteon::engine {
+namespace {
+
+const char* name_of(Subset subset) {
+  static const char* const kNames[] = {"validation", "train", "test", "all"};
+  return kNames[static_cast<std::size_t>(subset)];
+}
+
+}  // namespace
+
+void evaluate_images(const predict::Predictor& predictor, const predict::Decision& decision, const data::Dataset& dataset,
+                     const std::vector<int>& indices, const Context& context, osteon_device device, data::BrokenSamples& broken,
+                     const std::string& what, metrics::Evaluation& evaluation) {
+  report::Progress progress(what, static_cast<std::int64_t>(indices.size()), "images");
+  for (const int index : indices) {
+    const data::Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
+    plugin::CallOptions options;
+    options.threads = context.threads;
+    options.device = device;
+    options.cancel = &plugin::interrupted();
+    const plugin::Call call(std::move(options));
+    data::Image image;
+    data::Labels truth;
+    try {
+      image = dataset.read_image(index);
+      truth = dataset.read_labels(index);
+    } catch (const Error& e) {
+      broken.handle(sample, e);
+      continue;
+    }
+    const data::Labels predicted = predict::predict_labels(call.raw(), predictor, image, sample.id, decision);
+    evaluation.add(sample.id, metrics::count_confusion(predicted, truth));
+    progress.advance(1);
+  }
+}
+
+nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Context& context) {
+  const recipe::Recipe& recipe = *request.recipe;
+  const run::RunFolder folder(request.run);
+  folder.check_usable();
+  const OpenedRun run = open_run(request.run, recipe, context);
+  const Selection selection = select_images(recipe.data, request.subset);
+  if (!selection.dataset->has_labels())
+    throw Error(ExitCode::kData, std::string("the ") + name_of(request.subset) + " images have no labels to evaluate against", recipe.data.root.string());
+  data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
+  metrics::Evaluation evaluation(recipe.data.classes);
+  evaluate_images(*run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, context, {OSTEON_DEVICE_CPU, 0}, broken, "evaluating",
+                  evaluation);
+  if (broken.count() > 0) spdlog::warn("{}", broken.summary());
+  nlohmann::ordered_json result = evaluation.to_json();
+  result["subset"] = name_of(request.subset);
+  result["skipped"] = broken.count();
+  write_file_atomically(folder.evaluation("json"), result.dump(2) + "\n");
+  write_file_atomically(folder.evaluation("csv"), evaluation.to_csv());
+  return result;
+}
+
+}  // namespace osteon::engine

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "predict/decide.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <osteon/sdk/parallel.hpp>
+#include <osteon/sdk/vector_math.hpp>
+
+#include "predict/grid.hpp"
+#include "predict/resample.hpp"
+
+namespace osteon::predict {
+namespace {
+
+OSTEON_MULTIVERSION void set_bits(const float* values, float threshold, std::uint32_t bit, std::int64_t count, std::uint32_t* row) {
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t x = 0; x < count; ++x) row[x] |= values[x] > threshold ? bit : 0u;
+}
+
+// Keeps the greatest value so far and whose it is; the first of equals stays.
+OSTEON_MULTIVERSION void keep_greatest(const float* values, std::int32_t c, std::int64_t count, float* best, std::int32_t* winner) {
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t x = 0; x < count; ++x) {
+    const bool greater = values[x] > best[x];
+    winner[x] = greater ? c : winner[x];
+    best[x] = greater ? values[x] : best[x];
+  }
+}
+
+float threshold_for(double probability, std::uint32_t form) {
+  if (form == OSTEON_FORM_PROBABILITIES) return static_cast<float>(probability);
+  if (probability <= 0) return -std::numeric_limits<float>::infinity();
+  if (probability >= 1) return std::numeric_limits<float>::infinity();
+  return static_cast<float>(std::log(probability / (1 - probability)));
+}
+
+data::Labels copy_bits(const osteon_tensor_view& view, int classes, std::int64_t height, std::int64_t width) {
+  if (view.shape[0] != data::plane_count(classes) || view.shape[1] != height || view.shape[2] != width)
+    throw sdk::InvalidArgument("bit planes of shape " + sdk::shape_text(view) + " do not fit the image");
+  data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
+  const auto* bits = sdk::data_of<const std::int32_t>(view, "a prediction");
+  for (std::size_t p = 0; p < labels.planes().size(); ++p)
+    std::memcpy(labels.planes()[p].data, bits + static_cast<std::int64_t>(p) * height * width, static_cast<std::size_t>(height * width) * 4);
+  return labels;
+}
+
+// What one thread works with.
+struct Scratch {
+  std::vector<float> blended, row, best;
+  std::vector<std::int32_t> winner;
+};
+
+}  // namespace
+
+data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction, int classes, std::int64_t height, std::int64_t width,
+                    const Decision& decision) {
+  const osteon_tensor_view& view = prediction.values.view;
+  if (prediction.form == OSTEON_FORM_BITS) return copy_bits(view, classes, height, width);
+  sdk::expect_shape(view, {classes, -1, -1}, "a prediction");
+  const sdk::Call call(raw);
+  const std::int64_t h = view.shape[1], w = view.shape[2];
+  const GridMap map = grid_map(prediction);
+  const Axis rows = make_axis(h, height, map.scale_y, map.offset_y);
+  const Axis columns = make_axis(w, width, map.scale_x, map.offset_x);
+  const float* in = sdk::data_of<const float>(view, "a prediction");
+  std::vector<float> thresholds;
+  for (const double t : decision.thresholds) thresholds.push_back(threshold_for(t, prediction.form));
+  if (!decision.multiclass && thresholds.size() != static_cast<std::size_t>(classes))
+    throw sdk::InvalidArgument("there are " + std::to_string(thresholds.size()) + " thresholds for " + std::to_string(classes) + " classes");
+
+  data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
+  const auto n = static_cast<std::size_t>(width);
+  std::vector<Scratch> scratches(static_cast<std::size_t>(call.threads()),
+                                 {std::vector<float>(static_cast<std::size_t>(w)), std::vector<float>(n), std::vector<float>(n), std::vector<std::int32_t>(n)});
+  constexpr std::int64_t kBand = 16;
+  sdk::parallel_for(call, (height + kBand - 1) / kBand, [&](std::int64_t band, int thread) {
+    Scratch& s = scratches[static_cast<std::size_t>(thread)];
+    for (std::int64_t y = band * kBand; y < std::min(height, (band + 1) * kBand); ++y) {
+      const auto i = static_cast<std::size_t>(y);
+      std::fill(s.best.begin(), s.best.end(), -std::numeric_limits<float>::infinity());
+      std::fill(s.winner.begin(), s.winner.end(), 0);
+      for (int c = 0; c < classes; ++c) {
+        const float* plane = in + c * h * w;
+        blend_row(plane + rows.low[i] * w, plane + rows.high[i] * w, rows.weight[i], w, columns, s.blended.data(), s.row.data());
+        if (decision.multiclass)
+          keep_greatest(s.row.data(), c, width, s.best.data(), s.winner.data());
+        else
+          set_bits(s.row.data(), thresholds[static_cast<std::size_t>(c)], std::uint32_t{1} << (c % 32), width,
+                   labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y)));
+      }
+      if (decision.multiclass)
+        for (std::int64_t x = 0; x < width; ++x) {
+          const std::int32_t c = s.winner[static_cast<std::size_t>(x)];
+          labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y))[x] = std::uint32_t{1} << (c % 32);
+        }
+    }
+  });
+  return labels;
+}
+
+}  // namespace osteon::predict

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "plugin/model.hpp"
+#include "predict/predictor.hpp"
+#include "recipe/recipe.hpp"
+
+namespace osteon::predict {
+
+/// How the leaf runs its model.
+struct LeafOptions {
+  std::uint32_t precision = OSTEON_PRECISION_FLOAT32;
+  bool plain = false;  ///< the reference path only, as validation during training asks for
+};
+
+/// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean and standard
+/// deviation, padding to the model's multiple. Gives any form but bits, on both grids.
+class Leaf final : public Predictor {
+ public:
+  Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe, const plugin::ClassContext& classes, LeafOptions options = {});
+
+  std::uint32_t gives_forms() const override;
+  std::uint32_t gives_grids() const override;
+  std::string name() const override { return "the model"; }
+  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
+               std::vector<OwnedPrediction>& predictions) const override;
+
+ private:
+  struct Input;
+  Input prepare(const osteon_image& image, std::uint32_t scale) const;
+  void run_batch(const osteon_call* call, const std::vector<Input>& inputs, std::size_t first, std::size_t count,
+                 std::vector<OwnedPrediction>& predictions) const;
+
+  std::shared_ptr<const plugin::Model> model_;
+  recipe::DataSection data_;
+  std::size_t batch_size_;
+  LeafOptions options_;
+};
+
+}  // namespace osteon::predict

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recipe/load.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/program.hpp"
+#include "unit/recipe/schemas.hpp"
+
+namespace osteon::recipe::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using plugin::ParameterValue;
+
+class LoadRecipe : public ::testing::Test {
+ protected:
+  std::filesystem::path write(const std::string& name, const std::string& text) {
+    osteon::test::write_text(folder_ / name, text);
+    return folder_ / name;
+  }
+  LoadedRecipe load(const std::string& text, std::vector<std::string> overrides = {}) {
+    return load_recipe(write("recipe.toml", text), options(std::move(overrides)));
+  }
+  /// "line:column message" of each problem, in order.
+  std::vector<std::string> problems(const std::string& text, std::vector<std::string> overrides = {}) {
+    try {
+      load(text, std::move(overrides));
+    } catch (const RecipeErrors& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage);
+      std::vector<std::string> found;
+      for (const RecipeProblem& p : e.problems())
+        found.push_back(std::to_string(p.location.line) + ":" + std::to_string(p.location.column) + " " + p.message);
+      return found;
+    }
+    return {};
+  }
+  osteon::test::TemporaryFolder folder_;
+};
+
+std::string origin_of(const LoadedRecipe& loaded, const std::string& key) {
+  for (const Origin& origin : loaded.origins)
+    if (origin.key == key) return origin.from;
+  return "nowhere";
+}
+
+TEST_F(LoadRecipe, FillsDefaultsInAndSaysSo) {
+  const LoadedRecipe loaded = load(kMinimal);
+  const Recipe& r = loaded.recipe;
+  EXPECT_EQ(r.data.kind, "multilabel");
+  EXPECT_EQ(r.data.folds, 5);
+  EXPECT_EQ(r.train.optimizer.lr, 1e-4);
+  EXPECT_EQ(r.train.epochs, 3);
+  ASSERT_TRUE(r.model);
+  EXPECT_EQ(r.model->component.plugin, "unet");
+  EXPECT_THAT(r.model->component.parameters,
+              ElementsAre(ParameterValue(std::vector<std::string>{"small"}), ParameterValue(std::vector<std::int64_t>{5}),
+                          ParameterValue(std::vector<bool>{true})));
+  EXPECT_EQ(r.loss.at(0).weight, 1.0);
+  EXPECT_EQ(origin_of(loaded, "data.folds"), "default");
+  EXPECT_EQ(origin_of(loaded, "model.depth"), "default of unet");
+  EXPECT_EQ(origin_of(loaded, "train.epochs"), (folder_ / "recipe.toml").string() + ":12:10");
+  EXPECT_EQ(origin_of(loaded, "train.epochs"), origin_of(load(kMinimal), "train.epochs"));
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+}
+
+TEST_F(LoadRecipe, MakesASquareOfOneNumberAndPathsAbsoluteFromTheRecipesFolder) {
+  const Recipe r = load(kMinimal).recipe;
+  EXPECT_THAT(r.data.image_size, ElementsAre(64, 64));
+  EXPECT_EQ(r.data.root, folder_ / "images");
+  EXPECT_THAT(load(kMinimal, {"data.image_size=[32, 48]"}).recipe.data.image_size, ElementsAre(32, 48));
+}
+
+TEST_F(LoadRecipe, ReadsMirroredPairs) {
+  EXPECT_THAT(load(kData + "mirrored = [[\"left\", \"right\"]]\n" + kRest).recipe.data.mirrored, ElementsAre(1, 0, 2));
+  EXPECT_THAT(load(kMinimal).recipe.data.mirrored, IsEmpty());
+}
+
+TEST_F(LoadRecipe, RefusesMirroredPairsThatShareAClass) {
+  EXPECT_THAT(problems(kData + "mirrored = [[\"left\", \"right\"], [\"left\", \"spine\"]]\n" + kRest),
+              ElementsAre(HasSubstr("7:33 the class 'left' is in two pairs")));
+  EXPECT_THAT(problems(kData + "mirrored = [[\"left\", \"left\"]]\n" + kRest),
+              ElementsAre(HasSubstr("7:23 the class 'left' is in two pairs")));
+}
+
+TEST_F(LoadRecipe, ReadsNestedAugmentations) {
+  const Recipe r = load(kMinimal +
+                        "[[augment]]\nplugin = \"flip\"\np = 0.5\n"
+                        "[[augment]]\ngroup = \"some_of\"\ncount = 2\n"
+                        "[[augment.steps]]\nplugin = \"rotate\"\np = 3\n"
+                        "[[augment.steps]]\ngroup = \"sequence\"\n"
+                        "[[augment.steps.steps]]\nplugin = \"flip\"\n"
+                        "[[augment.steps]]\nplugin = \"flip\"\n")
+                       .recipe;
+  ASSERT_EQ(r.augment.size(), 2u);
+  EXPECT_EQ(r.augment[0].p, 0.5);
+  EXPECT_EQ(r.augment[1].group, "some_of");
+  EXPECT_EQ(r.augment[1].count, 2);
+  ASSERT_EQ(r.augment[1].steps.size(), 3u);
+  EXPECT_EQ(r.augment[1].steps[0].p, 3);
+  EXPECT_EQ(r.augment[1].steps[1].steps.at(0).component.plugin, "flip");
+}
+
+TEST_F(LoadRecipe, AWeightOfAChoiceMayExceedOneButAProbabilityMayNot) {
+  const std::string step = "[[augment.steps]]\nplugin = \"flip\"\np = 2\n";
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"one_of\"\n" + step), IsEmpty());
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"sequence\"\n" + step), ElementsAre(HasSubstr("a probability is at most 1")));
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\nplugin = \"flip\"\np = 2\n"), ElementsAre(HasSubstr("a probability is at most 1")));
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"sequence\"\np = 2\n[[augment.steps]]\nplugin = \"flip\"\n"),
+              ElementsAre(HasSubstr("a probability is at most 1")));
+}
+
+TEST_F(LoadRecipe, WarnsOfOldNames) {
+  const LoadedRecipe loaded = load(kMinimal, {"model.levels=3"});
+  EXPECT_EQ(loaded.recipe.model->component.parameters.at(1), ParameterValue(std::vector<std::int64_t>{3}));
+  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("'levels' is an old name of 'depth'")));
+  EXPECT_THAT(problems(kMinimal, {"model.levels=3", "model.depth=3"}), ElementsAre(HasSubstr("both are given")));
+}
+
+TEST_F(LoadRecipe, RefusesNumbersThatDoNotFit) {
+  for (const std::string key : {"train.validate_every", "train.checkpoint_every", "train.batch_size", "data.prefetch"})
+    EXPECT_THAT(problems(kMinimal, {key + "=4294967297"}), ElementsAre(HasSubstr("'" + key + "' is"))) << key;
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"some_of\"\ncount = 4294967297\n[[augment.steps]]\nplugin = \"flip\"\n"),
+              ElementsAre(StartsWith("15:9 ")));
+  EXPECT_THAT(problems(kMinimal, {"train.optimizer.lr=inf"}), ElementsAre(HasSubstr("not a finite number")));
+  EXPECT_THAT(problems(kMinimal, {"train.optimizer.lr=nan"}), ElementsAre(HasSubstr("not a finite number")));
+}
+
+// --- extends -------------------------------------------------------------------------------------------------------
+
+TEST_F(LoadRecipe, MergesTablesKeyByKeyWithTheExtendingFileOnTop) {
+  write("base.toml", kMinimal + "[train.optimizer]\nlr = 0.5\nweight_decay = 0.25\n");
+  const LoadedRecipe loaded = load("recipe = 1\nextends = \"base.toml\"\n[train]\nepochs = 7\n[train.optimizer]\nlr = 0.125\n");
+  EXPECT_EQ(loaded.recipe.train.epochs, 7);
+  EXPECT_EQ(loaded.recipe.train.optimizer.lr, 0.125);
+  EXPECT_EQ(loaded.recipe.train.optimizer.weight_decay, 0.25);
+  EXPECT_EQ(origin_of(loaded, "train.optimizer.lr"), (folder_ / "recipe.toml").string() + ":6:6");
+  EXPECT_EQ(origin_of(loaded, "train.optimizer.weight_decay"), (folder_ / "base.toml").string() + ":15:16");
+}
+
+TEST_F(LoadRecipe, LaterExtendedFilesGoOverEarlierOnes) {
+  write("base.toml", kMinimal + "batch_size = 2\n");
+  write("more.toml", "recipe = 1\n[train]\nbatch_size = 4\n");
+  EXPECT_EQ(load("recipe = 1\nextends = [\"base.toml\", \"more.toml\"]\n").recipe.train.batch_size, 4);
+  EXPECT_EQ(load("recipe = 1\nextends = [\"more.toml\", \"base.toml\"]\n").recipe.train.batch_size, 2);
+}
+
+TEST_F(LoadRecipe, ReplacesArraysAndArraysOfTables) {
+  write("base.toml", kMinimal + "[[augment]]\nplugin = \"flip\"\n[[augment]]\nplugin = \"rotate\"\n");
+  const Recipe r = load("recipe = 1\nextends = \"base.toml\"\n"
+                        "[data]\nclasses = [\"one\"]\n[[augment]]\nplugin = \"brighten\"\n")
+                       .recipe;
+  EXPECT_THAT(r.data.classes, ElementsAre("one"));
+  ASSERT_EQ(r.augment.size(), 1u);
+  EXPECT_EQ(r.augment[0].component.plugin, "brighten");
+}
+
+TEST_F(LoadRecipe, AnotherPluginReplacesTheWholeTable) {
+  write("base.toml", kMinimal);
+  const std::string extends = "recipe = 1\nextends = \"base.toml\"\n[model]\n";
+  EXPECT_EQ(load(extends + "plugin = \"stack\"\nwidth = 8\n").recipe.model->component.plugin, "stack");
+  write("base.toml", kData + "[model]\nplugin = \"unet\"\ndepth = 3\n[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n");
+  // The same plugin: its parameters are merged.
+  EXPECT_EQ(load(extends + "plugin = \"unet\"\nencoder = \"large\"\n").recipe.model->component.parameters.at(1),
+            ParameterValue(std::vector<std::int64_t>{3}));
+  // Another one: `depth` is not its business.
+  EXPECT_THAT(problems(extends + "plugin = \"stack\"\nwidth = 8\n"), IsEmpty());
+}
+
+TEST_F(LoadRecipe, KeepsTheNameOfTheExtendingRecipeOnly) {
+  write("base.toml", "name = \"base\"\ndescription = \"of the base\"\n" + kMinimal);
+  EXPECT_EQ(load("recipe = 1\nextends = \"base.toml\"\n").recipe.name, "");
+  EXPECT_EQ(load("recipe = 1\nextends = \"base.toml\"\nname = \"mine\"\n").recipe.name, "mine");
+}
+
+TEST_F(LoadRecipe, PathsAreRelativeToTheFileThatWroteThem) {
+  write("parts/base.toml", kMinimal);
+  write("parts/leaf.toml", "recipe = 1\nextends = \"base.toml\"\n");
+  EXPECT_EQ(load("recipe = 1\nextends = \"parts/leaf.toml\"\n").recipe.data.root, folder_ / "parts" / "images");
+}
+
+TEST_F(LoadRecipe, RefusesCircles) {
+  write("a.toml", "recipe = 1\nextends = \"b.toml\"\n");
+  write("b.toml", "recipe = 1\nextends = \"a.toml\"\n");
+  try {
+    load_recipe(folder_ / "a.toml", options());
+    FAIL() << "a circle was accepted";
+  } catch (const RecipeErrors& e) {
+    const RecipeProblem* circle = nullptr;
+    for (const RecipeProblem& p : e.problems())
+      if (p.key == "extends") circle = &p;
+    ASSERT_NE(circle, nullptr);
+    EXPECT_THAT(circle->message, HasSubstr("a.toml -> b.toml -> a.toml"));
+    EXPECT_EQ(circle->location.file, (folder_ / "b.toml").string());
+    EXPECT_EQ(circle->location.line, 2u);
+  }
+}
+
+TEST_F(LoadRecipe, ExtendingOneFileTwiceIsNoCircle) {
+  write("base.toml", kMinimal);
+  write("left.toml", "recipe = 1\nextends = \"base.toml\"\n");
+  write("right.toml", "recipe = 1\nextends = \"base.toml\"\n[train]\nbatch_size = 9\n");
+  EXPECT_EQ(load("recipe = 1\nextends = [\"left.toml\", \"right.toml\"]\n").recipe.train.batch_size, 9);
+}
+
+TEST_F(LoadRecipe, NamesFilesThatAreNotThere) {
+  EXPECT_THAT(problems("extends = \"nothing.toml\"\n" + kMinimal), ElementsAre(AllOf(StartsWith("1:11 "), HasSubstr("nothing.toml"))));
+  EXPECT_THROW(load_recipe(folder_ / "absent.toml", options()), RecipeErrors);
+  EXPECT_THROW(load_recipe(folder_.path(), options()), RecipeErrors);
+}
+
+TEST_F(LoadRecipe, AFileThatIsNoTomlIsOneProblem) {
+  EXPECT_THAT(problems("recipe = 1\n[data\n"), ElementsAre(StartsWith("2:6 this is not TOML: ")));
+}
+
+// --- environment ---------------------------------------------------------------------------------------------------
+
+TEST_F(LoadRecipe, PutsEnvironmentVariablesIn) {
+  ::setenv("OSTEON_TEST_NAME", "wrist", 1);
+  ::setenv("OSTEON_TEST_EMPTY", "", 1);
+  ::unsetenv("OSTEON_TEST_UNSET");
+  const std::map<std::string, std::string> cases = {{"${OSTEON_TEST_NAME}", "wrist"},
+                                                    {"a ${OSTEON_TEST_NAME} b ${OSTEON_TEST_NAME}", "a wrist b wrist"},
+                                                    {"${OSTEON_TEST_UNSET:-left}", "left"},
+                                                    {"${OSTEON_TEST_EMPTY:-left}", "left"},
+                                                    {"${OSTEON_TEST_NAME:-left}", "wrist"},
+                                                    {"${OSTEON_TEST_UNSET:-}", ""},
+                                                    {"$${OSTEON_TEST_NAME}", "${OSTEON_TEST_NAME}"},
+                                                    {"5$ $$", "5$ $"},
+                                                    {"$", "$"}};
+  for (const auto& [text, expected] : cases) EXPECT_EQ(load("name = \"" + text + "\"\n" + kMinimal).recipe.name, expected) << text;
+}
+
+TEST_F(LoadRecipe, RefusesVariablesThatAreNotSet) {
+  ::unsetenv("OSTEON_TEST_UNSET");
+  EXPECT_THAT(problems("name = \"${OSTEON_TEST_UNSET}\"\n" + kMinimal),
+              ElementsAre("1:8 the environment variable OSTEON_TEST_UNSET is not set"));
+  EXPECT_THAT(problems("name = \"${OSTEON_TEST_UNSET\"\n" + kMinimal), ElementsAre(StartsWith("1:8 '${' without")));
+}
+
+TEST_F(LoadRecipe, WhatAVariableHoldsIsNotExpandedAgain) {
+  ::setenv("OSTEON_TEST_NAME", "${HOME}", 1);
+  const LoadedRecipe loaded = load("name = \"${OSTEON_TEST_NAME}\"\n" + kMinimal);
+  EXPECT_EQ(loaded.recipe.name, "${HOME}");
+  EXPECT_EQ(load(loaded.recipe.resolved_toml).recipe.name, "${HOME}");
+}
+
+// --- overrides -----------------------------------------------------------------------------------------------------
+
+TEST_F(LoadRecipe, OverridesGoOverAllFilesInTheirOrder) {
+  const LoadedRecipe loaded = load(kMinimal, {"train.epochs=5", "train.epochs=6", "train.optimizer.lr=1e-2"});
+  EXPECT_EQ(loaded.recipe.train.epochs, 6);
+  EXPECT_EQ(loaded.recipe.train.optimizer.lr, 0.01);
+  EXPECT_EQ(origin_of(loaded, "train.epochs"), "--set train.epochs=6");
+}
+
+TEST_F(LoadRecipe, OverridesReachElements) {
+  const std::string augment = "[[augment]]\nplugin = \"flip\"\n[[augment]]\nplugin = \"rotate\"\nlimit = 10\n";
+  const Recipe r = load(kMinimal + augment, {"augment[0].p=0.25", "augment[1].limit=20", "loss[0].weight=3"}).recipe;
+  EXPECT_EQ(r.augment[0].p, 0.25);
+  EXPECT_EQ(r.augment[1].component.parameters.at(0), ParameterValue(std::vector<double>{20}));
+  EXPECT_EQ(r.loss[0].weight, 3);
+  EXPECT_THAT(problems(kMinimal + augment, {"augment[2].p=0.25"}), ElementsAre(HasSubstr("no element 2 of 'augment', which has 2")));
+}
+
+TEST_F(LoadRecipe, OverridesTakeBareWordsAndToml) {
+  EXPECT_EQ(load(kMinimal, {"name=wrist"}).recipe.name, "wrist");
+  EXPECT_EQ(load(kMinimal, {"name=\"wr ist\""}).recipe.name, "wr ist");
+  EXPECT_EQ(load(kMinimal, {"name=a=b"}).recipe.name, "a=b");
+  EXPECT_EQ(load(kMinimal, {"name=2024-05-17"}).recipe.name, "2024-05-17");
+  EXPECT_EQ(load(kMinimal, {"name="}).recipe.name, "");
+  EXPECT_EQ(load(kMinimal, {"data.root=/somewhere/else"}).recipe.data.root, "/somewhere/else");
+  EXPECT_EQ(load(kMinimal, {"data.root=here"}).recipe.data.root, std::filesystem::current_path() / "here");
+  EXPECT_THAT(load(kMinimal, {"data.mean=[0.5, 0.5, 0.5]"}).recipe.data.mean, ElementsAre(0.5, 0.5, 0.5));
+}
+
+TEST_F(LoadRecipe, OverridingThePluginForgetsTheOldOnesParameters) {
+  const std::string text = kData + "[model]\nplugin = \"unet\"\ndepth = 3\nstrict = true\n[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n";
+  const Recipe r = load(text, {"model.plugin=stack", "model.width=4"}).recipe;
+  EXPECT_EQ(r.model->component.plugin, "stack");
+  EXPECT_TRUE(r.model->strict);
+}
+
+TEST_F(LoadRecipe, OverridesGoIntoTablesThatAreNotThereYet) {
+  EXPECT_EQ(load(kMinimal, {"train.head_weights.aux=0.5"}).recipe.train.head_weights.at("aux"), 0.5);
+}
+
+TEST_F(LoadRecipe, RefusesOverridesThatAreNone) {
+  for (const std::string text : {"train.epochs", "=5", "a..b=1", "augment[x].p=1", "augment[0=1", "train.=1", ".a=1", "augment[0]p=1"})
+    EXPECT_THAT(problems(kMinimal, {text}), ElementsAre(HasSubstr("--set takes KEY=VALUE"))) << text;
+  EXPECT_THAT(problems(kMinimal, {"train.epochs.more=5"}), ElementsAre(HasSubstr("asked of an integer")));
+  EXPECT_THAT(problems(kMinimal, {"train.epoch=5"}), ElementsAre(HasSubstr("unknown key 'epoch' in [train]")));
+}
+
+// --- problems ------------------------------------------------------------------------------------------------------
+
+TEST_F(LoadRecipe, ReportsEverythingAtOnceInTheOrderOfTheFile) {
+  EXPECT_THAT(problems("recipe = 2\n[data]\nlayout = \"boostcam\"\nimage_size = 4\nfolds = 1.5\nnothing = 1\n[model]\nplugin = \"unit\"\n"
+                       "[[loss]]\nplugin = \"rotate\"\n[train]\nepochs = 0\n"),
+              ElementsAre(StartsWith("1:10 this program reads recipes of format 1"), StartsWith("2:1 'data.classes' is missing"),
+                          StartsWith("2:1 'data.root' is missing"), StartsWith("3:10 'data.layout' is 'boostcam'"),
+                          StartsWith("4:14 'data.image_size' is 4"), StartsWith("5:9 'data.folds' is a float"),
+                          StartsWith("6:1 unknown key 'nothing' in [data]"), StartsWith("8:10 there is no model plugin 'unit'"),
+                          StartsWith("10:10 'rotate' is"), StartsWith("12:10 'train.epochs' is 0")));
+}
+
+TEST_F(LoadRecipe, ShowsTheLineAndACaretAndAGuess) {
+  try {
+    load(kData + kRest + "optimiser = 1\n");
+    FAIL() << "an unknown key was accepted";
+  } catch (const RecipeErrors& e) {
+    EXPECT_EQ(std::string(e.what()), (folder_ / "recipe.toml").string() +
+                                         ":13:1: unknown key 'optimiser' in [train]\n"
+                                         "  optimiser = 1\n"
+                                         "  ^\n"
+                                         "  help: did you mean 'optimizer'?\n");
+    const nlohmann::json json = recipe_errors_json(e);
+    EXPECT_EQ(json.at("ok"), false);
+    EXPECT_EQ(json.at("errors").at(0).at("line"), 13);
+    EXPECT_EQ(json.at("errors").at(0).at("key"), "train.optimiser");
+  }
+}
+
+TEST_F(LoadRecipe, SaysWhenNoPluginOfAKindWasFound) {
+  LoadOptions none;
+  write("recipe.toml", kMinimal);
+  try {
+    load_recipe(folder_ / "recipe.toml", none);
+    FAIL() << "plugins came from nowhere";
+  } catch (const RecipeErrors& e) {
+    EXPECT_THAT(e.problems().at(0).suggestion, HasSubstr("no model plugin was found at all"));
+  }
+}
+
+// --- ensembles -----------------------------------------------------------------------------------------------------
+
+TEST_F(LoadRecipe, ReadsAnEnsembleOfRunFolders) {
+  write("runs/a/recipe.toml", "recipe = 1\n");
+  const std::string ensemble = kData + "[ensemble]\nplugin = \"vote\"\n[[ensemble.member]]\nrun = \"runs/a\"\n";
+  const Recipe r = load(ensemble).recipe;
+  ASSERT_TRUE(r.ensemble);
+  EXPECT_FALSE(r.model);
+  ASSERT_EQ(r.ensemble->members.size(), 1u);
+  EXPECT_EQ(r.ensemble->members[0].run, folder_ / "runs" / "a");
+  EXPECT_THAT(problems(ensemble + "[[ensemble.member]]\nrun = \"runs/b\"\n"), ElementsAre(StartsWith("12:7 there is no run folder")));
+}
+
+// --- resolved ------------------------------------------------------------------------------------------------------
+
+TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
+  write("inner/recipe.toml", "recipe = 1\n");
+  write("start.safetensors", "");
+  const std::string odd = "[\"a.b\", \"with \\\"quotes\\\"\", \"$HOME ${X:-y} $$\", \"tab\\tand\\\\slash\", \"\\u00e9 [0]\", \"plain\"]";
+  const std::string text = "recipe = 1\nname = \"line\\nbreak # no comment\"\n[data]\nlayout = \"boostcamp\"\nroot = \"images $$ dollars\"\n"
+                     "classes = " + odd + "\nmirrored = [[\"$HOME ${X:-y} $$\", \"with \\\"quotes\\\"\"]]\nimage_size = [64, 32]\n"
+                     "mean = [0.1, 0.2, 1e-7]\nstd = [1, 1e20, 0.3333333333333333]\nseed = -9007199254740993\n"
+                     "[model]\nplugin = \"unet\"\nweights = \"start.safetensors\"\nstrict = true\nbias = false\n"
+                     "[[loss]]\nplugin = \"bce\"\nweight = -0.5\nclass_weights = [1, 2.5]\n"
+                     "[[loss]]\nplugin = \"dice\"\nclasses = [\"a.b\", \"$HOME ${X:-y} $$\"]\n"
+                     "[[augment]]\ngroup = \"some_of\"\ncount = 1\np = 0.5\n[[augment.steps]]\nplugin = \"rotate\"\np = 4\n"
+                     "[[augment.steps]]\ngroup = \"one_of\"\n[[augment.steps.steps]]\nplugin = \"brighten\"\nbrightness = [-0.5, 0]\n"
+                     "[[augment]]\nplugin = \"flip\"\n"
+                     "[train]\nepochs = 2\n[train.head_weights]\n\"aux.1\" = 0.25\nplain = 1\n"
+                     "[predict.thresholds]\n\"a.b\" = 0.25\n\"with \\\"quotes\\\"\" = 0.125\n\"$HOME y $\" = 0.75\n\"\\u00e9 [0]\" = 1\n"
+                     "[[predict.post]]\nplugin = \"tta\"\nlabel = \"${X:-z}\"\nscales = [0.5, 1]\n"
+                     "[[predict.post]]\nplugin = \"refine\"\ninner = \"inner\"\nclasses = [\"plain\"]\n";
+  ::unsetenv("X");
+  // Strings of the recipe are expanded, keys are not.
+  const LoadedRecipe first = load(text);
+  const Recipe& a = first.recipe;
+  EXPECT_EQ(a.data.classes.at(2), "$HOME y $");
+  EXPECT_EQ(a.data.root, folder_ / "images $ dollars");
+
+  const LoadedRecipe second = load_recipe(write("elsewhere/resolved.toml", a.resolved_toml), options());
+  const Recipe& b = second.recipe;
+  EXPECT_EQ(b.resolved_toml, a.resolved_toml);
+  EXPECT_EQ(b.name, a.name);
+  EXPECT_EQ(b.data.root, a.data.root);
+  EXPECT_EQ(b.data.classes, a.data.classes);
+  EXPECT_EQ(b.data.mirrored, a.data.mirrored);
+  EXPECT_EQ(b.data.image_size, a.data.image_size);
+  EXPECT_EQ(b.data.mean, a.data.mean);
+  EXPECT_EQ(b.data.std, a.data.std);
+  EXPECT_EQ(b.data.seed, a.data.seed);
+  EXPECT_EQ(b.model->component.parameters, a.model->component.parameters);
+  EXPECT_EQ(b.model->weights, a.model->weights);
+  EXPECT_EQ(b.model->strict, a.model->strict);
+  ASSERT_EQ(b.loss.size(), a.loss.size());
+  EXPECT_EQ(b.loss[0].weight, -0.5);
+  EXPECT_EQ(b.loss[1].component.parameters, a.loss[1].component.parameters);
+  ASSERT_EQ(b.augment.size(), 2u);
+  EXPECT_EQ(b.augment[0].count, 1);
+  EXPECT_EQ(b.augment[0].steps.at(0).p, 4);
+  EXPECT_EQ(b.augment[0].steps.at(1).steps.at(0).component.parameters, a.augment[0].steps.at(1).steps.at(0).component.parameters);
+  EXPECT_EQ(b.train.head_weights, a.train.head_weights);
+  EXPECT_EQ(b.predict.thresholds, a.predict.thresholds);
+  EXPECT_EQ(b.predict.thresholds.size(), 4u);
+  EXPECT_EQ(b.predict.post.at(0).parameters, a.predict.post.at(0).parameters);
+  EXPECT_EQ(b.predict.post.at(1).parameters, a.predict.post.at(1).parameters);
+}
+
+TEST_F(LoadRecipe, TheResolvedRecipeHoldsEveryValueOnceAndNothingExtended) {
+  write("base.toml", kMinimal);
+  const LoadedRecipe loaded = load("recipe = 1\nextends = \"base.toml\"\n");
+  EXPECT_THAT(loaded.recipe.resolved_toml, StartsWith("recipe = 1\n"));
+  EXPECT_THAT(loaded.recipe.resolved_toml, Not(HasSubstr("extends")));
+  std::map<std::string, int> seen;
+  for (const Origin& origin : loaded.origins) EXPECT_EQ(++seen[origin.key], 1) << origin.key;
+}
+
+}  // namespace
+}  // namespace osteon::recipe::test
