@@ -41,7 +41,7 @@ void print(const nlohmann::json& r) {
   const auto text = [](const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
   const auto row = [&](const char* name, const std::string& value) { fmt::print("{:<16} {}\n", name, value); };
   row("osteon", text(r.at("osteon")) + ", plugin ABI " + text(r.at("abi")));
-  row("LibTorch", text(engine.at("libtorch")) + ", kernels for " + text(engine.at("cpu_capability")));
+  row("LibTorch", text(engine.at("libtorch")));
   row("OpenCV", text(engine.at("opencv")));
   row("BLAS", text(r.at("blas").at("kind")) + " at " + text(r.at("blas").at("path")));
   const std::string core = text(engine.at("openblas_core"));

@@ -23,7 +23,7 @@ constexpr AddVerb kVerbs[] = {add_plugins_verb,  add_recipe_verb, add_phantom_ve
 
 int report(const Program& program, ExitCode code, const std::string& message, const std::string& where) {
   if (program.json)
-    program.print_json({{"error", {{"code", static_cast<int>(code)}, {"message", message}, {"where", where}}}});
+    program.print_json(nlohmann::json{{"error", {{"code", static_cast<int>(code)}, {"message", message}, {"where", where}}}});
   else
     fmt::print(stderr, "osteon: {}{}{}\n", where, where.empty() ? "" : ": ", message);
   return static_cast<int>(code);

@@ -116,7 +116,9 @@ void add_scan_plugin_verb(CLI::App& app, Program& program) {
   verb->add_option("FILE", *file)->required();
   verb->callback([&program, file] {
     program.action = [file] {
-      fmt::print("{}\n", plugin::describe_library(*file));
+      // A line of its own, whatever the library printed while it loaded.
+      const std::string description = plugin::describe_library(*file);
+      fmt::print("\n{}\n", description);
       return ExitCode::kDone;
     };
   });

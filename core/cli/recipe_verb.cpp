@@ -15,7 +15,7 @@ ExitCode check(Program& program, const std::string& path, bool strict) {
   const recipe::LoadedRecipe loaded = program.load_recipe(path);
   const bool holds = !strict || loaded.warnings.empty();
   if (program.json)
-    program.print_json({{"ok", holds}, {"errors", nlohmann::json::array()}, {"warnings", loaded.warnings}});
+    program.print_json(nlohmann::json{{"ok", holds}, {"errors", nlohmann::json::array()}, {"warnings", loaded.warnings}});
   else
     fmt::print("{}: {}\n", path, holds ? "ok" : "has warnings");
   return holds ? ExitCode::kDone : ExitCode::kCheckFailed;

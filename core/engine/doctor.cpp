@@ -4,7 +4,6 @@
 #include <chrono>
 
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <dlfcn.h>
@@ -48,7 +47,6 @@ nlohmann::json describe_libraries() {
   result["libtorch"] = TORCH_VERSION;
   result["opencv"] = cv::getVersionString();
   result["threads"] = at::get_num_threads();
-  result["cpu_capability"] = at::get_cpu_capability();
   result["openblas_core"] = openblas_core();
   result["cuda"] = {{"available", torch::cuda::is_available()},
                     {"devices", torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0}};

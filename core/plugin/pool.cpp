@@ -34,7 +34,7 @@ MemoryPool::~MemoryPool() {
 
 std::size_t MemoryPool::block_size(std::size_t bytes) noexcept {
   std::size_t step = kAlignment;
-  while (step * 16 < bytes) step *= 2;  // eight to sixteen classes per power of two
+  while (step < bytes / 16) step *= 2;  // eight to sixteen classes per power of two
   return (bytes + step - 1) / step * step;
 }
 

@@ -178,14 +178,14 @@ Section train_section() {
       .add("seed", [](Recipe& r) -> std::int64_t& { return r.train.seed; }, "of weights, order, augmentation and dropout")
       .at_least(0)
       .add("validate_every", [](Recipe& r) -> int& { return r.train.validate_every; }, "epochs; 0: after the last only")
-      .at_least(0)
+      .between(0, 100000)
       .add("gradient_clip", [](Recipe& r) -> double& { return r.train.gradient_clip; },
            "greatest norm of all gradients together; 0: none")
       .at_least(0)
       .add("ema", [](Recipe& r) -> double& { return r.train.ema; }, "decay of a moving average of the weights, which is kept; 0: none")
       .between(0, 0.999999)
       .add("checkpoint_every", [](Recipe& r) -> int& { return r.train.checkpoint_every; }, "epochs between checkpoints")
-      .at_least(1)
+      .between(1, 100000)
       .map({"head_weights", "weight of the loss on each of the model's outputs, by name, over the model's own", 0, kNone,
             [](Recipe& r, std::map<std::string, double> weights) { r.train.head_weights = std::move(weights); }})
       .done();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,13 @@ using plugin::ParameterSpec;
 using plugin::ParameterType;
 
 std::string join(const std::string& prefix, const std::string& key) { return prefix.empty() ? key : prefix + "." + key; }
+
+ParameterSpec list_of_strings() {
+  ParameterSpec spec;
+  spec.type = ParameterType::kString;
+  spec.list = true;
+  return spec;
+}
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
   const std::string guess = nearest(word, candidates);
@@ -162,6 +170,7 @@ void Resolver::read_mirrored(const Node* node) {
   if (!node->is_array()) return refuse(*node, "'data.mirrored' is an array of pairs of class names");
   for (std::size_t i = 0; i < data.classes.size(); ++i) data.mirrored.push_back(static_cast<int>(i));
   std::string text = "[";
+  std::set<int> paired;
   for (const Node& pair : node->array()) {
     std::vector<int> ends;
     for (const Node& end : pair.is_array() ? pair.array() : Node::Array{}) {
@@ -172,12 +181,14 @@ void Resolver::read_mirrored(const Node* node) {
         return;
       }
       ends.push_back(static_cast<int>(found - data.classes.begin()));
+      if (!paired.insert(ends.back()).second) return refuse(end, fmt::format("the class '{}' is in two pairs", *name));
     }
     if (ends.size() != 2) return refuse(pair, "each element of 'data.mirrored' is a pair of class names");
     data.mirrored[static_cast<std::size_t>(ends[0])] = ends[1];
     data.mirrored[static_cast<std::size_t>(ends[1])] = ends[0];
-    text += (text.size() > 1 ? ", [" : "[") + toml_string(data.classes[static_cast<std::size_t>(ends[0])]) + ", " +
-            toml_string(data.classes[static_cast<std::size_t>(ends[1])]) + "]";
+    std::vector<std::string> names;
+    for (const int end : ends) names.push_back(data.classes[static_cast<std::size_t>(end)]);
+    text += (text.size() > 1 ? ", " : "") + toml_text(names, list_of_strings());
   }
   note("data.mirrored", text + "]", to_string(node->location));
 }
@@ -196,7 +207,7 @@ const plugin::ComponentSchema* Resolver::find_schema(Kind kind, const Node& name
   }
   for (const auto& schema : options_.schemas)
     if (schema.name == *text) {
-      problems_.add(name.location, key, fmt::format("'{}' is a {} plugin; a {} is needed here", *text,
+      problems_.add(name.location, key, fmt::format("'{}' is a plugin of kind {}; here one of kind {} is needed", *text,
                                                     plugin::to_string(schema.kind), plugin::to_string(kind)));
       return nullptr;
     }
@@ -321,16 +332,18 @@ void Resolver::read_losses() {
     problems_.add(root_.location, "loss", "there is no [[loss]] to train with");
 }
 
-AugmentStep Resolver::read_step(const Node& node, const std::string& key) {
+AugmentStep Resolver::read_step(const Node& node, const std::string& key, bool is_choice) {
   AugmentStep step;
   step.location = node.location;
   for (Field field : component_fields(Kind::kAugmentation)) {
     field.assign = [&step](Recipe&, const plugin::ParameterValue& value) { step.p = std::get<std::vector<double>>(value)[0]; };
     read_field(field, &node, key);
   }
+  // Of a choice `p` is a weight, which the bound of a probability does not hold for.
+  if (step.p > 1 && !is_choice)
+    problems_.add(node.find("p")->location, key + ".p", fmt::format("'{}.p' is {}, a probability is at most 1", key, step.p));
   const Node* group = node.find("group");
   if (group == nullptr) {
-    if (step.p > 1) problems_.add(node.location, key + ".p", fmt::format("'{}.p' is {}, a probability is at most 1", key, step.p));
     step.component = read_component(Kind::kAugmentation, node, key, {"p"});
     return step;
   }
@@ -346,6 +359,7 @@ AugmentStep Resolver::read_step(const Node& node, const std::string& key) {
     ParameterSpec number;
     number.type = ParameterType::kInt;
     number.minimum = 1;
+    number.maximum = std::numeric_limits<int>::max();
     if (step.group != "some_of" && !step.group.empty())
       problems_.add(count->location, key + ".count", fmt::format("'count' belongs to some_of, not to {}", step.group));
     if (const auto value = read_value(*count, number, key + ".count", problems_)) {
@@ -356,8 +370,7 @@ AugmentStep Resolver::read_step(const Node& node, const std::string& key) {
   const auto tables = tables_of(node.find("steps"), key + ".steps");
   for (std::size_t i = 0; i < tables.size(); ++i) {
     const std::string child = fmt::format("{}.steps[{}]", key, i);
-    // Inside these two groups `p` is a weight among the choices, so the bound of a probability does not hold.
-    step.steps.push_back(read_step(*tables[i], child));
+    step.steps.push_back(read_step(*tables[i], child, step.group == "one_of" || step.group == "some_of"));
   }
   if (tables.empty()) problems_.add(node.location, key + ".steps", fmt::format("the group '{}' has no [[augment.steps]]", step.group));
   if (step.group == "some_of" && step.count > static_cast<int>(tables.size()))
@@ -368,7 +381,7 @@ AugmentStep Resolver::read_step(const Node& node, const std::string& key) {
 void Resolver::read_augment() {
   const auto tables = tables_of(root_.find("augment"), "augment");
   for (std::size_t i = 0; i < tables.size(); ++i)
-    result_.recipe.augment.push_back(read_step(*tables[i], fmt::format("augment[{}]", i)));
+    result_.recipe.augment.push_back(read_step(*tables[i], fmt::format("augment[{}]", i), false));
 }
 
 void Resolver::read_post() {

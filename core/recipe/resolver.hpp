@@ -29,7 +29,7 @@ class Resolver {
   void read_mirrored(const Node* node);
   void read_model();
   void read_losses();
-  AugmentStep read_step(const Node& node, const std::string& key);
+  AugmentStep read_step(const Node& node, const std::string& key, bool is_choice);
   void read_augment();
   void read_post();
   void read_ensemble();

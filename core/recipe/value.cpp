@@ -39,6 +39,7 @@ class Reader {
   };
 
   std::optional<ParameterValue> wrong_type(const Node& node) {
+    if (node.as<std::monostate>() != nullptr) return std::nullopt;  // a date, which was refused when the file was read
     problems_.add(node.location, key_, fmt::format("'{}' is {}, expected {}", key_, type_name(node), expected_text(spec_)));
     return std::nullopt;
   }

@@ -87,7 +87,7 @@ TEST_F(LoadRecipe, RefusesMirroredPairsThatShareAClass) {
   EXPECT_THAT(problems(kData + "mirrored = [[\"left\", \"right\"], [\"left\", \"spine\"]]\n" + kRest),
               ElementsAre(HasSubstr("7:33 the class 'left' is in two pairs")));
   EXPECT_THAT(problems(kData + "mirrored = [[\"left\", \"left\"]]\n" + kRest),
-              ElementsAre(HasSubstr("7:23 the class 'left' is in two pairs")));
+              ElementsAre(HasSubstr("7:22 the class 'left' is in two pairs")));
 }
 
 TEST_F(LoadRecipe, ReadsNestedAugmentations) {

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/augment.hpp"
+
+#include <cstring>
+#include <deque>
+#include <numeric>
+#include <optional>
+
+#include <osteon/sdk/tensor.hpp>
+
+#include "base/error.hpp"
+#include "data/warp.hpp"
+
+namespace osteon::data {
+
+struct AugmentPipeline::Step {
+  std::string group;
+  double p = 1;
+  int count = 1;
+  std::unique_ptr<plugin::Augmentation> augmentation;
+  std::vector<std::unique_ptr<Step>> steps;
+};
+
+/// One sample on its way through the steps.
+struct AugmentPipeline::Work {
+  const plugin::Call& call;
+  Image& image;
+  Labels& labels;
+  WarpChain image_warps, label_warps;
+  std::deque<plugin::Augmentation::Warp> warps;  // a deque: the chains point at them
+
+  void flush_image() {
+    image.pixels = image_warps.resample(image.pixels, image.maximum);
+    image_warps.clear(image.size());
+  }
+  void flush_labels() {
+    labels = label_warps.resample(labels);
+    label_warps.clear(labels.size());
+  }
+};
+
+namespace {
+
+osteon_random_key abi_key(const RandomKey& key) { return {{key.words[0], key.words[1]}}; }
+
+osteon_dtype dtype_of_depth(int depth) {
+  return depth == CV_8U ? sdk::dtype_of<std::uint8_t>() : depth == CV_16U ? sdk::dtype_of<std::uint16_t>() : sdk::dtype_of<float>();
+}
+
+// Labels as one block, as the ABI passes them, and back.
+struct PackedLabels {
+  std::vector<std::int32_t> planes;
+  std::vector<std::uint8_t> valid;
+
+  explicit PackedLabels(const Labels& labels) {
+    for (const cv::Mat& plane : labels.planes()) planes.insert(planes.end(), plane.ptr<std::int32_t>(), plane.ptr<std::int32_t>() + plane.total());
+    if (!labels.valid().empty()) valid.assign(labels.valid().data, labels.valid().data + labels.valid().total());
+  }
+  void unpack(Labels& labels) const {
+    std::size_t at = 0;
+    for (cv::Mat& plane : labels.planes()) {
+      std::memcpy(plane.data, planes.data() + at, plane.total() * sizeof(std::int32_t));
+      at += plane.total();
+    }
+    if (!valid.empty()) std::memcpy(labels.valid().data, valid.data(), valid.size());
+  }
+};
+
+}  // namespace
+
+AugmentPipeline::AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry, const plugin::ClassContext& classes) {
+  const plugin::Call call;
+  for (const recipe::AugmentStep& step : steps) steps_.push_back(build(step, registry, classes, call));
+}
+
+AugmentPipeline::~AugmentPipeline() = default;
+
+std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::AugmentStep& given, plugin::Registry& registry,
+                                                              const plugin::ClassContext& classes, const plugin::Call& call) const {
+  auto step = std::make_unique<Step>();
+  step->group = given.group;
+  step->p = given.p;
+  step->count = given.count;
+  if (given.group.empty())
+    step->augmentation = std::make_unique<plugin::Augmentation>(registry.load(plugin::Kind::kAugmentation, given.component.plugin),
+                                                                given.component.parameters, classes, call);
+  for (const recipe::AugmentStep& child : given.steps) step->steps.push_back(build(child, registry, classes, call));
+  return step;
+}
+
+void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels) const {
+  const cv::Size size = image.size();
+  Work work{call, image, labels, WarpChain(size), WarpChain(size), {}};
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const RandomKey child = key.derive(i);
+    if (child.derive("chance").random().chance(steps_[i]->p)) run(*steps_[i], child, work);
+  }
+  work.flush_image();
+  work.flush_labels();
+  if (image.size() != size)
+    throw Error(ExitCode::kPlugin, "the augmentations end at " + std::to_string(image.size().height) + " x " + std::to_string(image.size().width) +
+                                       ", the recipe's image_size is " + std::to_string(size.height) + " x " + std::to_string(size.width));
+}
+
+void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) const {
+  if (!step.augmentation) return run_group(step, key, work);
+  const plugin::Augmentation& augmentation = *step.augmentation;
+  const osteon_random_key raw_key = abi_key(key);
+  if (augmentation.geometric()) {
+    const cv::Size size = work.image_warps.output();
+    work.warps.push_back(augmentation.sample_warp(work.call, raw_key, size.height, size.width));
+    work.image_warps.add(&work.warps.back());
+    work.label_warps.add(&work.warps.back());
+    return;
+  }
+  work.flush_image();
+  Image& image = work.image;
+  if (!augmentation.component().supports_dtype(dtype_of_depth(image.pixels.depth()))) {
+    if (!augmentation.component().supports_dtype(sdk::dtype_of<float>()))
+      throw Error(ExitCode::kPlugin, "augmentation '" + augmentation.component().name() + "' can work neither on this image's " +
+                                         sdk::to_string(dtype_of_depth(image.pixels.depth())) + " pixels nor on float32");
+    cv::Mat converted;
+    image.pixels.convertTo(converted, CV_32F, 1.0 / image.maximum);
+    image = {converted, 1.0};
+  }
+  if (!image.pixels.isContinuous() || image.pixels.u == nullptr || image.pixels.u->refcount > 1) image.pixels = image.pixels.clone();
+  const sdk::BorrowedTensor pixels(image.pixels.data, dtype_of_depth(image.pixels.depth()), {image.pixels.rows, image.pixels.cols, image.pixels.channels()});
+  osteon_pixels request{};
+  request.struct_size = sizeof request;
+  request.image = pixels;
+  request.maximum = image.maximum;
+  if (!augmentation.edits_labels()) {
+    augmentation.apply(work.call, raw_key, request);
+    return;
+  }
+  work.flush_labels();
+  PackedLabels packed(work.labels);
+  const cv::Size size = work.labels.size();
+  const sdk::BorrowedTensor planes(packed.planes.data(), {static_cast<std::int64_t>(work.labels.planes().size()), size.height, size.width});
+  const sdk::BorrowedTensor valid(packed.valid.data(), {size.height, size.width});
+  request.labels = planes;
+  request.valid = packed.valid.empty() ? nullptr : static_cast<const osteon_tensor_view*>(valid);
+  augmentation.apply(work.call, raw_key, request);
+  packed.unpack(work.labels);
+}
+
+void AugmentPipeline::run_group(const Step& step, const RandomKey& key, Work& work) const {
+  std::vector<std::size_t> chosen;
+  if (step.group == "sequence") {
+    for (std::size_t i = 0; i < step.steps.size(); ++i)
+      if (key.derive(i).derive("chance").random().chance(step.steps[i]->p)) chosen.push_back(i);
+  } else {
+    // Drawn without putting back, by weight; what was drawn runs in the recipe's order.
+    sdk::Random random = key.derive("choice").random();
+    std::vector<double> weights;
+    for (const auto& child : step.steps) weights.push_back(child->p);
+    const int wanted = step.group == "one_of" ? 1 : step.count;
+    for (int n = 0; n < wanted; ++n) {
+      const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+      if (total <= 0) break;
+      double at = random.uniform(0, total);
+      std::size_t i = 0;
+      while (i + 1 < weights.size() && at >= weights[i]) at -= weights[i++];
+      chosen.push_back(i);
+      weights[i] = 0;
+    }
+    std::sort(chosen.begin(), chosen.end());
+  }
+  for (const std::size_t i : chosen) run(*step.steps[i], key.derive(i), work);
+}
+
+}  // namespace osteon::data

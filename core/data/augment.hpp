@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "data/image.hpp"
+#include "data/labels.hpp"
+#include "data/random_key.hpp"
+#include "plugin/augmentation.hpp"
+#include "plugin/registry.hpp"
+#include "recipe/recipe.hpp"
+
+namespace osteon::data {
+
+/// The recipe's `[[augment]]` steps. Thread-safe.
+///
+/// Steps work on the view, at the size the model sees, in the file's own depth. Geometric steps in a row are resampled once; a
+/// photometric step in between makes the image's part of the chain be resampled first, while labels are resampled once at the
+/// end, or before a step that edits them. Probabilities and groups are the host's business, not the plugins'.
+class AugmentPipeline {
+ public:
+  AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry, const plugin::ClassContext& classes);
+  ~AugmentPipeline();
+  AugmentPipeline(const AugmentPipeline&) = delete;
+  AugmentPipeline& operator=(const AugmentPipeline&) = delete;
+
+  /// Changes image and labels (both at the same size, and both at `size` afterwards). `key` decides all that is random. Throws
+  /// Error(kPlugin) when a step leaves another size than `size`.
+  void apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels) const;
+
+ private:
+  struct Step;
+  struct Work;
+  std::unique_ptr<Step> build(const recipe::AugmentStep& step, plugin::Registry& registry, const plugin::ClassContext& classes, const plugin::Call& call) const;
+  void run(const Step& step, const RandomKey& key, Work& work) const;
+  void run_group(const Step& step, const RandomKey& key, Work& work) const;
+  std::vector<std::unique_ptr<Step>> steps_;
+};
+
+}  // namespace osteon::data

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/loader.hpp"
+
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <unordered_map>
+
+#include "base/error.hpp"
+#include "data/label_ops.hpp"
+#include "data/view.hpp"
+
+namespace osteon::data {
+namespace {
+
+/// A decoded view.
+struct View {
+  Image image;
+  Labels labels;
+
+  std::size_t bytes() const {
+    std::size_t total = image.pixels.total() * image.pixels.elemSize() + labels.valid().total();
+    for (const cv::Mat& plane : labels.planes()) total += plane.total() * plane.elemSize();
+    return total;
+  }
+};
+
+// Training sees every image once per epoch, for which throwing out the least recently used keeps nothing of use: what came first stays.
+class ViewCache {
+ public:
+  explicit ViewCache(std::size_t limit) : limit_(limit) {}
+  std::optional<View> find(int index) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = views_.find(index);
+    return found == views_.end() ? std::nullopt : std::optional<View>(found->second);
+  }
+  void put(int index, const View& view) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::size_t bytes = view.bytes();
+    if (used_ + bytes > limit_ || !views_.emplace(index, view).second) return;
+    used_ += bytes;
+  }
+
+ private:
+  std::size_t limit_;
+  std::size_t used_ = 0;
+  mutable std::mutex mutex_;
+  std::unordered_map<int, View> views_;
+};
+
+}  // namespace
+
+struct Loader::State {
+  const Dataset& dataset;
+  const std::vector<int> indices;
+  const AugmentPipeline* augment;
+  const LoaderOptions options;
+  ViewCache cache;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::thread> threads;
+  // A finished batch; nothing when it lost all of its samples; or what went wrong, which next() throws when its turn comes.
+  struct Made {
+    std::optional<Batch> batch;
+    std::exception_ptr failure;
+  };
+  std::map<std::int64_t, Made> ready;
+  std::vector<Batch> spare;
+  std::vector<int> order;
+  std::int64_t epoch = 0;
+  std::int64_t to_make = 0, to_give = 0;
+  bool stopping = false;
+
+  State(const Dataset& d, std::vector<int> i, const AugmentPipeline* a, LoaderOptions o)
+      : dataset(d), indices(std::move(i)), augment(a), options(std::move(o)), cache(static_cast<std::size_t>(options.cache_mb) << 20) {}
+
+  std::int64_t batches() const {
+    const auto n = static_cast<std::int64_t>(indices.size());
+    return options.drop_last ? n / options.batch_size : (n + options.batch_size - 1) / options.batch_size;
+  }
+
+  void shuffle_order() {
+    order = indices;
+    if (!options.shuffle) return;
+    sdk::Random random = RandomKey{{options.seed, 0}}.derive("order").derive(static_cast<std::uint64_t>(epoch)).random();
+    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
+  }
+
+  View load(int index) {
+    if (auto known = cache.find(index)) return {known->image, known->labels};
+    View view;
+    view.image = dataset.read_image(index);
+    view.labels = resize_nearest(dataset.read_labels(index), options.size);
+    view.image.pixels = resize_image(view.image.pixels, options.size);
+    if (options.cache_mb > 0) cache.put(index, view);
+    return view;
+  }
+
+  // The sample as the model takes it, at place `at` of the batch.
+  void place(const Image& image, const Labels& labels, Batch& batch, std::size_t at) const {
+    const cv::Mat pixels = to_float(image, options.channels);
+    const auto size = static_cast<std::size_t>(options.size.area());
+    for (int c = 0; c < options.channels; ++c) {
+      const auto i = static_cast<std::size_t>(c);
+      cv::Mat plane(options.size, CV_32F, batch.image.data() + (at * static_cast<std::size_t>(options.channels) + i) * size);
+      cv::extractChannel(pixels, plane, c);
+      const double mean = options.mean.empty() ? 0 : options.mean[i], std = options.std.empty() ? 1 : options.std[i];
+      if (mean != 0 || std != 1) plane.convertTo(plane, CV_32F, 1 / std, -mean / std);
+    }
+    for (std::size_t p = 0; p < labels.planes().size(); ++p)
+      std::memcpy(batch.planes.data() + (at * labels.planes().size() + p) * size, labels.planes()[p].data, size * sizeof(std::int32_t));
+    if (labels.valid().empty()) {
+      if (!batch.valid.empty()) std::memset(batch.valid.data() + at * size, 1, size);
+      return;
+    }
+    if (batch.valid.empty()) {
+      batch.valid.resize(static_cast<std::size_t>(options.batch_size) * size);
+      std::memset(batch.valid.data(), 1, at * size);
+    }
+    std::memcpy(batch.valid.data() + at * size, labels.valid().data, size);
+  }
+
+  std::optional<Batch> make(std::int64_t number, Batch batch, std::int64_t in_epoch, const std::vector<int>& in_order) {
+    const auto size = static_cast<std::size_t>(options.size.area());
+    const auto first = static_cast<std::size_t>(number * options.batch_size);
+    const std::size_t count = std::min(static_cast<std::size_t>(options.batch_size), in_order.size() - first);
+    batch.channels = options.channels;
+    batch.planes_per_image = plane_count(static_cast<int>(dataset.classes().names.size()));
+    batch.height = options.size.height;
+    batch.width = options.size.width;
+    batch.number = number;
+    batch.indices.clear();
+    batch.valid.clear();
+    batch.image.resize(count * static_cast<std::size_t>(options.channels) * size);
+    batch.planes.resize(count * static_cast<std::size_t>(batch.planes_per_image) * size);
+    const plugin::Call call;
+    for (std::size_t i = 0; i < count; ++i) {
+      const int index = in_order[first + i];
+      const Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
+      View view;
+      try {
+        view = load(index);
+      } catch (const Error& e) {
+        if (options.broken == nullptr) throw;
+        options.broken->handle(sample, e);
+        continue;
+      }
+      if (augment != nullptr) augment->apply(call, sample_key(options.seed, in_epoch, sample.id), view.image, view.labels);
+      place(view.image, view.labels, batch, batch.indices.size());
+      batch.indices.push_back(index);
+    }
+    batch.n = static_cast<int>(batch.indices.size());
+    if (batch.n == 0) return std::nullopt;
+    batch.image.resize(static_cast<std::size_t>(batch.n * batch.channels) * size);
+    batch.planes.resize(static_cast<std::size_t>(batch.n * batch.planes_per_image) * size);
+    if (!batch.valid.empty()) batch.valid.resize(static_cast<std::size_t>(batch.n) * size);
+    return batch;
+  }
+
+  Batch take_spare() {
+    if (spare.empty()) return {};
+    Batch batch = std::move(spare.back());
+    spare.pop_back();
+    return batch;
+  }
+
+  void work() {
+    std::unique_lock<std::mutex> lock(mutex);
+    while (true) {
+      changed.wait(lock, [&] { return stopping || (to_make < batches() && to_make < to_give + options.prefetch); });
+      if (stopping) return;
+      const std::int64_t number = to_make++;
+      const std::int64_t in_epoch = epoch;
+      const std::vector<int> in_order = order;
+      Batch batch = take_spare();
+      lock.unlock();
+      Made made;
+      try {
+        made.batch = make(number, std::move(batch), in_epoch, in_order);
+      } catch (...) {
+        made.failure = std::current_exception();
+      }
+      lock.lock();
+      ready[number] = std::move(made);
+      changed.notify_all();
+    }
+  }
+
+  void stop() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      stopping = true;
+    }
+    changed.notify_all();
+    for (std::thread& thread : threads) thread.join();
+    threads.clear();
+    stopping = false;
+  }
+};
+
+Loader::Loader(const Dataset& dataset, std::vector<int> indices, const AugmentPipeline* augment, LoaderOptions options)
+    : state_(std::make_unique<State>(dataset, std::move(indices), augment, std::move(options))) {
+  if (state_->indices.empty()) throw Error(ExitCode::kData, "there is no image to load");
+}
+
+Loader::~Loader() { state_->stop(); }
+
+std::int64_t Loader::batches_per_epoch() const noexcept { return state_->batches(); }
+
+void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
+  State& s = *state_;
+  s.stop();  // an epoch that was left early must not go on into this one
+  s.ready.clear();
+  s.epoch = epoch;
+  s.to_make = s.to_give = first_batch;
+  s.shuffle_order();
+  for (int i = 0; i < s.options.workers; ++i) s.threads.emplace_back([&s] { s.work(); });
+}
+
+std::optional<Batch> Loader::next() {
+  State& s = *state_;
+  while (s.to_give < s.batches()) {
+    std::optional<Batch> batch;
+    if (s.options.workers == 0) {
+      batch = s.make(s.to_give, s.take_spare(), s.epoch, s.order);
+      ++s.to_give;
+    } else {
+      std::unique_lock<std::mutex> lock(s.mutex);
+      s.changed.wait(lock, [&] { return s.ready.count(s.to_give) > 0; });
+      const auto found = s.ready.find(s.to_give);
+      if (found->second.failure) std::rethrow_exception(found->second.failure);
+      batch = std::move(found->second.batch);
+      s.ready.erase(found);
+      ++s.to_give;
+      lock.unlock();
+      s.changed.notify_all();
+    }
+    if (batch) return batch;
+  }
+  return std::nullopt;
+}
+
+void Loader::recycle(Batch&& batch) {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  if (state_->spare.size() < static_cast<std::size_t>(state_->options.prefetch)) state_->spare.push_back(std::move(batch));
+}
+
+}  // namespace osteon::data

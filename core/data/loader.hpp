@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <optional>
+#include <vector>
+
+#include <opencv2/core.hpp>
+
+#include "data/augment.hpp"
+#include "data/check.hpp"
+#include "data/dataset.hpp"
+
+namespace osteon::data {
+
+/// Memory for tensors that cross to plugins: aligned to 64 bytes, content undefined.
+template <class T>
+class AlignedBuffer {
+ public:
+  void resize(std::size_t count) {
+    if (count > capacity_) {
+      memory_.reset(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64)));
+      if (!memory_) throw std::bad_alloc();
+      capacity_ = count;
+    }
+    size_ = count;
+  }
+  void clear() noexcept { size_ = 0; }
+  bool empty() const noexcept { return size_ == 0; }
+  std::size_t size() const noexcept { return size_; }
+  T* data() noexcept { return memory_.get(); }
+  const T* data() const noexcept { return memory_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* memory) const noexcept { std::free(memory); }
+  };
+  std::unique_ptr<T, Free> memory_;
+  std::size_t capacity_ = 0, size_ = 0;
+};
+
+/// Images and labels of one step.
+struct Batch {
+  AlignedBuffer<float> image;           ///< [n, channels, height, width], normalised
+  AlignedBuffer<std::int32_t> planes;   ///< [n, planes_per_image, height, width]
+  AlignedBuffer<std::uint8_t> valid;    ///< [n, height, width]; empty: every pixel is
+  int n = 0, channels = 0, planes_per_image = 0, height = 0, width = 0;
+  std::vector<int> indices;             ///< samples of the data set
+  std::int64_t number = 0;              ///< within the epoch
+};
+
+struct LoaderOptions {
+  cv::Size size;                     ///< of the view, px
+  int channels = 3;
+  std::vector<double> mean, std;     ///< per channel on 0..1; empty: 0 and 1
+  int batch_size = 1;
+  int workers = 0;                   ///< threads; 0: load in the caller
+  int prefetch = 2;                  ///< batches that may wait
+  std::uint64_t seed = 0;
+  bool shuffle = false;
+  bool drop_last = false;            ///< leave a shorter last batch out
+  int cache_mb = 0;                  ///< decoded views that are kept; once it is full, what is in it stays
+  BrokenSamples* broken = nullptr;   ///< what becomes of samples that cannot be read; null: they are fatal
+};
+
+/// Batches of a data set, epoch by epoch. What is in a batch depends on (seed, epoch, number) alone, not on workers. Memory is bounded:
+/// at most `prefetch` batches wait, each worker makes one, and buffers that come back by recycle() are used again.
+///
+/// Under the `skip` policy a sample that cannot be read is left out of its batch; a batch that loses all is left out too.
+/// One thread uses it.
+class Loader {
+ public:
+  /// Everything passed by pointer or reference outlives the loader.
+  Loader(const Dataset& dataset, std::vector<int> indices, const AugmentPipeline* augment, LoaderOptions options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  std::int64_t batches_per_epoch() const noexcept;
+  /// Begins an epoch, at a batch of it; an epoch that is under way is dropped.
+  void start_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
+  /// The next batch; nothing at the end of the epoch. Throws what a worker threw.
+  std::optional<Batch> next();
+  /// Gives a batch's buffers back.
+  void recycle(Batch&& batch);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace osteon::data

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <osteon/abi/augmentation.h>
+#include <osteon/sdk/call.hpp>
+#include <osteon/sdk/plugin.hpp>
+#include <osteon/sdk/random.hpp>
+
+/// Augmentations. A geometric one has `Warp sample(Random&, const WarpRequest&) const`: where each output pixel comes from; the host
+/// resamples. A photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels in place.
+///
+///     class HorizontalFlip {
+///      public:
+///       using Params = NoParams;
+///       HorizontalFlip(const Params&, const AugmentationRequest&);
+///       Warp sample(Random&, const WarpRequest& in) const;
+///     };
+///     OSTEON_PLUGIN("horizontal_flip", "1.0.0", osteon::sdk::augmentation<HorizontalFlip>({"horizontal_flip", "1.0.0", "..."}))
+namespace osteon::sdk {
+
+/// What the data asks of an augmentation.
+struct AugmentationRequest {
+  std::vector<std::string> class_names;
+  std::vector<std::int32_t> mirrored;  ///< class that c becomes in a mirrored image; empty: each stays what it is
+};
+
+/// The input of a geometric augmentation, px.
+struct WarpRequest {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+};
+
+/// A free warp: pure, and called from several threads at once.
+class PointMap {
+ public:
+  virtual ~PointMap() = default;
+  /// Replaces output points (x, y interleaved; pixel centres are whole numbers) by where they come from in the input.
+  virtual void map(std::uint64_t count, float* xy) const = 0;
+};
+
+/// Where output pixels come from.
+class Warp {
+ public:
+  /// Pixels stay where they are.
+  static Warp identity() { return Warp(OSTEON_WARP_IDENTITY); }
+  /// Pixels move by whole pixels, swaps and mirrors: entries -1, 0, 1 and whole offsets. Exact.
+  static Warp permutation(const double (&output_to_input)[6]) { return Warp(OSTEON_WARP_PERMUTATION, output_to_input); }
+  static Warp affine(const double (&output_to_input)[6]) { return Warp(OSTEON_WARP_AFFINE, output_to_input); }
+  static Warp free(std::shared_ptr<const PointMap> map) {
+    Warp warp(OSTEON_WARP_FREE);
+    warp.map_ = std::move(map);
+    return warp;
+  }
+
+  /// Output size; by default the input's.
+  Warp& size(std::int64_t height, std::int64_t width) {
+    height_ = height;
+    width_ = width;
+    return *this;
+  }
+  /// Beyond the input lies `fill` (0..1) without any class; `ignore` makes the labels there invalid. By default the input is mirrored.
+  Warp& constant_border(double fill, bool ignore = false) {
+    border_ = OSTEON_BORDER_CONSTANT;
+    fill_ = fill;
+    flags_ = ignore ? std::uint32_t{OSTEON_WARP_IGNORE_OUTSIDE} : 0u;
+    return *this;
+  }
+  /// Output class c takes the bits of input class source[c].
+  Warp& class_source(std::vector<std::int32_t> source) {
+    class_source_ = std::move(source);
+    return *this;
+  }
+
+  /// Fills the ABI's struct, which owns what it points at until end().
+  void give(osteon_warp* out) const {
+    out->kind = kind_;
+    out->border = border_;
+    out->flags = flags_;
+    if (height_ > 0) out->height = height_;
+    if (width_ > 0) out->width = width_;
+    for (int i = 0; i < 6; ++i) out->matrix[i] = matrix_[i];
+    out->image_fill = fill_;
+    auto kept = std::make_unique<Warp>(*this);
+    out->class_source = kept->class_source_.empty() ? nullptr : kept->class_source_.data();
+    out->state = kept.release();
+  }
+  static void end(osteon_warp* warp) noexcept {
+    delete static_cast<Warp*>(warp->state);
+    warp->state = nullptr;
+  }
+  const PointMap& map() const { return *map_; }
+
+ private:
+  explicit Warp(std::uint32_t kind) : kind_(kind) {}
+  Warp(std::uint32_t kind, const double (&matrix)[6]) : kind_(kind) {
+    for (int i = 0; i < 6; ++i) matrix_[i] = matrix[i];
+  }
+  std::uint32_t kind_;
+  std::uint32_t border_ = OSTEON_BORDER_REFLECT_101;
+  std::uint32_t flags_ = 0;
+  std::int64_t height_ = 0, width_ = 0;
+  double matrix_[6] = {1, 0, 0, 0, 1, 0};
+  double fill_ = 0;
+  std::vector<std::int32_t> class_source_;
+  std::shared_ptr<const PointMap> map_;
+};
+
+/// Pixels to change in place; see osteon_pixels.
+class Pixels {
+ public:
+  explicit Pixels(const osteon_pixels& raw) : raw_(raw) {
+    expect_shape(*raw.image, {-1, -1, -1}, "an image");
+    if (!is_contiguous(*raw.image)) throw Unsupported("an image is not contiguous");
+  }
+  const osteon_tensor_view& view() const noexcept { return *raw_.image; }
+  std::int64_t height() const noexcept { return view().shape[0]; }
+  std::int64_t width() const noexcept { return view().shape[1]; }
+  std::int64_t channels() const noexcept { return view().shape[2]; }
+  /// All samples, channels included.
+  std::int64_t size() const noexcept { return height() * width() * channels(); }
+  /// The greatest intensity: 255, 65535 or 1.
+  double maximum() const noexcept { return raw_.maximum; }
+  bool is(osteon_dtype type) const noexcept { return view().dtype == type; }
+  template <class T>
+  T* data() const {
+    return data_of<T>(view(), "an image");
+  }
+  /// Bit planes and valid plane; null unless the augmentation edits labels.
+  const osteon_tensor_view* labels() const noexcept { return raw_.labels; }
+  const osteon_tensor_view* valid() const noexcept { return raw_.valid; }
+
+ private:
+  const osteon_pixels& raw_;
+};
+
+namespace detail {
+
+template <class T, class = void>
+struct IsGeometric : std::false_type {};
+template <class T>
+struct IsGeometric<T, std::void_t<decltype(&T::sample)>> : std::true_type {};
+
+/// `static constexpr bool kEditsLabels = true;` in a photometric class asks for the labels.
+template <class T, class = void>
+struct EditsLabels : std::false_type {};
+template <class T>
+struct EditsLabels<T, std::void_t<decltype(T::kEditsLabels)>> : std::bool_constant<T::kEditsLabels> {};
+
+template <class T>
+struct AugmentationLayer {
+  static const T& self(const osteon_augmentation* raw) { return *reinterpret_cast<const T*>(raw); }
+
+  static osteon_status create(const osteon_call*, const osteon_value* const* values, const osteon_augmentation_request* raw, osteon_augmentation** out,
+                              osteon_error* error) {
+    return guard(error, [&] {
+      AugmentationRequest request;
+      for (std::int64_t k = 0; k < raw->n_classes; ++k) {
+        request.class_names.emplace_back(raw->class_names[k]);
+        if (raw->mirrored != nullptr) request.mirrored.push_back(raw->mirrored[k]);
+      }
+      *out = reinterpret_cast<osteon_augmentation*>(new T(schema_of<typename T::Params>().read(values), request));
+    });
+  }
+  static void destroy(osteon_augmentation* raw) { delete reinterpret_cast<T*>(raw); }
+
+  static const osteon_augmentation_info* info(const osteon_augmentation*) {
+    static constexpr osteon_augmentation_info kInfo = {
+        sizeof(osteon_augmentation_info),
+        IsGeometric<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_GEOMETRIC} : std::uint32_t{OSTEON_AUGMENTATION_PHOTOMETRIC},
+        EditsLabels<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_EDITS_LABELS} : 0u, 0};
+    return &kInfo;
+  }
+
+  static osteon_status sample_warp(const osteon_call*, const osteon_augmentation* raw, const osteon_random_key* key, const osteon_warp_request* request,
+                                   osteon_warp* warp, osteon_error* error) {
+    return guard(error, [&] {
+      Random random(key->words[0], key->words[1]);
+      self(raw).sample(random, WarpRequest{request->height, request->width}).give(warp);
+    });
+  }
+  static osteon_status map_points(const osteon_augmentation*, const osteon_warp* warp, std::uint64_t count, float* xy, osteon_error* error) {
+    return guard(error, [&] { static_cast<const Warp*>(warp->state)->map().map(count, xy); });
+  }
+  static void end_warp(const osteon_augmentation*, osteon_warp* warp) { Warp::end(warp); }
+
+  static osteon_status apply(const osteon_call* call, const osteon_augmentation* raw, const osteon_random_key* key, const osteon_pixels* pixels,
+                             osteon_error* error) {
+    return guard(error, [&] {
+      Random random(key->words[0], key->words[1]);
+      Pixels wrapped(*pixels);
+      self(raw).apply(Call(call), random, wrapped);
+    });
+  }
+
+  static const osteon_augmentation_api* api() {
+    static constexpr auto kApi = [] {
+      osteon_augmentation_api a{};
+      a.struct_size = sizeof a;
+      a.create = &create;
+      a.destroy = &destroy;
+      a.info = &info;
+      if constexpr (IsGeometric<T>::value) {
+        a.sample_warp = &sample_warp;
+        a.map_points = &map_points;
+        a.end_warp = &end_warp;
+      } else {
+        a.apply = &apply;
+      }
+      return a;
+    }();
+    return &kApi;
+  }
+};
+
+}  // namespace detail
+
+/// The component of an augmentation class, for OSTEON_PLUGIN. `dtypes` are those of the pixels that a photometric one can change;
+/// a geometric one sees none.
+template <class T>
+osteon_component augmentation(const About& about,
+                              const std::vector<osteon_dtype>& dtypes = {dtype_of<std::uint8_t>(), dtype_of<std::uint16_t>(), dtype_of<float>()}) {
+  return detail::component<typename T::Params>(OSTEON_KIND_AUGMENTATION, about, detail::AugmentationLayer<T>::api(), {OSTEON_DEVICE_CPU}, dtypes);
+}
+
+}  // namespace osteon::sdk

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <osteon/abi/ensembler.h>
+#include <osteon/sdk/call.hpp>
+#include <osteon/sdk/plugin.hpp>
+
+/// Ensemblers that combine without being fitted, or whose state is fitted.
+///
+///     class MyEnsembler {
+///      public:
+///       struct Params { ... };
+///       MyEnsembler(const Params&, const EnsemblerRequest&);
+///       EnsemblerTraits traits() const;
+///       bool needed(std::int64_t member, std::int64_t class_index) const;
+///       class Accumulation {                                   // one band; made by begin(), used by one thread at a time
+///        public:
+///         void add(const Call&, std::int64_t member, const osteon_tensor_view& prediction);
+///         OwnedTensor finish(const Call&);
+///       };
+///       std::unique_ptr<Accumulation> begin(const Call&, const osteon_band&) const;
+///       // only where traits().fits; tensors() too where there is state that must survive
+///       std::vector<EnsemblerTensor> tensors();
+///       void fit_begin(const Call&, const osteon_tensor_view* dice);
+///       void fit_add(const Call&, const osteon_band&, const std::vector<const osteon_tensor_view*>& members,
+///                    const osteon_tensor_view& target, const osteon_tensor_view* valid);
+///       void fit_end(const Call&);
+///     };
+namespace osteon::sdk {
+
+/// What is asked of an ensembler.
+struct EnsemblerRequest {
+  bool multiclass = false;
+  std::vector<std::string> class_names;
+  std::vector<std::string> member_names;
+};
+
+struct EnsemblerTraits {
+  std::uint32_t takes = OSTEON_FORM_PROBABILITIES;
+  std::uint32_t gives = OSTEON_FORM_PROBABILITIES;
+  bool fits = false;
+};
+
+/// A named tensor of an ensembler's state: contiguous, float32 or float64, owned by the ensembler, never moved.
+struct EnsemblerTensor {
+  std::string name;
+  osteon_dtype dtype;
+  std::vector<std::int64_t> shape;
+  void* data;
+};
+
+namespace detail {
+
+template <class T, class = void>
+struct HasFit : std::false_type {};
+template <class T>
+struct HasFit<T, std::void_t<decltype(&T::fit_begin)>> : std::true_type {};
+template <class T, class = void>
+struct HasState : std::false_type {};
+template <class T>
+struct HasState<T, std::void_t<decltype(&T::tensors)>> : std::true_type {};
+
+template <class T>
+struct EnsemblerLayer {
+  using Accumulation = typename T::Accumulation;
+
+  struct Instance {
+    T ensembler;
+    osteon_ensembler_info info;
+    std::vector<EnsemblerTensor> state;
+    std::vector<BorrowedTensor> views;
+    std::vector<osteon_named_tensor> named;
+    std::vector<const osteon_named_tensor*> pointers;
+  };
+  static Instance& self(osteon_ensembler* raw) { return *reinterpret_cast<Instance*>(raw); }
+  static const Instance& self(const osteon_ensembler* raw) { return *reinterpret_cast<const Instance*>(raw); }
+
+  static osteon_status create(const osteon_call*, const osteon_value* const* values, const osteon_ensembler_request* raw, osteon_ensembler** out,
+                              osteon_error* error) {
+    return guard(error, [&] {
+      EnsemblerRequest request;
+      request.multiclass = raw->labels == OSTEON_LABELS_MULTICLASS;
+      for (std::int64_t k = 0; k < raw->n_classes; ++k) request.class_names.emplace_back(raw->class_names[k]);
+      for (std::int64_t m = 0; m < raw->n_members; ++m) request.member_names.emplace_back(raw->member_names[m]);
+      std::unique_ptr<Instance> instance(new Instance{T(schema_of<typename T::Params>().read(values), request), {}, {}, {}, {}, {}});
+      const EnsemblerTraits traits = instance->ensembler.traits();
+      instance->info = {sizeof(osteon_ensembler_info), traits.takes, traits.gives, traits.fits ? 1u : 0u};
+      *out = reinterpret_cast<osteon_ensembler*>(instance.release());
+    });
+  }
+  static void destroy(osteon_ensembler* raw) { delete reinterpret_cast<Instance*>(raw); }
+  static const osteon_ensembler_info* info(const osteon_ensembler* raw) { return &self(raw).info; }
+
+  static osteon_status tensors(osteon_ensembler* raw, std::uint64_t* count, const osteon_named_tensor* const** out, osteon_error* error) {
+    return guard(error, [&] {
+      Instance& instance = self(raw);
+      instance.state = instance.ensembler.tensors();
+      instance.views.clear();
+      instance.named.clear();
+      instance.pointers.clear();
+      for (const EnsemblerTensor& tensor : instance.state) instance.views.emplace_back(tensor.data, tensor.dtype, tensor.shape);
+      for (std::size_t i = 0; i < instance.state.size(); ++i) {
+        osteon_named_tensor named{};
+        named.struct_size = sizeof named;
+        named.role = OSTEON_TENSOR_BUFFER;
+        named.name = instance.state[i].name.c_str();
+        named.value = instance.views[i].view();
+        instance.named.push_back(named);
+      }
+      for (const osteon_named_tensor& named : instance.named) instance.pointers.push_back(&named);
+      *count = instance.pointers.size();
+      *out = instance.pointers.data();
+    });
+  }
+
+  static osteon_status fit_begin(const osteon_call* call, osteon_ensembler* raw, const osteon_tensor_view* dice, osteon_error* error) {
+    return guard(error, [&] { self(raw).ensembler.fit_begin(Call(call), dice); });
+  }
+  static osteon_status fit_add(const osteon_call* call, osteon_ensembler* raw, const osteon_band* band, std::uint64_t n,
+                               const osteon_tensor_view* const* members, const osteon_tensor_view* target, const osteon_tensor_view* valid,
+                               osteon_error* error) {
+    return guard(error, [&] {
+      self(raw).ensembler.fit_add(Call(call), *band, std::vector<const osteon_tensor_view*>(members, members + n), *target, valid);
+    });
+  }
+  static osteon_status fit_end(const osteon_call* call, osteon_ensembler* raw, osteon_error* error) {
+    return guard(error, [&] { self(raw).ensembler.fit_end(Call(call)); });
+  }
+
+  static std::int32_t needed(const osteon_ensembler* raw, std::int64_t member, std::int64_t class_index) {
+    return self(raw).ensembler.needed(member, class_index) ? 1 : 0;
+  }
+  static osteon_status begin(const osteon_call* call, const osteon_ensembler* raw, const osteon_band* band, osteon_accumulation** out, osteon_error* error) {
+    return guard(error, [&] { *out = reinterpret_cast<osteon_accumulation*>(self(raw).ensembler.begin(Call(call), *band).release()); });
+  }
+  static osteon_status add(const osteon_call* call, osteon_accumulation* raw, std::int64_t member, const osteon_tensor_view* prediction,
+                           osteon_error* error) {
+    return guard(error, [&] { reinterpret_cast<Accumulation*>(raw)->add(Call(call), member, *prediction); });
+  }
+  static osteon_status finish(const osteon_call* call, osteon_accumulation* raw, osteon_tensor* out, osteon_error* error) {
+    return guard(error, [&] {
+      const std::unique_ptr<Accumulation> accumulation(reinterpret_cast<Accumulation*>(raw));
+      if (out != nullptr) accumulation->finish(Call(call)).move_to(out);
+    });
+  }
+
+  static const osteon_ensembler_api* api() {
+    static constexpr auto kApi = [] {
+      osteon_ensembler_api a{};
+      a.struct_size = sizeof a;
+      a.create = &create;
+      a.destroy = &destroy;
+      a.info = &info;
+      if constexpr (HasState<T>::value) a.tensors = &tensors;
+      if constexpr (HasFit<T>::value) {
+        a.fit_begin = &fit_begin;
+        a.fit_add = &fit_add;
+        a.fit_end = &fit_end;
+      }
+      a.needed = &needed;
+      a.begin = &begin;
+      a.add = &add;
+      a.finish = &finish;
+      return a;
+    }();
+    return &kApi;
+  }
+};
+
+}  // namespace detail
+
+/// The component of an ensembler class, for OSTEON_PLUGIN.
+template <class T>
+osteon_component ensembler(const About& about) {
+  return detail::component<typename T::Params>(OSTEON_KIND_ENSEMBLER, about, detail::EnsemblerLayer<T>::api(), {OSTEON_DEVICE_CPU}, {dtype_of<float>()});
+}
+
+}  // namespace osteon::sdk

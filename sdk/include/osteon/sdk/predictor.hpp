@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <osteon/abi/predictor.h>
+#include <osteon/sdk/call.hpp>
+
+namespace osteon::sdk {
+
+/// A 2 x 3 affine of pixel coordinates, row-major; pixel centres are whole numbers.
+struct Affine {
+  double m[6] = {1, 0, 0, 0, 1, 0};
+
+  static Affine of(const double (&values)[6]) {
+    Affine a;
+    std::memcpy(a.m, values, sizeof a.m);
+    return a;
+  }
+  /// The map that applies `first`, then this.
+  Affine after(const Affine& first) const {
+    const double *a = m, *b = first.m;
+    return of({a[0] * b[0] + a[1] * b[3], a[0] * b[1] + a[1] * b[4], a[0] * b[2] + a[1] * b[5] + a[2], a[3] * b[0] + a[4] * b[3],
+               a[3] * b[1] + a[4] * b[4], a[3] * b[2] + a[4] * b[5] + a[5]});
+  }
+};
+
+/// An image that a post-processor makes to have it predicted. Owns its pixels.
+class Image {
+ public:
+  /// @param to_root  a pixel of this image to one of the root image
+  Image(OwnedTensor pixels, const Affine& to_root, const char* root) : pixels_(std::move(pixels)) {
+    raw_.struct_size = sizeof raw_;
+    raw_.pixels = pixels_.view();
+    std::memcpy(raw_.to_root, to_root.m, sizeof to_root.m);
+    raw_.root = root;
+  }
+  Image(Image&&) = default;
+  Image& operator=(Image&&) = default;
+  const osteon_image* raw() const noexcept { return &raw_; }
+  float* data() const { return pixels_.data<float>("an image"); }
+
+ private:
+  OwnedTensor pixels_;
+  osteon_image raw_{};
+};
+
+/// A prediction that is owned.
+class Prediction {
+ public:
+  Prediction() noexcept { clear(); }
+  Prediction(Prediction&& other) noexcept : raw_(other.raw_) { other.clear(); }
+  Prediction& operator=(Prediction&& other) noexcept {
+    if (this != &other) {
+      reset();
+      raw_ = other.raw_;
+      other.clear();
+    }
+    return *this;
+  }
+  Prediction(const Prediction&) = delete;
+  Prediction& operator=(const Prediction&) = delete;
+  ~Prediction() { reset(); }
+
+  osteon_prediction& raw() noexcept { return raw_; }
+  const osteon_tensor_view& view() const noexcept { return raw_.values.view; }
+  std::int64_t classes() const noexcept { return view().shape[0]; }
+  std::int64_t height() const noexcept { return view().shape[1]; }
+  std::int64_t width() const noexcept { return view().shape[2]; }
+  /// [K, H, W], to be worked in in place.
+  float* data() const { return data_of<float>(view(), "a prediction"); }
+  /// Replaces the values.
+  void set(OwnedTensor values) {
+    OwnedTensor old(raw_.values);
+    values.move_to(&raw_.values);
+  }
+  void move_to(osteon_prediction* out) noexcept {
+    *out = raw_;
+    clear();
+  }
+
+ private:
+  void reset() noexcept {
+    if (raw_.values.release != nullptr) raw_.values.release(&raw_.values);
+    clear();
+  }
+  void clear() noexcept {
+    raw_ = osteon_prediction{};
+    raw_.struct_size = sizeof raw_;
+    raw_.values.struct_size = sizeof raw_.values;
+  }
+  osteon_prediction raw_;
+};
+
+/// Something that predicts; see osteon_predictor. Valid as long as what it was made from.
+class Predictor {
+ public:
+  explicit Predictor(const osteon_predictor* raw) noexcept : raw_(raw) {}
+
+  const osteon_predictor* raw() const noexcept { return raw_; }
+  std::int64_t n_classes() const noexcept { return raw_->n_classes; }
+  bool multiclass() const noexcept { return raw_->labels == OSTEON_LABELS_MULTICLASS; }
+
+  /// One prediction per image. Throws Error with what went wrong beneath.
+  std::vector<Prediction> predict(const Call& call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request) const {
+    std::vector<Prediction> predictions(images.size());
+    std::vector<osteon_prediction*> out;
+    for (Prediction& prediction : predictions) out.push_back(&prediction.raw());
+    check([&](osteon_error* error) { return raw_->predict(call.raw(), raw_, images.size(), images.data(), &request, out.data(), error); });
+    return predictions;
+  }
+
+  /// Brings a prediction of a height x width image to the form and grid of `request`, by the host's one resampler.
+  void convert(const Call& call, const osteon_predict_request& request, std::int64_t height, std::int64_t width, Prediction& prediction) const {
+    const auto& service = call.service<osteon_resample_service>(OSTEON_SERVICE_RESAMPLE);
+    check([&](osteon_error* error) { return service.convert(call.raw(), raw_, &request, height, width, &prediction.raw(), error); });
+  }
+
+ private:
+  const osteon_predictor* raw_;
+};
+
+/// A request for all classes at the recipe's scale.
+inline osteon_predict_request make_request(std::uint32_t form, std::uint32_t grid) {
+  osteon_predict_request request{};
+  request.struct_size = sizeof request;
+  request.form = form;
+  request.grid = grid;
+  request.scale = OSTEON_SCALE_RECIPE;
+  return request;
+}
+
+}  // namespace osteon::sdk
