@@ -450,7 +450,7 @@ void Resolver::check_across() {
     if (!seen.insert(name).second) problems_.add(place("data.classes"), "data.classes", fmt::format("the class '{}' is named twice", name));
   for (const auto& [name, value] : r.predict.thresholds)
     if (!seen.count(name))
-      problems_.add(place("predict.thresholds." + name), "predict.thresholds." + name,
+      problems_.add(root_.find("predict")->find("thresholds")->find(name)->key_location, "predict.thresholds." + name,
                     fmt::format("there is no class '{}'", name), suggestion(name, r.data.classes));
   if (r.data.kind == "multiclass" && !r.predict.thresholds.empty())
     problems_.add(place("predict.thresholds"), "predict.thresholds",

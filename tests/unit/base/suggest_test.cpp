@@ -8,10 +8,10 @@ namespace {
 
 TEST(Nearest, FindsWordsThatAreOneEditAway) {
   const std::vector<std::string> words = {"rotate", "horizontal_flip", "unet"};
-  EXPECT_EQ(nearest("rotat", words), "rotate");     // a letter is missing
-  EXPECT_EQ(nearest("rotatee", words), "rotate");   // one too many
-  EXPECT_EQ(nearest("rotade", words), "rotate");    // another one
-  EXPECT_EQ(nearest("rotaet", words), "rotate");    // two neighbours have changed places: one edit, not two
+  EXPECT_EQ(nearest("rotat", words), "rotate");    // a letter is missing
+  EXPECT_EQ(nearest("rotatee", words), "rotate");  // one too many
+  EXPECT_EQ(nearest("rotade", words), "rotate");   // another one
+  EXPECT_EQ(nearest("rotaet", words), "rotate");   // two neighbours have changed places: one edit, not two
   EXPECT_EQ(nearest("utne", {"tune"}), "tune");
 }
 

@@ -3,8 +3,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <set>
-#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -19,77 +17,10 @@ bool aligned(const void* memory) { return reinterpret_cast<std::uintptr_t>(memor
 
 constexpr osteon_dtype kFloat = {OSTEON_DTYPE_FLOAT, 32, 1};
 
-osteon_status allocate(const Call& call, const std::vector<std::int64_t>& shape, osteon_tensor* out, osteon_error* error = nullptr) {
+osteon_status allocate(const Call& call, const std::vector<std::int64_t>& shape, osteon_tensor* out,
+                       osteon_error* error = nullptr) {
   return call.raw()->allocate(call.raw(), kFloat, static_cast<std::int32_t>(shape.size()), shape.data(), out, error);
 }
-
-// --- pool ----------------------------------------------------------------------------------------------------------
-
-TEST(MemoryPool, GivesAlignedBlocksAtMostAnEighthLargerThanAskedFor) {
-  for (std::size_t bytes = 512; bytes < (std::size_t{1} << 24); bytes = bytes * 17 / 16 + 7) {
-    const std::size_t size = MemoryPool::block_size(bytes);
-    EXPECT_GE(size, bytes);
-    EXPECT_LE(size - bytes, bytes / 8) << bytes;
-    EXPECT_EQ(size % 64, 0u);
-  }
-  MemoryPool pool(1 << 20);
-  for (const std::size_t bytes : {0, 1, 63, 64, 65, 4097, 1 << 20}) {
-    void* block = pool.take(bytes);
-    ASSERT_NE(block, nullptr);
-    EXPECT_TRUE(aligned(block)) << bytes;
-    std::memset(block, 0x5a, bytes);
-    pool.give_back(block);
-  }
-}
-
-TEST(MemoryPool, ReusesBlocksOfTheSameClass) {
-  MemoryPool pool(1 << 24);
-  void* first = pool.take(100000);
-  pool.give_back(first);
-  EXPECT_EQ(pool.kept(), MemoryPool::block_size(100000));
-  EXPECT_EQ(pool.take(99999), first);
-  EXPECT_EQ(pool.kept(), 0u);
-  void* second = pool.take(100000);
-  EXPECT_NE(second, first) << "a block in use was given twice";
-  pool.give_back(first);
-  pool.give_back(second);
-}
-
-TEST(MemoryPool, KeepsNoMoreThanItsLimit) {
-  MemoryPool pool(100000);
-  std::vector<void*> blocks;
-  for (int i = 0; i < 10; ++i) blocks.push_back(pool.take(32768));
-  for (void* block : blocks) pool.give_back(block);
-  EXPECT_LE(pool.kept(), 100000u);
-  EXPECT_GE(pool.kept(), 32768u);
-}
-
-TEST(MemoryPool, SaysNothingIsLeftForSizesThatNoMachineHas) {
-  MemoryPool pool(1 << 20);
-  EXPECT_EQ(pool.take(SIZE_MAX), nullptr);
-  EXPECT_EQ(pool.take(SIZE_MAX / 2), nullptr);
-  EXPECT_EQ(pool.take(SIZE_MAX - 127), nullptr);
-  pool.give_back(nullptr);
-}
-
-TEST(MemoryPool, ServesSeveralThreadsWithoutSharingBlocks) {
-  MemoryPool pool(1 << 22);
-  std::vector<std::thread> threads;
-  std::atomic<int> torn{0};
-  for (int t = 0; t < 4; ++t)
-    threads.emplace_back([&pool, &torn, t] {
-      for (int i = 0; i < 2000; ++i) {
-        auto* block = static_cast<volatile unsigned char*>(pool.take(4096));
-        block[0] = block[4095] = static_cast<unsigned char>(t);
-        if (block[0] != t || block[4095] != t) ++torn;
-        pool.give_back(const_cast<unsigned char*>(block));
-      }
-    });
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(torn, 0);
-}
-
-// --- call ----------------------------------------------------------------------------------------------------------
 
 TEST(Call, CarriesItsOptions) {
   CallOptions options;
@@ -210,10 +141,11 @@ TEST(Call, FindsServicesByTheirId) {
 }
 
 TEST(Call, UsesTheAllocatorThatWasInstalled) {
-  install_allocator([](osteon_device, osteon_dtype, const std::vector<std::int64_t>& shape, osteon_tensor*, osteon_error*) {
-    EXPECT_EQ(shape, std::vector<std::int64_t>({3}));
-    return osteon_status{OSTEON_OUT_OF_DEVICE_MEMORY};
-  });
+  install_allocator(
+      [](osteon_device, osteon_dtype, const std::vector<std::int64_t>& shape, osteon_tensor*, osteon_error*) {
+        EXPECT_EQ(shape, std::vector<std::int64_t>({3}));
+        return osteon_status{OSTEON_OUT_OF_DEVICE_MEMORY};
+      });
   sdk::OwnedTensor tensor;
   EXPECT_EQ(allocate(Call(), {3}, tensor.out()), OSTEON_OUT_OF_DEVICE_MEMORY);
   install_allocator([](auto...) -> osteon_status { throw std::bad_alloc(); });

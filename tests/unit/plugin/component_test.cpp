@@ -17,7 +17,9 @@ using ::testing::HasSubstr;
 
 const ClassContext kClasses = {false, {"left", "right", "spine"}, {1, 0, 2}};
 
-ComponentSchema one(ParameterSpec spec) { return recipe::test::schema(Kind::kPostprocessor, "test", {std::move(spec)}); }
+ComponentSchema one(ParameterSpec spec) {
+  return recipe::test::schema(Kind::kPostprocessor, "test", {std::move(spec)});
+}
 
 ParameterSpec list_of(ParameterType type) {
   ParameterSpec spec = parameter("x", type, std::vector<std::string>{});
@@ -26,11 +28,13 @@ ParameterSpec list_of(ParameterType type) {
 }
 
 TEST(ValueArray, PutsEachTypeIntoItsArrayAndLeavesTheOthersNull) {
-  const ComponentSchema schema = recipe::test::schema(
-      Kind::kModel, "test",
-      {parameter("flag", ParameterType::kBool, std::vector<bool>{}), parameter("count", ParameterType::kInt, std::vector<std::int64_t>{}),
-       parameter("rate", ParameterType::kFloat, std::vector<double>{}), parameter("range", ParameterType::kFloatRange, std::vector<double>{}),
-       parameter("name", ParameterType::kString, std::vector<std::string>{})});
+  const ComponentSchema schema =
+      recipe::test::schema(Kind::kModel, "test",
+                           {parameter("flag", ParameterType::kBool, std::vector<bool>{}),
+                            parameter("count", ParameterType::kInt, std::vector<std::int64_t>{}),
+                            parameter("rate", ParameterType::kFloat, std::vector<double>{}),
+                            parameter("range", ParameterType::kFloatRange, std::vector<double>{}),
+                            parameter("name", ParameterType::kString, std::vector<std::string>{})});
   const ValueArray values(schema,
                           {std::vector<bool>{true}, std::vector<std::int64_t>{-5}, std::vector<double>{0.5},
                            std::vector<double>{-1, 2}, std::vector<std::string>{"text"}},
@@ -91,7 +95,9 @@ TEST(ValueArray, AsksTheResolverForPredictors) {
   EXPECT_THROW(ValueArray(schema, {std::vector<std::string>{"/runs/a"}}, kClasses), Error);
 }
 
-TEST(ValueArray, RefusesAnotherNumberOfValues) { EXPECT_THROW(ValueArray(one(list_of(ParameterType::kInt)), {}, kClasses), Error); }
+TEST(ValueArray, RefusesAnotherNumberOfValues) {
+  EXPECT_THROW(ValueArray(one(list_of(ParameterType::kInt)), {}, kClasses), Error);
+}
 
 LoadedComponent component() {
   LoadedComponent loaded;

@@ -82,7 +82,10 @@ TEST(Describe, RefusesBrokenLibraries) {
   EXPECT_THAT(refusal_of_plugin([](auto& p) { p.n_components = 0; }), HasSubstr("holds no component"));
   EXPECT_THAT(refusal_of_plugin([](auto& p) { p.components = nullptr; }), HasSubstr("holds no component"));
   EXPECT_THAT(refusal([](auto& l) { l.components = {nullptr}; }), HasSubstr("a component is null"));
-  EXPECT_THAT(refusal([](auto& l) { l.components = {&l.component, &l.component}; }), HasSubstr("two components are called 'fake'"));
+  EXPECT_THAT(refusal([](auto& l) {
+                l.components = {&l.component, &l.component};
+              }),
+              HasSubstr("two components are called 'fake'"));
 }
 
 TEST(Describe, RefusesBrokenComponents) {
@@ -146,39 +149,55 @@ TEST(Describe, WantsTheFunctionsOfEachKind) {
 
 TEST(Describe, RefusesBrokenParameters) {
   EXPECT_THAT(refusal([](auto& l) { l.parameters = {nullptr}; }), HasSubstr("a parameter is null"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.struct_size -= 8; }), HasSubstr("a parameter's struct is too small"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.struct_size -= 8; }),
+              HasSubstr("a parameter's struct is too small"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.name = "Depth"; }), HasSubstr("a parameter's name is not"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.name = nullptr; }), HasSubstr("a parameter's name is not"));
   for (const char* key : {"plugin", "p", "weight", "weights", "strict", "group", "steps", "count", "member"})
-    EXPECT_THAT(refusal_of_parameter([&](auto& p) { p.spec.name = key; }), HasSubstr("this key belongs to recipes")) << key;
+    EXPECT_THAT(refusal_of_parameter([&](auto& p) { p.spec.name = key; }), HasSubstr("this key belongs to recipes"))
+        << key;
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.type = 0; }), HasSubstr("unknown type 0"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.type = 10; }), HasSubstr("unknown type 10"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.flags = 4; }), HasSubstr("unknown flags"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.doc = nullptr; }), HasSubstr("no line of documentation"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.type = OSTEON_PARAM_CLASSES; }), HasSubstr("class names are always a list"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.type = OSTEON_PARAM_CHOICE; }), HasSubstr("a choice without choices"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.minimum = 5, p.spec.maximum = 4; }), HasSubstr("bounds are upside down"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.type = OSTEON_PARAM_CLASSES; }),
+              HasSubstr("class names are always a list"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.type = OSTEON_PARAM_CHOICE; }),
+              HasSubstr("a choice without choices"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.minimum = 5, p.spec.maximum = 4; }),
+              HasSubstr("bounds are upside down"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.minimum = NAN; }), HasSubstr("bounds are upside down"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_choices = 2; }), HasSubstr("a list of strings is null"));
   static const char* const kNulls[] = {nullptr};
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kNulls; }), HasSubstr("a string is null"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kNulls; }),
+              HasSubstr("a string is null"));
   static const char* const kOwnName[] = {"depth"};
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kOwnName; }), HasSubstr("the name is taken twice"));
-  EXPECT_THAT(refusal([](auto& l) { l.parameters = {&l.parameter.spec, &l.parameter.spec}; }), HasSubstr("the name is taken twice"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kOwnName; }),
+              HasSubstr("the name is taken twice"));
+  EXPECT_THAT(refusal([](auto& l) {
+                l.parameters = {&l.parameter.spec, &l.parameter.spec};
+              }),
+              HasSubstr("the name is taken twice"));
   static const char* const kReserved[] = {"weight"};
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kReserved; }), HasSubstr("'weight' is a key that belongs to recipes"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kReserved; }),
+              HasSubstr("'weight' is a key that belongs to recipes"));
   static const char* const kNoName[] = {"Old-Depth"};
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kNoName; }), HasSubstr("its old name 'Old-Depth'"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kNoName; }),
+              HasSubstr("its old name 'Old-Depth'"));
 }
 
 TEST(Describe, RefusesBrokenDefaults) {
   const auto required = [](auto& p) { p.spec.flags = OSTEON_PARAM_REQUIRED; };
   EXPECT_THAT(refusal_of_parameter(required), HasSubstr("either required or has a default"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.default_value = nullptr; }), HasSubstr("either required or has a default"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.value.type = OSTEON_PARAM_FLOAT; }), HasSubstr("its default has another type"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.default_value = nullptr; }),
+              HasSubstr("either required or has a default"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.value.type = OSTEON_PARAM_FLOAT; }),
+              HasSubstr("its default has another type"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.value.count = 2; }), HasSubstr("its default has 2 elements"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.value.ints = nullptr; }), HasSubstr("no elements where its type keeps them"));
-  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.maximum = 2; }), HasSubstr("its default breaks its own bounds"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.value.ints = nullptr; }),
+              HasSubstr("no elements where its type keeps them"));
+  EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.maximum = 2; }),
+              HasSubstr("its default breaks its own bounds"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.flags = OSTEON_PARAM_LIST, p.spec.min_count = 2; }),
               HasSubstr("has 1 elements, outside its own limits"));
 
@@ -189,9 +208,12 @@ TEST(Describe, RefusesBrokenDefaults) {
     p.value.count = count;
     p.value.floats = list;
   };
-  EXPECT_THAT(refusal_of_parameter([&](auto& p) { floats(p, OSTEON_PARAM_FLOAT_RANGE, kDown, 2); }), HasSubstr("runs downwards"));
-  EXPECT_THAT(refusal_of_parameter([&](auto& p) { floats(p, OSTEON_PARAM_FLOAT_RANGE, kDown, 1); }), HasSubstr("has 1 elements"));
-  EXPECT_THAT(refusal_of_parameter([&](auto& p) { floats(p, OSTEON_PARAM_FLOAT, kNan, 1); }), HasSubstr("breaks its own bounds"));
+  EXPECT_THAT(refusal_of_parameter([&](auto& p) { floats(p, OSTEON_PARAM_FLOAT_RANGE, kDown, 2); }),
+              HasSubstr("runs downwards"));
+  EXPECT_THAT(refusal_of_parameter([&](auto& p) { floats(p, OSTEON_PARAM_FLOAT_RANGE, kDown, 1); }),
+              HasSubstr("has 1 elements"));
+  EXPECT_THAT(refusal_of_parameter([&](auto& p) { floats(p, OSTEON_PARAM_FLOAT, kNan, 1); }),
+              HasSubstr("breaks its own bounds"));
 
   static const char* const kChoices[] = {"small", "large"};
   static const char* const kOther[] = {"medium"};

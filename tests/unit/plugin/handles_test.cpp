@@ -86,9 +86,8 @@ osteon_status give_tensor(const osteon_call* call, std::vector<std::int64_t> sha
 osteon_model_api model_api() {
   osteon_model_api api{};
   api.struct_size = sizeof api;
-  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_model_request*, osteon_model** out, osteon_error*) {
-    return give_instance(reinterpret_cast<void**>(out));
-  };
+  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_model_request*, osteon_model** out,
+                  osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
   api.destroy = destroy<osteon_model>;
   api.info = [](const osteon_model*) -> const osteon_model_info* {
     static osteon_model_output output{sizeof output, 0, "main", 1.0, 1};
@@ -102,14 +101,19 @@ osteon_model_api model_api() {
     static std::int64_t one = 1;
     static float value[16], grad[16];
     static osteon_named_tensor tensor{};
-    tensor = {sizeof tensor, g.role, "w", {value, {1, 0}, 1, g.dtype, &one, &one, 0}, {grad, {1, 0}, 1, kFloat, &one, &one, 0}};
+    tensor = {sizeof tensor,
+              g.role,
+              "w",
+              {value, {1, 0}, 1, g.dtype, &one, &one, 0},
+              {grad, {1, 0}, 1, kFloat, &one, &one, 0}};
     static const osteon_named_tensor* const list[] = {&tensor};
     *count = 1;
     *out = list;
     return osteon_status{OSTEON_OK};
   };
-  api.forward = [](const osteon_call* call, osteon_model*, const osteon_forward_options* options, const osteon_tensor_view* input,
-                   std::uint64_t, osteon_tensor* const* outputs, osteon_tape** tape, osteon_error*) {
+  api.forward = [](const osteon_call* call, osteon_model*, const osteon_forward_options* options,
+                   const osteon_tensor_view* input, std::uint64_t, osteon_tensor* const* outputs, osteon_tape** tape,
+                   osteon_error*) {
     if (options->mode == OSTEON_MODE_TRAINING && g.gives_tape) {
       ++g.tapes;
       *tape = reinterpret_cast<osteon_tape*>(&g);
@@ -125,9 +129,8 @@ osteon_model_api model_api() {
 osteon_loss_api loss_api() {
   osteon_loss_api api{};
   api.struct_size = sizeof api;
-  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_loss_request*, osteon_loss** out, osteon_error*) {
-    return give_instance(reinterpret_cast<void**>(out));
-  };
+  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_loss_request*, osteon_loss** out,
+                  osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
   api.destroy = destroy<osteon_loss>;
   return api;
 }
@@ -135,16 +138,16 @@ osteon_loss_api loss_api() {
 osteon_augmentation_api augmentation_api() {
   osteon_augmentation_api api{};
   api.struct_size = sizeof api;
-  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_augmentation_request*, osteon_augmentation** out,
-                  osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
+  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_augmentation_request*,
+                  osteon_augmentation** out, osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
   api.destroy = destroy<osteon_augmentation>;
   api.info = [](const osteon_augmentation*) -> const osteon_augmentation_info* {
     static osteon_augmentation_info info{};
     info = {sizeof info, g.way, 0, 0};
     return g.gives_info ? &info : nullptr;
   };
-  api.sample_warp = [](const osteon_call*, const osteon_augmentation*, const osteon_random_key*, const osteon_warp_request*,
-                       osteon_warp* warp, osteon_error*) {
+  api.sample_warp = [](const osteon_call*, const osteon_augmentation*, const osteon_random_key*,
+                       const osteon_warp_request*, osteon_warp* warp, osteon_error*) {
     ++g.warps;
     if (g.warp) g.warp(*warp);
     return osteon_status{OSTEON_OK};
@@ -156,15 +159,16 @@ osteon_augmentation_api augmentation_api() {
 osteon_postprocessor_api postprocessor_api() {
   osteon_postprocessor_api api{};
   api.struct_size = sizeof api;
-  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_postprocessor_request*, osteon_postprocessor** out,
-                  osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
+  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_postprocessor_request*,
+                  osteon_postprocessor** out, osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
   api.destroy = destroy<osteon_postprocessor>;
   api.info = [](const osteon_postprocessor*) -> const osteon_postprocessor_info* {
     static const osteon_postprocessor_info info{sizeof info, OSTEON_POSTPROCESSOR_MAP, 4, 4, 4, 4};
     return g.gives_info ? &info : nullptr;
   };
-  api.process = [](const osteon_call* call, const osteon_postprocessor*, const osteon_predictor*, std::uint64_t, const osteon_image* const*,
-                   const osteon_predict_request*, osteon_prediction* const* predictions, osteon_error*) {
+  api.process = [](const osteon_call* call, const osteon_postprocessor*, const osteon_predictor*, std::uint64_t,
+                   const osteon_image* const*, const osteon_predict_request*, osteon_prediction* const* predictions,
+                   osteon_error*) {
     predictions[0]->form = g.form;
     return give_tensor(call, {2, 4, 4}, &predictions[0]->values);
   };
@@ -174,15 +178,16 @@ osteon_postprocessor_api postprocessor_api() {
 osteon_ensembler_api ensembler_api() {
   osteon_ensembler_api api{};
   api.struct_size = sizeof api;
-  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_ensembler_request*, osteon_ensembler** out,
-                  osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
+  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_ensembler_request*,
+                  osteon_ensembler** out, osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
   api.destroy = destroy<osteon_ensembler>;
   api.info = [](const osteon_ensembler*) -> const osteon_ensembler_info* {
     static osteon_ensembler_info info{};
     info = {sizeof info, OSTEON_FORM_PROBABILITIES, OSTEON_FORM_PROBABILITIES, g.fits};
     return g.gives_info ? &info : nullptr;
   };
-  api.begin = [](const osteon_call*, const osteon_ensembler*, const osteon_band*, osteon_accumulation** out, osteon_error*) {
+  api.begin = [](const osteon_call*, const osteon_ensembler*, const osteon_band*, osteon_accumulation** out,
+                 osteon_error*) {
     if (!g.gives_output) return osteon_status{OSTEON_OK};
     ++g.bands;
     *out = reinterpret_cast<osteon_accumulation*>(&g);
@@ -238,12 +243,12 @@ std::pair<ExitCode, std::string> thrown(const F& function) {
   }
   return {ExitCode::kDone, "nothing was thrown"};
 }
-#define EXPECT_MISBEHAVED(statement, part)                     \
-  do {                                                         \
-    const auto [code, text] = thrown([&] { statement; });      \
-    EXPECT_EQ(code, ExitCode::kPlugin);                        \
-    EXPECT_THAT(text, HasSubstr(" 'fake'"));                   \
-    EXPECT_THAT(text, HasSubstr(part));                        \
+#define EXPECT_MISBEHAVED(statement, part)                \
+  do {                                                    \
+    const auto [code, text] = thrown([&] { statement; }); \
+    EXPECT_EQ(code, ExitCode::kPlugin);                   \
+    EXPECT_THAT(text, HasSubstr(" 'fake'"));              \
+    EXPECT_THAT(text, HasSubstr(part));                   \
   } while (false)
 
 TEST_F(Handles, WorkWithComponentsThatKeepTheirPromises) {
@@ -280,7 +285,8 @@ TEST_F(Handles, DestroyAnInstanceWhoseInfoIsNoGood) {
   g.way = OSTEON_AUGMENTATION_PHOTOMETRIC;  // without apply
   EXPECT_MISBEHAVED(Augmentation(component(Kind::kAugmentation), {}, kClasses, call_), "neither geometric");
   g.fits = 1;  // without fit_*
-  EXPECT_MISBEHAVED(Ensembler(component(Kind::kEnsembler), {}, kClasses, {"m"}, call_), "without functions to fit with");
+  EXPECT_MISBEHAVED(Ensembler(component(Kind::kEnsembler), {}, kClasses, {"m"}, call_),
+                    "without functions to fit with");
 }
 
 TEST_F(Handles, SayWhenAComponentCannotBeMade) {

@@ -39,8 +39,8 @@ TEST(SchemaJson, ComesBackAsItWasThroughText) {
 }
 
 TEST(SchemaJson, KeepsIntegersThatNoDoubleHolds) {
-  const ParameterSpec spec =
-      recipe::test::parameter("seed", ParameterType::kInt, std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::max()});
+  const ParameterSpec spec = recipe::test::parameter(
+      "seed", ParameterType::kInt, std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::max()});
   const ComponentSchema schema = recipe::test::schema(Kind::kLoss, "x", {spec});
   expect_same(component_schema_from_json(json::parse(to_json(schema).dump())).parameters.at(0), spec);
 }
@@ -49,7 +49,8 @@ TEST(SchemaJson, WritesScalarsPlainlyAndListsAndRangesAsArrays) {
   using recipe::test::parameter;
   EXPECT_EQ(to_json(parameter("a", ParameterType::kInt, std::vector<std::int64_t>{3})).at("default"), 3);
   EXPECT_EQ(to_json(parameter("a", ParameterType::kBool, std::vector<bool>{true})).at("default"), true);
-  EXPECT_EQ(to_json(parameter("a", ParameterType::kFloatRange, std::vector<double>{-1, 1})).at("default"), json::array({-1, 1}));
+  EXPECT_EQ(to_json(parameter("a", ParameterType::kFloatRange, std::vector<double>{-1, 1})).at("default"),
+            json::array({-1, 1}));
   ParameterSpec list = parameter("a", ParameterType::kString, std::vector<std::string>{});
   list.list = true;
   EXPECT_EQ(to_json(list).at("default"), json::array());

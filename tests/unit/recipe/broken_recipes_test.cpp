@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recipes with known mistakes, in tests/fixtures/broken_recipes. Each says in its first comment lines what is to be found:
+// Recipes with known mistakes, in tests/fixtures/broken_recipes. Each says in its first comment lines what is to be
+// found:
 //     # expect: LINE:COLUMN part of the message
 #include <algorithm>
 #include <filesystem>
@@ -26,7 +27,8 @@ std::vector<Expected> expected_problems(const std::filesystem::path& file) {
   std::ifstream stream(file);
   std::vector<Expected> list;
   std::smatch found;
-  for (std::string line; std::getline(stream, line) && std::regex_match(line, found, kExpect);) list.push_back({found[1], found[2]});
+  for (std::string line; std::getline(stream, line) && std::regex_match(line, found, kExpect);)
+    list.push_back({found[1], found[2]});
   return list;
 }
 
@@ -51,7 +53,8 @@ TEST_P(BrokenRecipe, HasExactlyTheseProblems) {
     EXPECT_EQ(problems.size(), expected.size()) << errors.what();
     for (std::size_t i = 0; i < std::min(problems.size(), expected.size()); ++i) {
       EXPECT_EQ(problems[i].location.file, GetParam().string());
-      EXPECT_EQ(std::to_string(problems[i].location.line) + ":" + std::to_string(problems[i].location.column), expected[i].place)
+      EXPECT_EQ(std::to_string(problems[i].location.line) + ":" + std::to_string(problems[i].location.column),
+                expected[i].place)
           << problems[i].message;
       EXPECT_NE(problems[i].message.find(expected[i].part), std::string::npos)
           << "found:    " << problems[i].message << "\nexpected: " << expected[i].part;

@@ -33,11 +33,13 @@ TEST(Fields, AreAllOnTheReferencePageWithTheirDefaults) {
     ASSERT_FALSE(part.empty()) << "docs/reference/recipe.md has no part on [" << section.name << "]";
     for (const Field& field : section.fields)
       EXPECT_THAT(part, HasSubstr("| `" + field.spec.name + "` | " + default_text(field.spec) + " |")) << section.name;
-    for (const MapField& map : section.maps) EXPECT_THAT(part, HasSubstr("| `" + map.key + "` | none |")) << section.name;
+    for (const MapField& map : section.maps)
+      EXPECT_THAT(part, HasSubstr("| `" + map.key + "` | none |")) << section.name;
   }
   for (const plugin::Kind kind : kKinds)
     for (const Field& field : component_fields(kind))
-      EXPECT_THAT(page, HasSubstr("| `" + field.spec.name + "` | " + default_text(field.spec) + " |")) << plugin::to_string(kind);
+      EXPECT_THAT(page, HasSubstr("| `" + field.spec.name + "` | " + default_text(field.spec) + " |"))
+          << plugin::to_string(kind);
 }
 
 TEST(Fields, HaveDefaultsThatTheirOwnChecksAccept) {
@@ -48,7 +50,8 @@ TEST(Fields, HaveDefaultsThatTheirOwnChecksAccept) {
       SCOPED_TRACE(section.name + "." + field.spec.name + " = " + text);
       EXPECT_FALSE(field.spec.doc.empty());
       if (!field.spec.choices.empty()) {
-        EXPECT_THAT(field.spec.choices, ::testing::Contains(std::get<std::vector<std::string>>(*field.spec.default_value).at(0)));
+        EXPECT_THAT(field.spec.choices,
+                    ::testing::Contains(std::get<std::vector<std::string>>(*field.spec.default_value).at(0)));
       }
       if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&*field.spec.default_value))
         for (const std::int64_t value : *ints) {

@@ -14,11 +14,11 @@
 namespace osteon::recipe::test {
 namespace {
 
+using plugin::ParameterValue;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-using plugin::ParameterValue;
 
 class LoadRecipe : public ::testing::Test {
  protected:
@@ -61,8 +61,8 @@ TEST_F(LoadRecipe, FillsDefaultsInAndSaysSo) {
   ASSERT_TRUE(r.model);
   EXPECT_EQ(r.model->component.plugin, "unet");
   EXPECT_THAT(r.model->component.parameters,
-              ElementsAre(ParameterValue(std::vector<std::string>{"small"}), ParameterValue(std::vector<std::int64_t>{5}),
-                          ParameterValue(std::vector<bool>{true})));
+              ElementsAre(ParameterValue(std::vector<std::string>{"small"}),
+                          ParameterValue(std::vector<std::int64_t>{5}), ParameterValue(std::vector<bool>{true})));
   EXPECT_EQ(r.loss.at(0).weight, 1.0);
   EXPECT_EQ(origin_of(loaded, "data.folds"), "default");
   EXPECT_EQ(origin_of(loaded, "model.depth"), "default of unet");
@@ -111,8 +111,10 @@ TEST_F(LoadRecipe, ReadsNestedAugmentations) {
 TEST_F(LoadRecipe, AWeightOfAChoiceMayExceedOneButAProbabilityMayNot) {
   const std::string step = "[[augment.steps]]\nplugin = \"flip\"\np = 2\n";
   EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"one_of\"\n" + step), IsEmpty());
-  EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"sequence\"\n" + step), ElementsAre(HasSubstr("a probability is at most 1")));
-  EXPECT_THAT(problems(kMinimal + "[[augment]]\nplugin = \"flip\"\np = 2\n"), ElementsAre(HasSubstr("a probability is at most 1")));
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"sequence\"\n" + step),
+              ElementsAre(HasSubstr("a probability is at most 1")));
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\nplugin = \"flip\"\np = 2\n"),
+              ElementsAre(HasSubstr("a probability is at most 1")));
   EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"sequence\"\np = 2\n[[augment.steps]]\nplugin = \"flip\"\n"),
               ElementsAre(HasSubstr("a probability is at most 1")));
 }
@@ -127,7 +129,8 @@ TEST_F(LoadRecipe, WarnsOfOldNames) {
 TEST_F(LoadRecipe, RefusesNumbersThatDoNotFit) {
   for (const std::string key : {"train.validate_every", "train.checkpoint_every", "train.batch_size", "data.prefetch"})
     EXPECT_THAT(problems(kMinimal, {key + "=4294967297"}), ElementsAre(HasSubstr("'" + key + "' is"))) << key;
-  EXPECT_THAT(problems(kMinimal + "[[augment]]\ngroup = \"some_of\"\ncount = 4294967297\n[[augment.steps]]\nplugin = \"flip\"\n"),
+  EXPECT_THAT(problems(kMinimal +
+                       "[[augment]]\ngroup = \"some_of\"\ncount = 4294967297\n[[augment.steps]]\nplugin = \"flip\"\n"),
               ElementsAre(StartsWith("15:9 ")));
   EXPECT_THAT(problems(kMinimal, {"train.optimizer.lr=inf"}), ElementsAre(HasSubstr("not a finite number")));
   EXPECT_THAT(problems(kMinimal, {"train.optimizer.lr=nan"}), ElementsAre(HasSubstr("not a finite number")));
@@ -137,7 +140,8 @@ TEST_F(LoadRecipe, RefusesNumbersThatDoNotFit) {
 
 TEST_F(LoadRecipe, MergesTablesKeyByKeyWithTheExtendingFileOnTop) {
   write("base.toml", kMinimal + "[train.optimizer]\nlr = 0.5\nweight_decay = 0.25\n");
-  const LoadedRecipe loaded = load("recipe = 1\nextends = \"base.toml\"\n[train]\nepochs = 7\n[train.optimizer]\nlr = 0.125\n");
+  const LoadedRecipe loaded =
+      load("recipe = 1\nextends = \"base.toml\"\n[train]\nepochs = 7\n[train.optimizer]\nlr = 0.125\n");
   EXPECT_EQ(loaded.recipe.train.epochs, 7);
   EXPECT_EQ(loaded.recipe.train.optimizer.lr, 0.125);
   EXPECT_EQ(loaded.recipe.train.optimizer.weight_decay, 0.25);
@@ -154,8 +158,9 @@ TEST_F(LoadRecipe, LaterExtendedFilesGoOverEarlierOnes) {
 
 TEST_F(LoadRecipe, ReplacesArraysAndArraysOfTables) {
   write("base.toml", kMinimal + "[[augment]]\nplugin = \"flip\"\n[[augment]]\nplugin = \"rotate\"\n");
-  const Recipe r = load("recipe = 1\nextends = \"base.toml\"\n"
-                        "[data]\nclasses = [\"one\"]\n[[augment]]\nplugin = \"brighten\"\n")
+  const Recipe r = load(
+                       "recipe = 1\nextends = \"base.toml\"\n"
+                       "[data]\nclasses = [\"one\"]\n[[augment]]\nplugin = \"brighten\"\n")
                        .recipe;
   EXPECT_THAT(r.data.classes, ElementsAre("one"));
   ASSERT_EQ(r.augment.size(), 1u);
@@ -166,7 +171,8 @@ TEST_F(LoadRecipe, AnotherPluginReplacesTheWholeTable) {
   write("base.toml", kMinimal);
   const std::string extends = "recipe = 1\nextends = \"base.toml\"\n[model]\n";
   EXPECT_EQ(load(extends + "plugin = \"stack\"\nwidth = 8\n").recipe.model->component.plugin, "stack");
-  write("base.toml", kData + "[model]\nplugin = \"unet\"\ndepth = 3\n[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n");
+  write("base.toml",
+        kData + "[model]\nplugin = \"unet\"\ndepth = 3\n[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n");
   // The same plugin: its parameters are merged.
   EXPECT_EQ(load(extends + "plugin = \"unet\"\nencoder = \"large\"\n").recipe.model->component.parameters.at(1),
             ParameterValue(std::vector<std::int64_t>{3}));
@@ -211,7 +217,8 @@ TEST_F(LoadRecipe, ExtendingOneFileTwiceIsNoCircle) {
 }
 
 TEST_F(LoadRecipe, NamesFilesThatAreNotThere) {
-  EXPECT_THAT(problems("extends = \"nothing.toml\"\n" + kMinimal), ElementsAre(AllOf(StartsWith("1:11 "), HasSubstr("nothing.toml"))));
+  EXPECT_THAT(problems("extends = \"nothing.toml\"\n" + kMinimal),
+              ElementsAre(AllOf(StartsWith("1:11 "), HasSubstr("nothing.toml"))));
   EXPECT_THROW(load_recipe(folder_ / "absent.toml", options()), RecipeErrors);
   EXPECT_THROW(load_recipe(folder_.path(), options()), RecipeErrors);
 }
@@ -235,7 +242,8 @@ TEST_F(LoadRecipe, PutsEnvironmentVariablesIn) {
                                                     {"$${OSTEON_TEST_NAME}", "${OSTEON_TEST_NAME}"},
                                                     {"5$ $$", "5$ $"},
                                                     {"$", "$"}};
-  for (const auto& [text, expected] : cases) EXPECT_EQ(load("name = \"" + text + "\"\n" + kMinimal).recipe.name, expected) << text;
+  for (const auto& [text, expected] : cases)
+    EXPECT_EQ(load("name = \"" + text + "\"\n" + kMinimal).recipe.name, expected) << text;
 }
 
 TEST_F(LoadRecipe, RefusesVariablesThatAreNotSet) {
@@ -267,7 +275,8 @@ TEST_F(LoadRecipe, OverridesReachElements) {
   EXPECT_EQ(r.augment[0].p, 0.25);
   EXPECT_EQ(r.augment[1].component.parameters.at(0), ParameterValue(std::vector<double>{20}));
   EXPECT_EQ(r.loss[0].weight, 3);
-  EXPECT_THAT(problems(kMinimal + augment, {"augment[2].p=0.25"}), ElementsAre(HasSubstr("no element 2 of 'augment', which has 2")));
+  EXPECT_THAT(problems(kMinimal + augment, {"augment[2].p=0.25"}),
+              ElementsAre(HasSubstr("no element 2 of 'augment', which has 2")));
 }
 
 TEST_F(LoadRecipe, OverridesTakeBareWordsAndToml) {
@@ -282,7 +291,8 @@ TEST_F(LoadRecipe, OverridesTakeBareWordsAndToml) {
 }
 
 TEST_F(LoadRecipe, OverridingThePluginForgetsTheOldOnesParameters) {
-  const std::string text = kData + "[model]\nplugin = \"unet\"\ndepth = 3\nstrict = true\n[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n";
+  const std::string text =
+      kData + "[model]\nplugin = \"unet\"\ndepth = 3\nstrict = true\n[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n";
   const Recipe r = load(text, {"model.plugin=stack", "model.width=4"}).recipe;
   EXPECT_EQ(r.model->component.plugin, "stack");
   EXPECT_TRUE(r.model->strict);
@@ -293,7 +303,8 @@ TEST_F(LoadRecipe, OverridesGoIntoTablesThatAreNotThereYet) {
 }
 
 TEST_F(LoadRecipe, RefusesOverridesThatAreNone) {
-  for (const std::string text : {"train.epochs", "=5", "a..b=1", "augment[x].p=1", "augment[0=1", "train.=1", ".a=1", "augment[0]p=1"})
+  for (const std::string text :
+       {"train.epochs", "=5", "a..b=1", "augment[x].p=1", "augment[0=1", "train.=1", ".a=1", "augment[0]p=1"})
     EXPECT_THAT(problems(kMinimal, {text}), ElementsAre(HasSubstr("--set takes KEY=VALUE"))) << text;
   EXPECT_THAT(problems(kMinimal, {"train.epochs.more=5"}), ElementsAre(HasSubstr("asked of an integer")));
   EXPECT_THAT(problems(kMinimal, {"train.epoch=5"}), ElementsAre(HasSubstr("unknown key 'epoch' in [train]")));
@@ -302,13 +313,15 @@ TEST_F(LoadRecipe, RefusesOverridesThatAreNone) {
 // --- problems ------------------------------------------------------------------------------------------------------
 
 TEST_F(LoadRecipe, ReportsEverythingAtOnceInTheOrderOfTheFile) {
-  EXPECT_THAT(problems("recipe = 2\n[data]\nlayout = \"boostcam\"\nimage_size = 4\nfolds = 1.5\nnothing = 1\n[model]\nplugin = \"unit\"\n"
+  EXPECT_THAT(problems("recipe = 2\n[data]\nlayout = \"boostcam\"\nimage_size = 4\nfolds = 1.5\nnothing = "
+                       "1\n[model]\nplugin = \"unit\"\n"
                        "[[loss]]\nplugin = \"rotate\"\n[train]\nepochs = 0\n"),
-              ElementsAre(StartsWith("1:10 this program reads recipes of format 1"), StartsWith("2:1 'data.classes' is missing"),
-                          StartsWith("2:1 'data.root' is missing"), StartsWith("3:10 'data.layout' is 'boostcam'"),
-                          StartsWith("4:14 'data.image_size' is 4"), StartsWith("5:9 'data.folds' is a float"),
-                          StartsWith("6:1 unknown key 'nothing' in [data]"), StartsWith("8:10 there is no model plugin 'unit'"),
-                          StartsWith("10:10 'rotate' is"), StartsWith("12:10 'train.epochs' is 0")));
+              ElementsAre(StartsWith("1:10 this program reads recipes of format 1"),
+                          StartsWith("2:1 'data.classes' is missing"), StartsWith("2:1 'data.root' is missing"),
+                          StartsWith("3:10 'data.layout' is 'boostcam'"), StartsWith("4:14 'data.image_size' is 4"),
+                          StartsWith("5:9 'data.folds' is a float"), StartsWith("6:1 unknown key 'nothing' in [data]"),
+                          StartsWith("8:10 there is no model plugin 'unit'"), StartsWith("10:10 'rotate' is"),
+                          StartsWith("12:10 'train.epochs' is 0")));
 }
 
 TEST_F(LoadRecipe, ShowsTheLineAndACaretAndAGuess) {
@@ -349,7 +362,8 @@ TEST_F(LoadRecipe, ReadsAnEnsembleOfRunFolders) {
   EXPECT_FALSE(r.model);
   ASSERT_EQ(r.ensemble->members.size(), 1u);
   EXPECT_EQ(r.ensemble->members[0].run, folder_ / "runs" / "a");
-  EXPECT_THAT(problems(ensemble + "[[ensemble.member]]\nrun = \"runs/b\"\n"), ElementsAre(StartsWith("12:7 there is no run folder")));
+  EXPECT_THAT(problems(ensemble + "[[ensemble.member]]\nrun = \"runs/b\"\n"),
+              ElementsAre(StartsWith("12:7 there is no run folder")));
 }
 
 // --- resolved ------------------------------------------------------------------------------------------------------
@@ -357,20 +371,25 @@ TEST_F(LoadRecipe, ReadsAnEnsembleOfRunFolders) {
 TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
   write("inner/recipe.toml", "recipe = 1\n");
   write("start.safetensors", "");
-  const std::string odd = "[\"a.b\", \"with \\\"quotes\\\"\", \"$HOME ${X:-y} $$\", \"tab\\tand\\\\slash\", \"\\u00e9 [0]\", \"plain\"]";
-  const std::string text = "recipe = 1\nname = \"line\\nbreak # no comment\"\n[data]\nlayout = \"boostcamp\"\nroot = \"images $$ dollars\"\n"
-                     "classes = " + odd + "\nmirrored = [[\"$HOME ${X:-y} $$\", \"with \\\"quotes\\\"\"]]\nimage_size = [64, 32]\n"
-                     "mean = [0.1, 0.2, 1e-7]\nstd = [1, 1e20, 0.3333333333333333]\nseed = -9007199254740993\n"
-                     "[model]\nplugin = \"unet\"\nweights = \"start.safetensors\"\nstrict = true\nbias = false\n"
-                     "[[loss]]\nplugin = \"bce\"\nweight = -0.5\nclass_weights = [1, 2.5]\n"
-                     "[[loss]]\nplugin = \"dice\"\nclasses = [\"a.b\", \"$HOME ${X:-y} $$\"]\n"
-                     "[[augment]]\ngroup = \"some_of\"\ncount = 1\np = 0.5\n[[augment.steps]]\nplugin = \"rotate\"\np = 4\n"
-                     "[[augment.steps]]\ngroup = \"one_of\"\n[[augment.steps.steps]]\nplugin = \"brighten\"\nbrightness = [-0.5, 0]\n"
-                     "[[augment]]\nplugin = \"flip\"\n"
-                     "[train]\nepochs = 2\n[train.head_weights]\n\"aux.1\" = 0.25\nplain = 1\n"
-                     "[predict.thresholds]\n\"a.b\" = 0.25\n\"with \\\"quotes\\\"\" = 0.125\n\"$HOME y $\" = 0.75\n\"\\u00e9 [0]\" = 1\n"
-                     "[[predict.post]]\nplugin = \"tta\"\nlabel = \"${X:-z}\"\nscales = [0.5, 1]\n"
-                     "[[predict.post]]\nplugin = \"refine\"\ninner = \"inner\"\nclasses = [\"plain\"]\n";
+  const std::string odd =
+      "[\"a.b\", \"with \\\"quotes\\\"\", \"$HOME ${X:-y} $$\", \"tab\\tand\\\\slash\", \"\\u00e9 [0]\", \"plain\"]";
+  const std::string text =
+      "recipe = 1\nname = \"line\\nbreak # no comment\"\n[data]\nlayout = \"boostcamp\"\nroot = \"images $$ dollars\"\n"
+      "classes = " +
+      odd +
+      "\nmirrored = [[\"$HOME ${X:-y} $$\", \"with \\\"quotes\\\"\"]]\nimage_size = [64, 32]\n"
+      "mean = [0.1, 0.2, 1e-7]\nstd = [1, 1e20, 0.3333333333333333]\nseed = -9007199254740993\n"
+      "[model]\nplugin = \"unet\"\nweights = \"start.safetensors\"\nstrict = true\nbias = false\n"
+      "[[loss]]\nplugin = \"bce\"\nweight = -0.5\nclass_weights = [1, 2.5]\n"
+      "[[loss]]\nplugin = \"dice\"\nclasses = [\"a.b\", \"$HOME ${X:-y} $$\"]\n"
+      "[[augment]]\ngroup = \"some_of\"\ncount = 1\np = 0.5\n[[augment.steps]]\nplugin = \"rotate\"\np = 4\n"
+      "[[augment.steps]]\ngroup = \"one_of\"\n[[augment.steps.steps]]\nplugin = \"brighten\"\nbrightness = [-0.5, 0]\n"
+      "[[augment]]\nplugin = \"flip\"\n"
+      "[train]\nepochs = 2\n[train.head_weights]\n\"aux.1\" = 0.25\nplain = 1\n"
+      "[predict.thresholds]\n\"a.b\" = 0.25\n\"with \\\"quotes\\\"\" = 0.125\n\"$HOME y $\" = 0.75\n\"\\u00e9 [0]\" = "
+      "1\n"
+      "[[predict.post]]\nplugin = \"tta\"\nlabel = \"${X:-z}\"\nscales = [0.5, 1]\n"
+      "[[predict.post]]\nplugin = \"refine\"\ninner = \"inner\"\nclasses = [\"plain\"]\n";
   ::unsetenv("X");
   // Strings of the recipe are expanded, keys are not.
   const LoadedRecipe first = load(text);
@@ -398,7 +417,8 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
   ASSERT_EQ(b.augment.size(), 2u);
   EXPECT_EQ(b.augment[0].count, 1);
   EXPECT_EQ(b.augment[0].steps.at(0).p, 4);
-  EXPECT_EQ(b.augment[0].steps.at(1).steps.at(0).component.parameters, a.augment[0].steps.at(1).steps.at(0).component.parameters);
+  EXPECT_EQ(b.augment[0].steps.at(1).steps.at(0).component.parameters,
+            a.augment[0].steps.at(1).steps.at(0).component.parameters);
   EXPECT_EQ(b.train.head_weights, a.train.head_weights);
   EXPECT_EQ(b.predict.thresholds, a.predict.thresholds);
   EXPECT_EQ(b.predict.thresholds.size(), 4u);

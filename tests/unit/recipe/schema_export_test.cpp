@@ -74,7 +74,8 @@ TEST(JsonSchema, GivesEachPluginItsOwnKeys) {
   EXPECT_EQ(unet.at("levels").at("deprecated"), true);
   EXPECT_TRUE(unet.contains("weights") && unet.contains("strict")) << "the host's own keys";
   EXPECT_FALSE(properties_of(model, "stack").contains("depth"));
-  const json range = properties_of(exported().at("definitions").at("augment_step").at("anyOf").at(0), "brighten").at("brightness");
+  const json range =
+      properties_of(exported().at("definitions").at("augment_step").at("anyOf").at(0), "brighten").at("brightness");
   EXPECT_EQ(range.at("type"), "array");
   EXPECT_EQ(range.at("minItems"), 2);
   EXPECT_EQ(range.at("maxItems"), 2);

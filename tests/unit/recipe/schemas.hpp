@@ -10,7 +10,8 @@
 // Plugins as the recipe room sees them: schemas alone, no libraries.
 namespace osteon::recipe::test {
 
-inline plugin::ParameterSpec parameter(const std::string& name, plugin::ParameterType type, const plugin::ParameterValue& value) {
+inline plugin::ParameterSpec parameter(const std::string& name, plugin::ParameterType type,
+                                       const plugin::ParameterValue& value) {
   plugin::ParameterSpec spec;
   spec.name = name;
   spec.type = type;
@@ -19,7 +20,8 @@ inline plugin::ParameterSpec parameter(const std::string& name, plugin::Paramete
   return spec;
 }
 
-inline plugin::ComponentSchema schema(plugin::Kind kind, const std::string& name, std::vector<plugin::ParameterSpec> parameters = {}) {
+inline plugin::ComponentSchema schema(plugin::Kind kind, const std::string& name,
+                                      std::vector<plugin::ParameterSpec> parameters = {}) {
   return {name, kind, "1.0.0", "A " + name + ".", "", std::move(parameters)};
 }
 
@@ -43,7 +45,8 @@ inline std::vector<plugin::ComponentSchema> schemas() {
   limit.minimum = 0;
   limit.maximum = 180;
   limit.unit = "degrees";
-  plugin::ParameterSpec brightness = parameter("brightness", ParameterType::kFloatRange, std::vector<double>{-0.2, 0.2});
+  plugin::ParameterSpec brightness =
+      parameter("brightness", ParameterType::kFloatRange, std::vector<double>{-0.2, 0.2});
   brightness.minimum = -1;
   brightness.maximum = 1;
 

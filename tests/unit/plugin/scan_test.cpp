@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/scan.hpp"
+
+#include <chrono>
+
+#include "unit/plugin/libraries.hpp"
+
+namespace osteon::plugin {
+namespace {
+
+using namespace std::chrono_literals;
+using test::expect_parts;
+using test::fixture;
+
+ScanResult scan(const std::string& name, std::chrono::seconds time_limit = 20s) {
+  return scan_library(fixture(name), OSTEON_PROGRAM, time_limit);
+}
+
+TEST(Scan, DescribesALibrary) {
+  const ScanResult result = scan("good");
+  EXPECT_EQ(result.refusal, "");
+  EXPECT_EQ(result.abi, "0.1");
+  EXPECT_EQ(result.version, "1.0.0");
+  ASSERT_EQ(result.components.size(), 1u);
+  EXPECT_EQ(result.components[0].name, "constant");
+  EXPECT_EQ(result.components[0].kind, Kind::kLoss);
+  ASSERT_EQ(result.components[0].parameters.size(), 1u);
+  EXPECT_EQ(result.components[0].parameters[0].name, "value");
+  EXPECT_EQ(std::get<std::vector<double>>(*result.components[0].parameters[0].default_value), std::vector<double>{1.5});
+}
+
+TEST(Scan, TakesTheAnswerFromAmongWhatALibraryPrints) {
+  const ScanResult result = scan("print_at_load");
+  EXPECT_EQ(result.refusal, "");
+  EXPECT_EQ(result.components.size(), 1u);
+}
+
+TEST(Scan, RunsNoCodeOfALibraryThatItsFileRefuses) {
+  // These would end the process that loads them; a scanner that does not exist shows that nobody tried.
+  for (const std::string name : {"other_abi", "other_libtorch", "origin_run_path", "damaged_note"}) {
+    const ScanResult result = scan_library(fixture(name), "/nonexistent/scanner");
+    EXPECT_NE(result.refusal, "") << name;
+    EXPECT_TRUE(result.components.empty()) << name;
+  }
+}
+
+struct Offence {
+  const char* fixture;
+  std::vector<std::string> parts;
+};
+void PrintTo(const Offence& offence, std::ostream* out) { *out << offence.fixture; }
+
+class Offender : public testing::TestWithParam<Offence> {};
+
+TEST_P(Offender, IsRefusedWithItsReason) {
+  const ScanResult result = scan(GetParam().fixture);
+  expect_parts(result.refusal, GetParam().parts);
+  EXPECT_TRUE(result.components.empty());
+}
+INSTANTIATE_TEST_SUITE_P(Each, Offender,
+                         testing::Values(Offence{"crash_at_load", {"crashed", "Aborted"}},
+                                         Offence{"exit_at_load", {"ended the process", "exit code 0"}},
+                                         Offence{"other_abi_inside", {"99.7", "0.1"}},
+                                         Offence{"null_entry", {"cannot serve this host"}},
+                                         Offence{"broken_descriptor", {"broken descriptor", "name"}},
+                                         Offence{"absent_dependency", {"cannot be loaded", "libosteon_fixture_absent.so"}}),
+                         [](const auto& test) { return std::string(test.param.fixture); });
+
+TEST(Scan, EndsALibraryThatHangs) {
+  const auto start = std::chrono::steady_clock::now();
+  const ScanResult result = scan("hang_at_load", 1s);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
+  expect_parts(result.refusal, {"1 s"});
+  EXPECT_FALSE(result.sticks) << "a busy machine is no fault of the library";
+}
+
+TEST(Scan, SaysWhatACrashDoesToTheNextLook) {
+  EXPECT_TRUE(scan("crash_at_load").sticks);
+  EXPECT_TRUE(scan("good").sticks);
+}
+
+TEST(Scan, SurvivesTheWayIntoTheCacheAndBack) {
+  const ScanResult result = scan("good");
+  EXPECT_EQ(to_json(scan_result_from_json(to_json(result))), to_json(result));
+}
+
+}  // namespace
+}  // namespace osteon::plugin
