@@ -216,6 +216,10 @@ nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context,
   // Opening it checks the members: that they are runs, with these classes and with weights.
   const OpenedRun run = open_run(request.out, request.recipe, context);
   auto component = context.registry->load(plugin::Kind::kEnsembler, request.recipe.ensemble->component.plugin);
+  const plugin::Ensembler ensembler(component, request.recipe.ensemble->component.parameters, class_context(request.recipe.data),
+                                    std::vector<std::string>(request.recipe.ensemble->members.size(), "member"), plugin::Call());
+  if (ensembler.info().fits != 0)
+    throw Error(ExitCode::kUsage, "ensembler '" + component.name() + "' has to be fitted on out-of-fold predictions, which this program cannot do");
   info["status"] = "done";
   info["members"] = nlohmann::json::array();
   for (const recipe::Member& member : request.recipe.ensemble->members)

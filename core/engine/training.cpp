@@ -89,6 +89,16 @@ data::LoaderOptions loader_options(const recipe::Recipe& recipe, data::BrokenSam
   return options;
 }
 
+// Prediction pads; in training padding would be learnt from.
+void check_image_size(const recipe::Recipe& recipe, const plugin::Model& model) {
+  const std::int64_t multiple = model.size_multiple();
+  const auto& size = recipe.data.image_size;
+  if (size[0] % multiple == 0 && size[1] % multiple == 0) return;
+  const auto next = [multiple](int value) { return (value + multiple - 1) / multiple * multiple; };
+  throw Error(ExitCode::kUsage, fmt::format("data.image_size is [{}, {}], but model '{}' trains on multiples of {}; [{}, {}] would do", size[0], size[1],
+                                            model.component().name(), multiple, next(size[0]), next(size[1])));
+}
+
 nlohmann::json train_model(const TrainRequest& request, const Context& context) {
   const recipe::Recipe& recipe = request.recipe;
   plugin::Registry& registry = *context.registry;
@@ -96,6 +106,7 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   const TrainingData data = training_data(recipe.data);
   const plugin::ClassContext classes = class_context(recipe.data);
   auto model = make_model(recipe, registry, context.threads);
+  check_image_size(recipe, *model);
   if (!request.resume && !recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, recipe.model->strict);
 
   std::vector<plugin::LoadedComponent> components = {model->component()};

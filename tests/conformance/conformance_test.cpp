@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+// What holds for every plugin of a kind, run over all that are found.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include <osteon/sdk/random.hpp>
+
+#include "plugin/augmentation.hpp"
+#include "plugin/ensembler.hpp"
+#include "plugin/loss.hpp"
+#include "plugin/model.hpp"
+#include "plugin/postprocessor.hpp"
+#include "predict/predictor.hpp"
+#include "predict/resample.hpp"
+#include "support/found_plugins.hpp"
+
+namespace osteon::test {
+namespace {
+
+using plugin::Kind;
+
+plugin::ClassContext three_classes(bool multiclass = false) { return {multiclass, {"a", "b", "c"}, {0, 2, 1}}; }
+
+sdk::OwnedTensor random_tensor(const plugin::Call& call, const std::vector<std::int64_t>& shape, std::uint64_t seed, double low = -1, double high = 1) {
+  sdk::OwnedTensor tensor = sdk::Call(call.raw()).allocate<float>(shape);
+  sdk::Random random(seed, 0);
+  for (std::int64_t i = 0; i < sdk::element_count(tensor.view()); ++i) tensor.data<float>()[i] = static_cast<float>(random.uniform(low, high));
+  return tensor;
+}
+
+std::vector<float> copy_of(const osteon_tensor_view& view) {
+  const float* data = sdk::data_of<const float>(view, "a tensor");
+  return {data, data + sdk::element_count(view)};
+}
+
+// ---------------------------------------------------------------------------------------------------- every kind
+
+class EveryPlugin : public ::testing::TestWithParam<plugin::ComponentSchema> {};
+
+TEST_P(EveryPlugin, SaysWhatItIs) {
+  const plugin::ComponentSchema& schema = GetParam();
+  EXPECT_FALSE(schema.doc.empty());
+  for (const plugin::ParameterSpec& spec : schema.parameters) EXPECT_GT(spec.doc.size(), 3u) << spec.name;
+}
+
+TEST_P(EveryPlugin, LoadsAsItWasScanned) {
+  const plugin::LoadedComponent component = registry().load(GetParam().kind, GetParam().name);
+  EXPECT_EQ(component.library_sha256.size(), 64u);
+  EXPECT_TRUE(component.supports_device(OSTEON_DEVICE_CPU));
+}
+
+std::string test_name(const ::testing::TestParamInfo<plugin::ComponentSchema>& info) {
+  return std::string(plugin::to_string(info.param.kind)) + "_" + info.param.name;
+}
+INSTANTIATE_TEST_SUITE_P(Found, EveryPlugin, ::testing::ValuesIn(registry().schemas()), test_name);
+
+// --------------------------------------------------------------------------------------------------------- models
+
+class EveryModel : public ::testing::TestWithParam<std::string> {
+ protected:
+  std::unique_ptr<plugin::Model> make(std::uint64_t seed = 7) {
+    plugin::LoadedComponent component = registry().load(Kind::kModel, GetParam());
+    const plugin::Parameters parameters = default_parameters(component.schema);
+    return std::make_unique<plugin::Model>(component, parameters, three_classes(), 1, seed, call_);
+  }
+  sdk::OwnedTensor input(const plugin::Model& model, std::int64_t multiples, std::uint64_t seed = 1) {
+    const std::int64_t side = std::max<std::int64_t>(32, model.size_multiple()) * multiples;
+    return random_tensor(call_, {2, 1, side, side}, seed);
+  }
+  plugin::Call call_;
+};
+
+TEST_P(EveryModel, HasTensorsOfUniqueNamesAndFiniteValues) {
+  auto model = make();
+  std::set<std::string> names;
+  bool parameters = false;
+  for (const plugin::NamedTensor& tensor : model->tensors()) {
+    EXPECT_TRUE(names.insert(tensor.name).second) << tensor.name;
+    parameters = parameters || tensor.parameter;
+    if (!tensor.parameter) continue;
+    for (const float value : copy_of(*tensor.value)) ASSERT_TRUE(std::isfinite(value)) << tensor.name;
+    ASSERT_NE(tensor.grad->data, nullptr);
+  }
+  EXPECT_TRUE(parameters);
+}
+
+TEST_P(EveryModel, StartsFromItsSeed) {
+  auto a = make(7), b = make(7), c = make(8);
+  bool differs = false;
+  for (std::size_t i = 0; i < a->tensors().size(); ++i) {
+    if (!a->tensors()[i].parameter) continue;
+    const auto x = copy_of(*a->tensors()[i].value), y = copy_of(*b->tensors()[i].value), z = copy_of(*c->tensors()[i].value);
+    EXPECT_EQ(x, y) << a->tensors()[i].name;
+    differs = differs || x != z;
+  }
+  EXPECT_TRUE(differs);
+}
+
+TEST_P(EveryModel, PredictsTheSameTwiceAtTwoSizesAndLeavesItsInputAlone) {
+  auto model = make();
+  for (const std::int64_t multiples : {1, 2}) {
+    const sdk::OwnedTensor x = input(*model, multiples);
+    const auto before = copy_of(x.view());
+    const auto first = copy_of(model->infer(call_.raw(), x.view(), {}).view());
+    const auto second = copy_of(model->infer(call_.raw(), x.view(), {}).view());
+    EXPECT_EQ(first, second);
+    EXPECT_EQ(copy_of(x.view()), before);
+    for (const float value : first) ASSERT_TRUE(std::isfinite(value));
+  }
+}
+
+TEST_P(EveryModel, AddsGradientsUpAndReachesEveryParameter) {
+  auto model = make();
+  const sdk::OwnedTensor x = input(*model, 1);
+  std::vector<std::vector<float>> once;
+  for (int round = 0; round < 2; ++round) {
+    // The same batch statistics both times: gradients of the second backward equal those of the first.
+    auto result = model->forward(call_, x.view(), {});
+    std::vector<sdk::OwnedTensor> grads;
+    std::vector<const osteon_tensor_view*> views;
+    for (const sdk::OwnedTensor& output : result.outputs) {
+      const osteon_tensor_view& view = output.view();
+      grads.push_back(random_tensor(call_, {view.shape, view.shape + view.ndim}, 3, -1e-2, 1e-2));
+    }
+    for (const sdk::OwnedTensor& grad : grads) views.push_back(&grad.view());
+    model->backward(call_, std::move(result.tape), views);
+    for (std::size_t i = 0, p = 0; i < model->tensors().size(); ++i) {
+      if (!model->tensors()[i].parameter) continue;
+      const auto grad = copy_of(*model->tensors()[i].grad);
+      double norm = 0, difference = 0;
+      for (std::size_t k = 0; k < grad.size(); ++k) {
+        ASSERT_TRUE(std::isfinite(grad[k])) << model->tensors()[i].name;
+        norm += std::abs(grad[k]);
+        if (round == 1) difference += std::abs(grad[k] - 2 * once[p][k]);
+      }
+      if (round == 0) {
+        EXPECT_GT(norm, 0) << model->tensors()[i].name;
+        once.push_back(grad);
+      } else {
+        EXPECT_LT(difference, 1e-3 * norm + 1e-6) << model->tensors()[i].name;
+      }
+      ++p;
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Found, EveryModel, ::testing::ValuesIn(names_of(Kind::kModel)), [](const auto& info) { return info.param; });
+
+// --------------------------------------------------------------------------------------------------------- losses
+
+class EveryLoss : public ::testing::TestWithParam<std::string> {
+ protected:
+  static constexpr std::int64_t kN = 2, kK = 3, kH = 3, kW = 5;
+
+  // nullptr for labels that the loss has no meaning for.
+  std::unique_ptr<plugin::Loss> make(bool multiclass) {
+    plugin::LoadedComponent component = registry().load(Kind::kLoss, GetParam());
+    try {
+      return std::make_unique<plugin::Loss>(component, default_parameters(component.schema), three_classes(multiclass), call_);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage);
+      return nullptr;
+    }
+  }
+  std::vector<std::int32_t> target(bool multiclass) {
+    sdk::Random random(5, 5);
+    std::vector<std::int32_t> planes(kN * kH * kW);
+    for (auto& bits : planes) bits = multiclass ? 1 << random.below(kK) : static_cast<std::int32_t>(random.below(1 << kK));
+    return planes;
+  }
+  double evaluate(const plugin::Loss& loss, std::vector<float>& logits, std::vector<std::int32_t>& planes, std::vector<std::uint8_t>* valid,
+                  std::vector<float>* grad, double scale = 1, bool accumulate = false) {
+    const sdk::BorrowedTensor x(logits.data(), {kN, kK, kH, kW}), y(planes.data(), {kN, 1, kH, kW});
+    const sdk::BorrowedTensor v(valid != nullptr ? valid->data() : nullptr, {kN, kH, kW});
+    const sdk::BorrowedTensor g(grad != nullptr ? grad->data() : nullptr, {kN, kK, kH, kW});
+    osteon_loss_input input{};
+    input.struct_size = sizeof input;
+    input.flags = accumulate ? std::uint32_t{OSTEON_LOSS_ACCUMULATE} : 0u;
+    input.logits = x;
+    input.target = y;
+    input.valid = valid != nullptr ? static_cast<const osteon_tensor_view*>(v) : nullptr;
+    input.grad_scale = scale;
+    input.grad = grad != nullptr ? static_cast<const osteon_tensor_view*>(g) : nullptr;
+    return loss.evaluate(call_, input);
+  }
+  // Memory as the ABI promises it: aligned to 64 bytes is what a vector is not; losses of this tree read unaligned rows, the
+  // ABI's own checks are the validator's business.
+  plugin::Call call_;
+};
+
+TEST_P(EveryLoss, HasTheGradientOfItsValue) {
+  int kinds = 0;
+  for (const bool multiclass : {false, true}) {
+    const auto loss = make(multiclass);
+    if (!loss) continue;
+    ++kinds;
+    sdk::Random random(1, 2);
+    std::vector<float> logits(kN * kK * kH * kW), grad(logits.size());
+    for (float& x : logits) x = static_cast<float>(random.uniform(-2, 2));
+    auto planes = target(multiclass);
+    std::vector<std::uint8_t> valid(kN * kH * kW, 1);
+    valid[3] = valid[20] = 0;
+    evaluate(*loss, logits, planes, &valid, &grad, 3.0);
+    for (std::size_t i = 0; i < logits.size(); i += 7) {
+      constexpr float kStep = 2e-2f;
+      auto up = logits, down = logits;
+      up[i] += kStep;
+      down[i] -= kStep;
+      const double numeric = 3.0 * (evaluate(*loss, up, planes, &valid, nullptr) - evaluate(*loss, down, planes, &valid, nullptr)) / (2 * kStep);
+      EXPECT_NEAR(grad[i], numeric, 2e-3 * std::max(0.05, std::abs(numeric))) << "at " << i << (multiclass ? ", multiclass" : ", multilabel");
+    }
+    std::vector<float> again = grad;
+    evaluate(*loss, logits, planes, &valid, &again, 3.0, true);
+    for (std::size_t i = 0; i < grad.size(); ++i) EXPECT_NEAR(again[i], 2 * grad[i], 1e-6 + 1e-5 * std::abs(grad[i]));
+    for (std::int64_t k = 0; k < kK; ++k) EXPECT_EQ(grad[static_cast<std::size_t>(k * kH * kW + 3)], 0) << "an invalid pixel contributes";
+  }
+  EXPECT_GT(kinds, 0) << "the loss takes no kind of labels";
+}
+INSTANTIATE_TEST_SUITE_P(Found, EveryLoss, ::testing::ValuesIn(names_of(Kind::kLoss)), [](const auto& info) { return info.param; });
+
+// -------------------------------------------------------------------------------------------------- augmentations
+
+class EveryAugmentation : public ::testing::TestWithParam<std::string> {
+ protected:
+  std::unique_ptr<plugin::Augmentation> make() {
+    plugin::LoadedComponent component = registry().load(Kind::kAugmentation, GetParam());
+    return std::make_unique<plugin::Augmentation>(component, default_parameters(component.schema), three_classes(), call_);
+  }
+  plugin::Call call_;
+};
+
+TEST_P(EveryAugmentation, ObeysItsKey) {
+  const auto augmentation = make();
+  for (std::uint64_t k = 0; k < 20; ++k) {
+    const osteon_random_key key{{k, 99}};
+    if (augmentation->geometric()) {
+      const auto a = augmentation->sample_warp(call_, key, 37, 53), b = augmentation->sample_warp(call_, key, 37, 53);
+      EXPECT_EQ(a.get().kind, b.get().kind);
+      EXPECT_EQ(std::memcmp(a.get().matrix, b.get().matrix, sizeof a.get().matrix), 0);
+      if (const std::int32_t* source = a.get().class_source)
+        for (int c = 0; c < 3; ++c) EXPECT_TRUE(source[c] >= 0 && source[c] < 3);
+    } else {
+      std::vector<std::uint8_t> a(37 * 53 * 3), b;
+      for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<std::uint8_t>(i * 31);
+      b = a;
+      for (std::vector<std::uint8_t>* pixels : {&a, &b}) {
+        const sdk::BorrowedTensor view(pixels->data(), {37, 53, 3});
+        osteon_pixels request{};
+        request.struct_size = sizeof request;
+        request.image = view;
+        request.maximum = 255;
+        augmentation->apply(call_, key, request);
+      }
+      EXPECT_EQ(a, b);
+    }
+  }
+}
+
+TEST_P(EveryAugmentation, StaysInTheRangeOfFloats) {
+  const auto augmentation = make();
+  if (augmentation->geometric() || !augmentation->component().supports_dtype(sdk::dtype_of<float>())) GTEST_SKIP() << "sees no float pixels";
+  for (std::uint64_t k = 0; k < 20; ++k) {
+    std::vector<float> pixels(16 * 16);
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i) / 255.0f;
+    const sdk::BorrowedTensor view(pixels.data(), {16, 16, 1});
+    osteon_pixels request{};
+    request.struct_size = sizeof request;
+    request.image = view;
+    request.maximum = 1;
+    augmentation->apply(call_, {{k, 1}}, request);
+    for (const float value : pixels) ASSERT_TRUE(value >= 0 && value <= 1) << value;
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Found, EveryAugmentation, ::testing::ValuesIn(names_of(Kind::kAugmentation)), [](const auto& info) { return info.param; });
+
+// -------------------------------------------------------------------------------------------------- post-processors
+
+/// Gives each class a constant logit.
+class ConstantPredictor final : public predict::Predictor {
+ public:
+  ConstantPredictor() : Predictor(three_classes()) {}
+  std::uint32_t gives_forms() const override { return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES); }
+  std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE); }
+  std::string name() const override { return "a constant"; }
+  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
+               std::vector<predict::OwnedPrediction>& predictions) const override {
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const std::int64_t height = images[i]->pixels.shape[0], width = images[i]->pixels.shape[1];
+      sdk::OwnedTensor values = sdk::Call(call).allocate<float>({3, height, width});
+      for (std::int64_t c = 0; c < 3; ++c)
+        std::fill_n(values.data<float>() + c * height * width, height * width, static_cast<float>(c) - 1.0f);
+      osteon_prediction& prediction = predictions[i].raw();
+      prediction.form = OSTEON_FORM_LOGITS;
+      prediction.to_image[0] = prediction.to_image[4] = 1;
+      values.move_to(&prediction.values);
+      predict::select_classes(call, request, prediction);
+      predict::convert(call, raw(), request, height, width, prediction);
+    }
+  }
+};
+
+class EveryPostprocessor : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(EveryPostprocessor, KeepsAConstantAndGivesWhatIsAskedFor) {
+  predict::install_resample_service();
+  const plugin::LoadedComponent component = registry().load(Kind::kPostprocessor, GetParam());
+  if (!has_all_defaults(component.schema)) GTEST_SKIP() << "needs parameters that have no defaults";
+  const plugin::Call call;
+  const plugin::Postprocessor post(component, default_parameters(component.schema), three_classes(), call);
+  const ConstantPredictor inner;
+  const cv::Mat pixels(20, 31, CV_32FC1, cv::Scalar(0.5));
+  const predict::RootImage image(pixels, "test");
+  const std::int32_t subset[] = {0, 2};
+  for (const bool all : {true, false}) {
+    osteon_predict_request request = predict::make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+    request.n_classes = all ? 0 : 2;
+    request.classes = subset;
+    predict::OwnedPrediction prediction;
+    osteon_prediction* out[] = {&prediction.raw()};
+    const osteon_image* images[] = {image.get()};
+    post.process(call.raw(), inner.raw(), 1, images, request, out);
+    const osteon_tensor_view& view = prediction.view();
+    ASSERT_EQ(sdk::shape_text(view), all ? "[3, 20, 31]" : "[2, 20, 31]");
+    const auto values = copy_of(view);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      ASSERT_TRUE(values[i] >= 0 && values[i] <= 1);
+      // `mirrored` exchanges b and c in a mirrored copy, so a symmetric average of their logits 0 and 1 may come back too.
+      const std::size_t k = i / (20 * 31);
+      if (k == 0) EXPECT_NEAR(values[i], 1 / (1 + std::exp(1.0)), 1e-5);
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Found, EveryPostprocessor, ::testing::ValuesIn(names_of(Kind::kPostprocessor)), [](const auto& info) { return info.param; });
+
+// ------------------------------------------------------------------------------------------------------ ensemblers
+
+class EveryEnsembler : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(EveryEnsembler, AgreesWhateverTheOrderOfMembers) {
+  const plugin::LoadedComponent component = registry().load(Kind::kEnsembler, GetParam());
+  const plugin::Call call;
+  const plugin::Ensembler ensembler(component, default_parameters(component.schema), three_classes(), {"x", "y", "z"}, call);
+  if (ensembler.info().fits != 0) GTEST_SKIP() << "is fitted first";
+  if (ensembler.info().takes == OSTEON_FORM_BITS) GTEST_SKIP() << "votes on bits";
+  const std::int32_t classes[] = {0, 1, 2};
+  osteon_band band{};
+  band.struct_size = sizeof band;
+  band.height = 6;
+  band.width = 9;
+  band.n_classes = 3;
+  band.classes = classes;
+  std::vector<sdk::OwnedTensor> members;
+  for (std::uint64_t m = 0; m < 3; ++m) members.push_back(random_tensor(call, {3, 6, 9}, m, 0, 1));
+  std::vector<std::vector<float>> results;
+  for (const std::vector<std::int64_t>& order : {std::vector<std::int64_t>{0, 1, 2}, {2, 0, 1}, {1, 2, 0}}) {
+    auto accumulation = ensembler.begin(call.raw(), band);
+    for (const std::int64_t m : order)
+      if (ensembler.needed(m, 0) || ensembler.needed(m, 1) || ensembler.needed(m, 2))
+        accumulation.add(call.raw(), m, members[static_cast<std::size_t>(m)].view());
+    results.push_back(copy_of(accumulation.finish(call.raw()).view()));
+  }
+  for (const auto& result : results)
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      EXPECT_NEAR(result[i], results[0][i], 1e-6);
+      EXPECT_TRUE(result[i] >= 0 && result[i] <= 1);
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Found, EveryEnsembler, ::testing::ValuesIn(names_of(Kind::kEnsembler)), [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace osteon::test

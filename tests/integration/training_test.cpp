@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole road through the program on toy sizes: recipe -> training -> run folder -> evaluation -> prediction, in both kinds of
+// labels and all layouts; interruption and resume; ensembles; broken data.
+#include <chrono>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "base/file.hpp"
+#include "support/program.hpp"
+
+namespace osteon::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+Outcome osteon(const std::string& arguments) { return run_program(std::string("OMP_NUM_THREADS=1 ") + OSTEON_PROGRAM, arguments); }
+
+const char* const kSmallModel = R"(
+[model]
+plugin = "unet"
+encoder = "resnet18"
+width = 0.125
+decoder_channels = [16, 16, 8, 8, 8]
+prior = 0.02
+)";
+
+class Training : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder();
+    const Outcome outcome = osteon("phantom " + path("data") + " --patients 6 --test-patients 1 --size 96");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    write_text(path("recipe.toml"), std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR + "/configs/base/hand29.toml\"\n[data]\nroot = \"data\"\nimage_size = 64\nfolds = 3\n" +
+                                        kSmallModel +
+                                        "[[augment]]\nplugin = \"horizontal_flip\"\np = 0.5\n[[augment]]\nplugin = \"rotate\"\nlimit = 10\n"
+                                        "[[loss]]\nplugin = \"bce\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 3\nbatch_size = 4\nema = 0.5\n"
+                                        "[train.optimizer]\nlr = 1e-3\n[[predict.post]]\nplugin = \"tta\"\n");
+    const Outcome trained = osteon("train " + path("recipe.toml") + " --out " + path("run"));
+    ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static std::string path(const std::string& name) { return (*folder_ / name).string(); }
+  static TemporaryFolder* folder_;
+};
+TemporaryFolder* Training::folder_ = nullptr;
+
+TEST_F(Training, LeavesARunThatHoldsEverything) {
+  for (const char* file : {"recipe.toml", "run.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl"})
+    EXPECT_TRUE(fs::exists(fs::path(path("run")) / file)) << file;
+  const json info = json::parse(slurp(path("run/run.json")));
+  EXPECT_EQ(info.at("status"), "done");
+  EXPECT_GE(info.at("plugins").size(), 5u);
+  for (const json& plugin : info.at("plugins")) EXPECT_EQ(plugin.at("sha256").get<std::string>().size(), 64u);
+  EXPECT_EQ(osteon("recipe check " + path("run/recipe.toml")).exit_code, 0);
+}
+
+TEST_F(Training, EvaluatesWithTheKeysThatScriptsRead) {
+  const Outcome outcome = osteon("evaluate " + path("run") + " --subset test --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json result = json::parse(outcome.out);
+  EXPECT_EQ(result.at("images"), 2);
+  EXPECT_EQ(result.at("dice").at("per_class").size(), 29u);
+  EXPECT_TRUE(result.at("dice").at("mean").is_number());
+  EXPECT_TRUE(result.at("iou").at("mean").is_number());
+}
+
+TEST_F(Training, PredictsAnyImageAtItsOwnSize) {
+  const fs::path inputs = path("inputs");
+  fs::create_directories(inputs);
+  cv::Mat grey(70, 55, CV_8U), colour(41, 90, CV_8UC3), deep(64, 64, CV_16U);
+  cv::randu(grey, 0, 255);
+  cv::randu(colour, 0, 255);
+  cv::randu(deep, 0, 65535);
+  cv::imwrite((inputs / "grey.png").string(), grey);
+  cv::imwrite((inputs / "grey_too.jpg").string(), grey);
+  cv::imwrite((inputs / "colour.jpg").string(), colour);
+  cv::imwrite((inputs / "deep.png").string(), deep);
+  const Outcome outcome = osteon("predict " + path("run") + " " + inputs.string() + " --out " + path("out") + " --format csv,png,overlay,probabilities --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out).at("images").size(), 4u);
+  EXPECT_EQ(cv::imread(path("out/masks/grey/Radius.png"), cv::IMREAD_UNCHANGED).size(), grey.size());
+  EXPECT_EQ(cv::imread(path("out/masks/colour/Radius.png"), cv::IMREAD_UNCHANGED).size(), colour.size());
+  EXPECT_EQ(cv::imread(path("out/masks/deep/finger-1.png"), cv::IMREAD_UNCHANGED).size(), deep.size());
+  EXPECT_TRUE(fs::exists(path("out/overlays/grey_too.png")));
+  EXPECT_TRUE(fs::exists(path("out/probabilities/deep.safetensors")));
+  const std::string csv = slurp(path("out/submission.csv"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 4 * 29);
+  EXPECT_THAT(csv, HasSubstr("image_name,class,rle\n"));
+}
+
+TEST_F(Training, IsTheSameTwiceAndAcrossAnInterruption) {
+  ASSERT_EQ(osteon("train " + path("recipe.toml") + " --out " + path("again") + " --set data.workers=0").exit_code, 0);
+  EXPECT_EQ(sha256_file(path("again/model.safetensors")), sha256_file(path("run/model.safetensors"))) << "workers changed the result";
+
+  // Interrupted as soon as the first epoch has been written down, then resumed.
+  const std::string run = path("interrupted");
+  std::thread stopper([&] {
+    for (int i = 0; i < 600 && slurp(run + "/metrics.jsonl").empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const int ignored = std::system(("pkill -INT -f -- '--out " + run + "$'").c_str());
+    (void)ignored;
+  });
+  const Outcome outcome = osteon("train " + path("recipe.toml") + " --out " + run);
+  stopper.join();
+  ASSERT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_EQ(json::parse(slurp(run + "/run.json")).at("status"), "interrupted");
+  const Outcome resumed = osteon("train --resume " + run);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(sha256_file(run + "/model.safetensors"), sha256_file(path("run/model.safetensors"))) << "the interruption changed the result";
+  const std::string log = slurp(run + "/metrics.jsonl");
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 3);
+}
+
+TEST_F(Training, NeverReplacesARunUnasked) {
+  EXPECT_EQ(osteon("train " + path("recipe.toml") + " --out " + path("run")).exit_code, 2);
+  fs::create_directories(path("somebodys"));
+  write_text(path("somebodys/thesis.txt"), "text");
+  EXPECT_EQ(osteon("train " + path("recipe.toml") + " --out " + path("somebodys") + " --overwrite").exit_code, 2);
+  EXPECT_TRUE(fs::exists(path("somebodys/thesis.txt")));
+}
+
+TEST_F(Training, CombinesRunsIntoAnEnsemble) {
+  write_text(path("ensemble.toml"), std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR +
+                                        "/configs/base/hand29.toml\"\n[data]\nroot = \"data\"\nimage_size = 64\nfolds = 3\n"
+                                        "[ensemble]\nplugin = \"soft_voting\"\n[[ensemble.member]]\nrun = \"run\"\n[[ensemble.member]]\nrun = \"run\"\n");
+  const Outcome outcome = osteon("train " + path("ensemble.toml") + " --out " + path("both"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Outcome both = osteon("evaluate " + path("both") + " --json"), one = osteon("evaluate " + path("run") + " --json");
+  ASSERT_EQ(both.exit_code, 0) << both.err;
+  // Twice the same member is that member.
+  EXPECT_NEAR(json::parse(both.out).at("dice").at("mean").get<double>(), json::parse(one.out).at("dice").at("mean").get<double>(), 1e-3);
+}
+
+TEST_F(Training, SaysAtOnceWhenSomethingIsBroken) {
+  fs::copy(path("data"), path("broken"), fs::copy_options::recursive);
+  fs::path victim;
+  for (const auto& entry : fs::recursive_directory_iterator(path("broken/train/DCM")))
+    if (entry.path().extension() == ".png") victim = std::max(victim, entry.path());
+  fs::resize_file(victim, fs::file_size(victim) / 2);
+  const std::string common = "train " + path("recipe.toml") + " --set train.epochs=1 --set data.root=" + path("broken") + " --out ";
+  const Outcome fails = osteon(common + path("fails"));
+  EXPECT_EQ(fails.exit_code, 3);
+  EXPECT_THAT(fails.err, HasSubstr(victim.filename().string()));
+  const Outcome skips = osteon(common + path("skips") + " --set data.on_broken=skip");
+  EXPECT_EQ(skips.exit_code, 0) << skips.err;
+  EXPECT_THAT(skips.err, HasSubstr(victim.filename().string()));
+  EXPECT_EQ(json::parse(slurp(path("skips/run.json"))).at("skipped").size(), 1u);
+}
+
+TEST_F(Training, StartsFromTheWeightsOfAnotherRun) {
+  const Outcome outcome = osteon("train " + path("recipe.toml") + " --set train.epochs=1 --set train.optimizer.lr=0 --set train.ema=0 --set model.strict=true --set model.weights=" +
+                                 path("run/model.safetensors") + " --out " + path("warm"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Outcome other = osteon("train " + path("recipe.toml") + " --set train.epochs=1 --set model.strict=true --set model.width=0.25 --set model.weights=" +
+                               path("run/model.safetensors") + " --out " + path("misfit"));
+  EXPECT_EQ(other.exit_code, 3);
+}
+
+// One class per pixel: class-index PNGs, softmax and arg max.
+TEST_F(Training, TrainsOnClassIndexImages) {
+  for (int i = 0; i < 8; ++i) {
+    cv::Mat image(48, 48, CV_8U, cv::Scalar(30)), index(48, 48, CV_8U, cv::Scalar(0));
+    cv::circle(image, {12 + 3 * i, 20}, 8, cv::Scalar(140), cv::FILLED);
+    cv::circle(index, {12 + 3 * i, 20}, 8, cv::Scalar(1), cv::FILLED);
+    cv::rectangle(image, {8, 34, 20, 8}, cv::Scalar(240), cv::FILLED);
+    cv::rectangle(index, {8, 34, 20, 8}, cv::Scalar(2), cv::FILLED);
+    const std::string name = "case" + std::to_string(i);
+    for (const char* part : {"images", "masks"}) fs::create_directories(path("index/") + part);
+    cv::imwrite(path("index/images/" + name + ".png"), image);
+    cv::imwrite(path("index/masks/" + name + ".png"), index);
+  }
+  write_text(path("index.toml"), std::string("recipe = 1\n[data]\nlayout = \"index_png\"\nkind = \"multiclass\"\nroot = \"index\"\nclasses = [\"background\", \"disc\", \"bar\"]\n"
+                                             "image_size = [48, 64]\nchannels = 1\nfolds = 4\n") +
+                                     kSmallModel + "[[loss]]\nplugin = \"cross_entropy\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 25\nbatch_size = 3\nvalidate_every = 0\n[train.optimizer]\nlr = 5e-3\n");
+  const Outcome trained = osteon("train " + path("index.toml") + " --out " + path("index_run") + " --json");
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_GT(json::parse(trained.out).at("result").at("validation_dice").get<double>(), 0.8);
+  ASSERT_EQ(osteon("predict " + path("index_run") + " " + path("index/images") + " --out " + path("index_out")).exit_code, 0);
+  const cv::Mat mask = cv::imread(path("index_out/masks/case0.png"), cv::IMREAD_UNCHANGED);
+  EXPECT_EQ(mask.size(), cv::Size(48, 48));
+  double greatest = 0;
+  cv::minMaxLoc(mask, nullptr, &greatest);
+  EXPECT_LE(greatest, 2);
+}
+
+// One PNG per class, more than 32 classes, overlapping.
+TEST_F(Training, TrainsOnFortyOverlappingClasses) {
+  std::string names;
+  for (int c = 0; c < 40; ++c) names += (c ? ", \"c" : "\"c") + std::to_string(c) + "\"";
+  for (int i = 0; i < 4; ++i) {
+    cv::Mat image(40, 40, CV_8U, cv::Scalar(30 * i));
+    fs::create_directories(path("many/images"));
+    cv::imwrite(path("many/images/n" + std::to_string(i) + ".png"), image);
+    for (int c = 0; c < 40; ++c) {
+      cv::Mat mask(40, 40, CV_8U, cv::Scalar(0));
+      mask.row(c) = 255;
+      mask.row((c + 1) % 40) = 255;
+      fs::create_directories(path("many/masks/c" + std::to_string(c)));
+      cv::imwrite(path("many/masks/c" + std::to_string(c) + "/n" + std::to_string(i) + ".png"), mask);
+    }
+  }
+  write_text(path("many.toml"), "recipe = 1\n[data]\nlayout = \"class_png\"\nroot = \"many\"\nclasses = [" + names + "]\nimage_size = 40\nfolds = 2\n" + std::string(kSmallModel) +
+                                    "[[augment]]\nplugin = \"horizontal_flip\"\n[[loss]]\nplugin = \"bce\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 1\nbatch_size = 2\n");
+  const Outcome outcome = osteon("train " + path("many.toml") + " --out " + path("many_run"));
+  // 40 is no multiple of the network's 32: the training view has to be one.
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("64"));
+  const Outcome fits = osteon("train " + path("many.toml") + " --out " + path("many_run") + " --set data.image_size=64");
+  ASSERT_EQ(fits.exit_code, 0) << fits.err;
+  EXPECT_EQ(json::parse(osteon("evaluate " + path("many_run") + " --json").out).at("dice").at("per_class").size(), 40u);
+}
+
+}  // namespace
+}  // namespace osteon::test
