@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/augment.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <numeric>
@@ -28,8 +29,10 @@ struct AugmentPipeline::Work {
   Labels& labels;
   WarpChain image_warps, label_warps;
   std::deque<plugin::Augmentation::Warp> warps;  // a deque: the chains point at them
+  bool owns_pixels = false;                      // what came in may be shared, as with the loader's cache
 
   void flush_image() {
+    owns_pixels = owns_pixels || !image_warps.empty();
     image.pixels = image_warps.resample(image.pixels, image.maximum);
     image_warps.clear(image.size());
   }
@@ -56,13 +59,19 @@ struct PackedLabels {
     for (const cv::Mat& plane : labels.planes()) planes.insert(planes.end(), plane.ptr<std::int32_t>(), plane.ptr<std::int32_t>() + plane.total());
     if (!labels.valid().empty()) valid.assign(labels.valid().data, labels.valid().data + labels.valid().total());
   }
-  void unpack(Labels& labels) const {
+  /// New planes: the old ones may be shared.
+  Labels unpack(int classes, cv::Size size) const {
+    Labels labels(classes, size);
     std::size_t at = 0;
     for (cv::Mat& plane : labels.planes()) {
       std::memcpy(plane.data, planes.data() + at, plane.total() * sizeof(std::int32_t));
       at += plane.total();
     }
-    if (!valid.empty()) std::memcpy(labels.valid().data, valid.data(), valid.size());
+    if (!valid.empty()) {
+      labels.valid().create(size, CV_8U);
+      std::memcpy(labels.valid().data, valid.data(), valid.size());
+    }
+    return labels;
   }
 };
 
@@ -90,7 +99,7 @@ std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::Augm
 
 void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels) const {
   const cv::Size size = image.size();
-  Work work{call, image, labels, WarpChain(size), WarpChain(size), {}};
+  Work work{call, image, labels, WarpChain(size), WarpChain(size), {}, false};
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const RandomKey child = key.derive(i);
     if (child.derive("chance").random().chance(steps_[i]->p)) run(*steps_[i], child, work);
@@ -122,8 +131,10 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
     cv::Mat converted;
     image.pixels.convertTo(converted, CV_32F, 1.0 / image.maximum);
     image = {converted, 1.0};
+    work.owns_pixels = true;
   }
-  if (!image.pixels.isContinuous() || image.pixels.u == nullptr || image.pixels.u->refcount > 1) image.pixels = image.pixels.clone();
+  if (!work.owns_pixels || !image.pixels.isContinuous()) image.pixels = image.pixels.clone();
+  work.owns_pixels = true;
   const sdk::BorrowedTensor pixels(image.pixels.data, dtype_of_depth(image.pixels.depth()), {image.pixels.rows, image.pixels.cols, image.pixels.channels()});
   osteon_pixels request{};
   request.struct_size = sizeof request;
@@ -141,7 +152,7 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   request.labels = planes;
   request.valid = packed.valid.empty() ? nullptr : static_cast<const osteon_tensor_view*>(valid);
   augmentation.apply(work.call, raw_key, request);
-  packed.unpack(work.labels);
+  work.labels = packed.unpack(work.labels.classes(), size);
 }
 
 void AugmentPipeline::run_group(const Step& step, const RandomKey& key, Work& work) const {

@@ -25,8 +25,8 @@ class AugmentPipeline {
   AugmentPipeline(const AugmentPipeline&) = delete;
   AugmentPipeline& operator=(const AugmentPipeline&) = delete;
 
-  /// Changes image and labels (both at the same size, and both at `size` afterwards). `key` decides all that is random. Throws
-  /// Error(kPlugin) when a step leaves another size than `size`.
+  /// Changes image and labels, which have one size and keep it; pixels and planes that came in are replaced, never written to.
+  /// `key` decides all that is random. Throws Error(kPlugin) when the steps end at another size.
   void apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels) const;
 
  private:

@@ -206,6 +206,7 @@ struct Loader::State {
 Loader::Loader(const Dataset& dataset, std::vector<int> indices, const AugmentPipeline* augment, LoaderOptions options)
     : state_(std::make_unique<State>(dataset, std::move(indices), augment, std::move(options))) {
   if (state_->indices.empty()) throw Error(ExitCode::kData, "there is no image to load");
+  state_->to_make = state_->to_give = state_->batches();  // before the first epoch there is nothing to give
 }
 
 Loader::~Loader() { state_->stop(); }

@@ -58,7 +58,7 @@ struct LoaderOptions {
   std::vector<double> mean, std;     ///< per channel on 0..1; empty: 0 and 1
   int batch_size = 1;
   int workers = 0;                   ///< threads; 0: load in the caller
-  int prefetch = 2;                  ///< batches that may wait
+  int prefetch = 2;                  ///< batches that may wait, at least 1
   std::uint64_t seed = 0;
   bool shuffle = false;
   bool drop_last = false;            ///< leave a shorter last batch out
@@ -70,7 +70,7 @@ struct LoaderOptions {
 /// at most `prefetch` batches wait, each worker makes one, and buffers that come back by recycle() are used again.
 ///
 /// Under the `skip` policy a sample that cannot be read is left out of its batch; a batch that loses all is left out too.
-/// One thread uses it.
+/// One thread uses it. OpenCV's own threads are left as the process set them.
 class Loader {
  public:
   /// Everything passed by pointer or reference outlives the loader.
@@ -82,7 +82,7 @@ class Loader {
   std::int64_t batches_per_epoch() const noexcept;
   /// Begins an epoch, at a batch of it; an epoch that is under way is dropped.
   void start_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
-  /// The next batch; nothing at the end of the epoch. Throws what a worker threw.
+  /// The next batch; nothing at the end of the epoch, or before the first. Throws what a worker threw.
   std::optional<Batch> next();
   /// Gives a batch's buffers back.
   void recycle(Batch&& batch);

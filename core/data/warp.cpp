@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/warp.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <opencv2/imgproc.hpp>
 
@@ -12,7 +12,6 @@ namespace osteon::data {
 namespace {
 
 constexpr int kBand = 64;  // rows whose points are traced at once
-constexpr float kOutside = std::numeric_limits<float>::quiet_NaN();
 
 // gfedcb|abcdefgh|gfedcba
 float fold(float value, int size) {
@@ -45,7 +44,7 @@ void WarpChain::clear(cv::Size input) {
   input_ = output_ = input;
 }
 
-void WarpChain::trace(int first, int count, float* xy, std::vector<std::int8_t>* outside) const {
+void WarpChain::trace(int first, int count, float* xy, std::vector<std::int16_t>& outside) const {
   const std::size_t points = static_cast<std::size_t>(count) * static_cast<std::size_t>(output_.width);
   for (int y = 0; y < count; ++y)
     for (int x = 0; x < output_.width; ++x) {
@@ -53,13 +52,12 @@ void WarpChain::trace(int first, int count, float* xy, std::vector<std::int8_t>*
       point[0] = static_cast<float>(x);
       point[1] = static_cast<float>(first + y);
     }
-  if (outside != nullptr) outside->assign(points, -1);
+  outside.assign(points, -1);
   for (std::size_t s = stages_.size(); s-- > 0;) {
     const osteon_warp& warp = stages_[s].warp->get();
-    if (warp.kind == OSTEON_WARP_IDENTITY) continue;
     if (warp.kind == OSTEON_WARP_FREE)
       stages_[s].warp->map_points(points, xy);
-    else
+    else if (warp.kind != OSTEON_WARP_IDENTITY)
       apply_matrix(warp.matrix, points, xy);
     const cv::Size size = stages_[s].input;
     const bool constant = warp.border == OSTEON_BORDER_CONSTANT;
@@ -69,9 +67,10 @@ void WarpChain::trace(int first, int count, float* xy, std::vector<std::int8_t>*
         x = fold(x, size.width);
         y = fold(y, size.height);
       } else if (!(x >= -0.5f && x <= static_cast<float>(size.width) - 0.5f && y >= -0.5f && y <= static_cast<float>(size.height) - 0.5f)) {
-        // What was outside of a later stage stays so, with that stage's fill.
-        if (outside != nullptr && !std::isnan(x)) (*outside)[i] = static_cast<std::int8_t>(s);
-        x = y = kOutside;
+        // What was outside of a later stage stays so, with that stage's fill. It travels on as an inner point, for plugins are
+        // asked about points of their output only.
+        if (outside[i] < 0) outside[i] = static_cast<std::int16_t>(s);
+        x = y = 0;
       }
     }
   }
@@ -85,16 +84,15 @@ cv::Mat WarpChain::resample(const cv::Mat& image, double maximum) const {
     may_leave = may_leave || stage.warp->get().border == OSTEON_BORDER_CONSTANT;
   }
   cv::Mat result(output_, image.type());
-  std::vector<std::int8_t> outside;
+  std::vector<std::int16_t> outside;
   for (int first = 0; first < output_.height; first += kBand) {
     const int count = std::min(kBand, output_.height - first);
     cv::Mat map(count, output_.width, CV_32FC2);
-    trace(first, count, map.ptr<float>(), may_leave ? &outside : nullptr);
-    if (may_leave) cv::patchNaNs(map, 0);
+    trace(first, count, map.ptr<float>(), outside);
     cv::Mat band = result.rowRange(first, first + count);
     cv::remap(image, band, map, cv::noArray(), exact ? cv::INTER_NEAREST : cv::INTER_LINEAR, cv::BORDER_REPLICATE);
     if (!may_leave) continue;
-    const cv::Mat left(count, output_.width, CV_8S, outside.data());
+    const cv::Mat left(count, output_.width, CV_16S, outside.data());
     for (std::size_t i = 0; i < stages_.size(); ++i)
       if (stages_[i].warp->get().border == OSTEON_BORDER_CONSTANT)
         band.setTo(cv::Scalar::all(stages_[i].warp->get().image_fill * maximum), left == static_cast<int>(i));
@@ -109,10 +107,10 @@ Labels WarpChain::resample(const Labels& labels) const {
   Labels result(labels.classes(), output_);
   if (!labels.valid().empty() || ignores) result.valid() = cv::Mat(output_, CV_8U, cv::Scalar(1));
   std::vector<float> xy(static_cast<std::size_t>(kBand) * static_cast<std::size_t>(output_.width) * 2);
-  std::vector<std::int8_t> outside;
+  std::vector<std::int16_t> outside;
   for (int first = 0; first < output_.height; first += kBand) {
     const int count = std::min(kBand, output_.height - first);
-    trace(first, count, xy.data(), &outside);
+    trace(first, count, xy.data(), outside);
     for (int y = 0; y < count; ++y)
       for (int x = 0; x < output_.width; ++x) {
         const std::size_t i = static_cast<std::size_t>(y) * static_cast<std::size_t>(output_.width) + static_cast<std::size_t>(x);

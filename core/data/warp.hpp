@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include <opencv2/core.hpp>
@@ -35,8 +36,8 @@ class WarpChain {
     const plugin::Augmentation::Warp* warp;
     cv::Size input, output;
   };
-  /// Rows first .. first + count of the output's points in the input; outside: NaN, with the stage in `outside` (may be null).
-  void trace(int first, int count, float* xy, std::vector<std::int8_t>* outside) const;
+  /// Rows first .. first + count of the output: where each point lies in the input, and in `outside` the stage that it left, or -1.
+  void trace(int first, int count, float* xy, std::vector<std::int16_t>& outside) const;
 
   std::vector<Stage> stages_;
   cv::Size input_, output_;

@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <osteon/sdk/call.hpp>
 #include <osteon/sdk/random.hpp>
 
+#include "base/error.hpp"
 #include "plugin/augmentation.hpp"
 #include "plugin/ensembler.hpp"
 #include "plugin/loss.hpp"
@@ -22,6 +24,8 @@ namespace osteon::test {
 namespace {
 
 using plugin::Kind;
+
+std::string component_name(const ::testing::TestParamInfo<std::string>& found) { return found.param; }
 
 plugin::ClassContext three_classes(bool multiclass = false) { return {multiclass, {"a", "b", "c"}, {0, 2, 1}}; }
 
@@ -147,7 +151,7 @@ TEST_P(EveryModel, AddsGradientsUpAndReachesEveryParameter) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(Found, EveryModel, ::testing::ValuesIn(names_of(Kind::kModel)), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Found, EveryModel, ::testing::ValuesIn(names_of(Kind::kModel)), component_name);
 
 // --------------------------------------------------------------------------------------------------------- losses
 
@@ -219,7 +223,7 @@ TEST_P(EveryLoss, HasTheGradientOfItsValue) {
   }
   EXPECT_GT(kinds, 0) << "the loss takes no kind of labels";
 }
-INSTANTIATE_TEST_SUITE_P(Found, EveryLoss, ::testing::ValuesIn(names_of(Kind::kLoss)), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Found, EveryLoss, ::testing::ValuesIn(names_of(Kind::kLoss)), component_name);
 
 // -------------------------------------------------------------------------------------------------- augmentations
 
@@ -240,8 +244,9 @@ TEST_P(EveryAugmentation, ObeysItsKey) {
       const auto a = augmentation->sample_warp(call_, key, 37, 53), b = augmentation->sample_warp(call_, key, 37, 53);
       EXPECT_EQ(a.get().kind, b.get().kind);
       EXPECT_EQ(std::memcmp(a.get().matrix, b.get().matrix, sizeof a.get().matrix), 0);
-      if (const std::int32_t* source = a.get().class_source)
+      if (const std::int32_t* source = a.get().class_source) {
         for (int c = 0; c < 3; ++c) EXPECT_TRUE(source[c] >= 0 && source[c] < 3);
+      }
     } else {
       std::vector<std::uint8_t> a(37 * 53 * 3), b;
       for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<std::uint8_t>(i * 31);
@@ -274,7 +279,7 @@ TEST_P(EveryAugmentation, StaysInTheRangeOfFloats) {
     for (const float value : pixels) ASSERT_TRUE(value >= 0 && value <= 1) << value;
   }
 }
-INSTANTIATE_TEST_SUITE_P(Found, EveryAugmentation, ::testing::ValuesIn(names_of(Kind::kAugmentation)), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Found, EveryAugmentation, ::testing::ValuesIn(names_of(Kind::kAugmentation)), component_name);
 
 // -------------------------------------------------------------------------------------------------- post-processors
 
@@ -329,11 +334,13 @@ TEST_P(EveryPostprocessor, KeepsAConstantAndGivesWhatIsAskedFor) {
       ASSERT_TRUE(values[i] >= 0 && values[i] <= 1);
       // `mirrored` exchanges b and c in a mirrored copy, so a symmetric average of their logits 0 and 1 may come back too.
       const std::size_t k = i / (20 * 31);
-      if (k == 0) EXPECT_NEAR(values[i], 1 / (1 + std::exp(1.0)), 1e-5);
+      if (k == 0) {
+        EXPECT_NEAR(values[i], 1 / (1 + std::exp(1.0)), 1e-5);
+      }
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(Found, EveryPostprocessor, ::testing::ValuesIn(names_of(Kind::kPostprocessor)), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Found, EveryPostprocessor, ::testing::ValuesIn(names_of(Kind::kPostprocessor)), component_name);
 
 // ------------------------------------------------------------------------------------------------------ ensemblers
 
@@ -368,7 +375,7 @@ TEST_P(EveryEnsembler, AgreesWhateverTheOrderOfMembers) {
       EXPECT_TRUE(result[i] >= 0 && result[i] <= 1);
     }
 }
-INSTANTIATE_TEST_SUITE_P(Found, EveryEnsembler, ::testing::ValuesIn(names_of(Kind::kEnsembler)), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Found, EveryEnsembler, ::testing::ValuesIn(names_of(Kind::kEnsembler)), component_name);
 
 }  // namespace
 }  // namespace osteon::test

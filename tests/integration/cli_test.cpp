@@ -106,7 +106,7 @@ TEST_F(Cli, ARecipeIsShownWithTheOriginOfEachValue) {
 // The engine alone takes half a second to load: answers that need none of it come without it.
 TEST_F(Cli, LightVerbsAnswerInWellUnderAHundredMilliseconds) {
   osteon("plugins list");  // warms the cache of descriptors
-  for (const std::string verb : {std::string("-h"), std::string("plugins list"), "recipe check " + kRecipe}) {
+  for (const std::string& verb : {std::string("-h"), std::string("plugins list"), "recipe check " + kRecipe}) {
     double best = 1;
     for (int i = 0; i < 5; ++i) best = std::min(best, osteon(verb).seconds);
     EXPECT_LT(best, 0.1) << verb;

@@ -147,7 +147,7 @@ TEST_F(DeepSupervision, AHeadWithoutAGradientDoesNotCount) {
 TEST_F(DeepSupervision, InferenceGivesTheMainHeadAlone) {
   const Batch batch = batches()[0];
   const sdk::TorchView input(batch.input);
-  const sdk::OwnedTensor logits = model.infer(call, input.view(), {});
+  const sdk::OwnedTensor logits = model.infer(call.raw(), input.view(), {});
   EXPECT_EQ(sdk::borrow(logits.view()).sizes(), (std::vector<std::int64_t>{2, 4, 20, 28}));
 }
 

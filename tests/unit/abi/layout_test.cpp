@@ -2,10 +2,11 @@
 #include "unit/abi/layout.h"
 
 #include <fstream>
-#include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -22,6 +23,15 @@ std::string text_of(const std::string& header) {
   EXPECT_TRUE(file) << header;
   return {std::istreambuf_iterator<char>(file), {}};
 }
+
+std::vector<std::string> lines_of(const std::string& header) {
+  std::istringstream text(text_of(header));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+bool begins_with(const std::string& text, const std::string& beginning) { return text.rfind(beginning, 0) == 0; }
 
 TEST(AbiLayout, IsTheSameInBothLanguages) {
   // Offsets, sizes and numbers are asserted while layout.h compiles, once as C11 and once as C++17; values of macros are left.
@@ -62,27 +72,28 @@ TEST(AbiLayout, HasTheViewOfDLPack) {
 }
 
 TEST(AbiHeaders, IncludeNothingButTheStandardIntegersAndEachOther) {
-  const std::regex include("#\\s*include\\s*[<\"]([^>\"]+)[>\"]");
-  std::set<std::string> own;
-  for (const char* header : kHeaders) own.insert(std::string(header) + ".h");
-  for (const char* header : kHeaders) {
-    const std::string text = text_of(header);
-    for (std::sregex_iterator found(text.begin(), text.end(), include), end; found != end; ++found) {
-      const std::string target = (*found)[1];
-      EXPECT_TRUE(own.count(target) > 0 || target == "stdint.h" || target == "stddef.h") << header << ".h includes " << target;
+  std::set<std::string> allowed = {"<stdint.h>", "<stddef.h>"};
+  for (const char* header : kHeaders) allowed.insert("\"" + std::string(header) + ".h\"");
+  for (const char* header : kHeaders)
+    for (const std::string& line : lines_of(header)) {
+      if (!begins_with(line, "#include ")) continue;
+      EXPECT_TRUE(allowed.count(line.substr(9))) << header << ".h: " << line;
     }
-  }
 }
 
 TEST(AbiHeaders, HaveEveryStructPinned) {
-  const std::regex begin("typedef struct (osteon_[a-z0-9_]+) \\{");
   std::ifstream file(std::string(OSTEON_SOURCE_DIR) + "/tests/unit/abi/layout.h");
   const std::string pins{std::istreambuf_iterator<char>(file), {}};
-  for (const char* header : kHeaders) {
-    const std::string text = text_of(header);
-    for (std::sregex_iterator found(text.begin(), text.end(), begin), end; found != end; ++found)
-      EXPECT_NE(pins.find("OSTEON_SIZE(" + std::string((*found)[1]) + ","), std::string::npos) << (*found)[1] << " is not pinned";
-  }
+  const std::string begin = "typedef struct ";
+  int structs = 0;
+  for (const char* header : kHeaders)
+    for (const std::string& line : lines_of(header)) {
+      if (!begins_with(line, begin) || line.back() != '{') continue;
+      const std::string name = line.substr(begin.size(), line.find(' ', begin.size()) - begin.size());
+      EXPECT_NE(pins.find("OSTEON_SIZE(" + name + ","), std::string::npos) << name << " is not pinned";
+      ++structs;
+    }
+  EXPECT_GT(structs, 30);
 }
 
 }  // namespace
