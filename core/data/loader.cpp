@@ -248,7 +248,8 @@ std::optional<Batch> Loader::next() {
 
 void Loader::recycle(Batch&& batch) {
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  if (state_->spare.size() < static_cast<std::size_t>(state_->options.prefetch)) state_->spare.push_back(std::move(batch));
+  // As many as are ever in use: those that wait and the one in the caller's hands.
+  if (state_->spare.size() <= static_cast<std::size_t>(state_->options.prefetch)) state_->spare.push_back(std::move(batch));
 }
 
 }  // namespace osteon::data

@@ -100,8 +100,8 @@ void Resolver::read_section(const Section& section, const Node* table, bool need
     refuse_unknown(*table, section.name, known);
   }
   for (const Field& field : section.fields) {
-    // Without a [train] table there is nothing that its required keys are needed for.
-    if (table == nullptr && !field.spec.default_value) continue;
+    // An ensemble is not trained: what training requires is not required of it.
+    if (!needed && !field.spec.default_value && (table == nullptr || table->find(field.spec.name) == nullptr)) continue;
     read_field(field, table, section.name);
   }
   for (const MapField& field : section.maps) read_map(field, table, section.name);

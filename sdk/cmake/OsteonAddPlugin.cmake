@@ -4,18 +4,26 @@ include_guard(GLOBAL)
 set(OSTEON_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 # The ELF note ".note.osteon" that says what a library is before any of its code runs (osteon/abi/entry.h).
+# Valid as C and as C++, for a project may have enabled one language alone.
 function(_osteon_write_note file json)
+  # Filled up with blanks, so that with its closing NUL it ends on a multiple of four, as notes do.
   string(LENGTH "${json}" length)
-  math(EXPR padded "(${length} + 3) / 4 * 4")
+  math(EXPR blanks "3 - ${length} % 4")
+  string(REPEAT " " ${blanks} blanks)
+  string(APPEND json "${blanks}")
+  string(LENGTH "${json}" length)
+  math(EXPR size "${length} + 1")
   string(REPLACE "\"" "\\\"" escaped "${json}")
   file(CONFIGURE OUTPUT ${file} @ONLY CONTENT [=[
 /* Written by osteon_add_plugin. */
 #include <stdint.h>
-__attribute__((section(".note.osteon"), used, aligned(4))) static const struct {
+struct osteon_note {
   uint32_t name_size, descriptor_size, type;
   char name[8];
-  char descriptor[@padded@];
-} osteon_note = {7, @length@, 1, "Osteon", "@escaped@"};
+  char descriptor[@size@];
+};
+__attribute__((section(".note.osteon"), used, aligned(4))) static const struct osteon_note osteon_note = {
+    7, @length@, 1, "Osteon", "@escaped@"};
 ]=])
 endfunction()
 
@@ -75,7 +83,12 @@ function(osteon_add_plugin)
   string(APPEND json " \"components\": [${components}], \"libtorch\": \"${libtorch}\", \"stdlib_abi\": \"cxx11\"}")
 
   set(target osteon_${arg_KIND}_${arg_NAME})
-  set(note ${CMAKE_CURRENT_BINARY_DIR}/${target}_note.c)
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  set(note_extension cpp)
+  if("C" IN_LIST languages)
+    set(note_extension c)
+  endif()
+  set(note ${CMAKE_CURRENT_BINARY_DIR}/${target}_note.${note_extension})
   _osteon_write_note(${note} "${json}")
 
   add_library(${target}_objects OBJECT ${arg_SOURCES})

@@ -176,7 +176,7 @@ TEST_F(Training, TrainsOnClassIndexImages) {
     cv::imwrite(path("index/masks/" + name + ".png"), index);
   }
   write_text(path("index.toml"), std::string("recipe = 1\n[data]\nlayout = \"index_png\"\nkind = \"multiclass\"\nroot = \"index\"\nclasses = [\"background\", \"disc\", \"bar\"]\n"
-                                             "image_size = [48, 64]\nchannels = 1\nfolds = 4\n") +
+                                             "image_size = [64, 96]\nchannels = 1\nfolds = 4\n") +
                                      kSmallModel + "[[loss]]\nplugin = \"cross_entropy\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 25\nbatch_size = 3\nvalidate_every = 0\n[train.optimizer]\nlr = 5e-3\n");
   const Outcome trained = osteon("train " + path("index.toml") + " --out " + path("index_run") + " --json");
   ASSERT_EQ(trained.exit_code, 0) << trained.err;

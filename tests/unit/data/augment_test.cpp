@@ -126,9 +126,8 @@ TEST(AugmentPipeline, NeverWritesToWhatCameIn) {
   EXPECT_TRUE(equal(given.labels, kept.labels));
 }
 
-TEST(AugmentPipeline, TwoRotationsInARowResampleOnce) {
-  // Two rotations in a row about one centre are one rotation by the sum of both angles. Without borders in the way, an image of
-  // coordinates shows where each pixel came from: resampling twice would not change it, but a wrong order or a lost step would.
+TEST(AugmentPipeline, ComposesWarpsInARowInTheirOrder) {
+  // Away from borders an image of coordinates shows where each pixel came from.
   const int n = 101;
   View view{{cv::Mat(n, n, CV_32FC1), 1.0}, Labels(1, {n, n})};
   for (int y = 0; y < n; ++y)
