@@ -56,12 +56,12 @@ recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vecto
 }
 
 void Program::print_json(const nlohmann::ordered_json& document) const {
-  fmt::print("{}\n", document.dump(2));
+  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   std::fflush(stdout);
 }
 
 void Program::print_json(const nlohmann::json& document) const {
-  fmt::print("{}\n", document.dump(2));
+  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   std::fflush(stdout);
 }
 

@@ -47,7 +47,9 @@ namespace {
 osteon_random_key abi_key(const RandomKey& key) { return {{key.words[0], key.words[1]}}; }
 
 osteon_dtype dtype_of_depth(int depth) {
-  return depth == CV_8U ? sdk::dtype_of<std::uint8_t>() : depth == CV_16U ? sdk::dtype_of<std::uint16_t>() : sdk::dtype_of<float>();
+  return depth == CV_8U    ? sdk::dtype_of<std::uint8_t>()
+         : depth == CV_16U ? sdk::dtype_of<std::uint16_t>()
+                           : sdk::dtype_of<float>();
 }
 
 // Labels as one block, as the ABI passes them, and back.
@@ -56,7 +58,8 @@ struct PackedLabels {
   std::vector<std::uint8_t> valid;
 
   explicit PackedLabels(const Labels& labels) {
-    for (const cv::Mat& plane : labels.planes()) planes.insert(planes.end(), plane.ptr<std::int32_t>(), plane.ptr<std::int32_t>() + plane.total());
+    for (const cv::Mat& plane : labels.planes())
+      planes.insert(planes.end(), plane.ptr<std::int32_t>(), plane.ptr<std::int32_t>() + plane.total());
     if (!labels.valid().empty()) valid.assign(labels.valid().data, labels.valid().data + labels.valid().total());
   }
   /// New planes: the old ones may be shared.
@@ -77,22 +80,25 @@ struct PackedLabels {
 
 }  // namespace
 
-AugmentPipeline::AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry, const plugin::ClassContext& classes) {
+AugmentPipeline::AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry,
+                                 const plugin::ClassContext& classes) {
   const plugin::Call call;
   for (const recipe::AugmentStep& step : steps) steps_.push_back(build(step, registry, classes, call));
 }
 
 AugmentPipeline::~AugmentPipeline() = default;
 
-std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::AugmentStep& given, plugin::Registry& registry,
-                                                              const plugin::ClassContext& classes, const plugin::Call& call) const {
+std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::AugmentStep& given,
+                                                              plugin::Registry& registry,
+                                                              const plugin::ClassContext& classes,
+                                                              const plugin::Call& call) const {
   auto step = std::make_unique<Step>();
   step->group = given.group;
   step->p = given.p;
   step->count = given.count;
   if (given.group.empty())
-    step->augmentation = std::make_unique<plugin::Augmentation>(registry.load(plugin::Kind::kAugmentation, given.component.plugin),
-                                                                given.component.parameters, classes, call);
+    step->augmentation = std::make_unique<plugin::Augmentation>(
+        registry.load(plugin::Kind::kAugmentation, given.component.plugin), given.component.parameters, classes, call);
   for (const recipe::AugmentStep& child : given.steps) step->steps.push_back(build(child, registry, classes, call));
   return step;
 }
@@ -107,8 +113,9 @@ void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Imag
   work.flush_image();
   work.flush_labels();
   if (image.size() != size)
-    throw Error(ExitCode::kPlugin, "the augmentations end at " + std::to_string(image.size().height) + " x " + std::to_string(image.size().width) +
-                                       ", the recipe's image_size is " + std::to_string(size.height) + " x " + std::to_string(size.width));
+    throw Error(ExitCode::kPlugin, "the augmentations end at " + std::to_string(image.size().height) + " x " +
+                                       std::to_string(image.size().width) + ", the recipe's image_size is " +
+                                       std::to_string(size.height) + " x " + std::to_string(size.width));
 }
 
 void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) const {
@@ -126,8 +133,9 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   Image& image = work.image;
   if (!augmentation.component().supports_dtype(dtype_of_depth(image.pixels.depth()))) {
     if (!augmentation.component().supports_dtype(sdk::dtype_of<float>()))
-      throw Error(ExitCode::kPlugin, "augmentation '" + augmentation.component().name() + "' can work neither on this image's " +
-                                         sdk::to_string(dtype_of_depth(image.pixels.depth())) + " pixels nor on float32");
+      throw Error(ExitCode::kPlugin,
+                  "augmentation '" + augmentation.component().name() + "' can work neither on this image's " +
+                      sdk::to_string(dtype_of_depth(image.pixels.depth())) + " pixels nor on float32");
     cv::Mat converted;
     image.pixels.convertTo(converted, CV_32F, 1.0 / image.maximum);
     image = {converted, 1.0};
@@ -135,7 +143,8 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   }
   if (!work.owns_pixels || !image.pixels.isContinuous()) image.pixels = image.pixels.clone();
   work.owns_pixels = true;
-  const sdk::BorrowedTensor pixels(image.pixels.data, dtype_of_depth(image.pixels.depth()), {image.pixels.rows, image.pixels.cols, image.pixels.channels()});
+  const sdk::BorrowedTensor pixels(image.pixels.data, dtype_of_depth(image.pixels.depth()),
+                                   {image.pixels.rows, image.pixels.cols, image.pixels.channels()});
   osteon_pixels request{};
   request.struct_size = sizeof request;
   request.image = pixels;
@@ -147,7 +156,8 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   work.flush_labels();
   PackedLabels packed(work.labels);
   const cv::Size size = work.labels.size();
-  const sdk::BorrowedTensor planes(packed.planes.data(), {static_cast<std::int64_t>(work.labels.planes().size()), size.height, size.width});
+  const sdk::BorrowedTensor planes(packed.planes.data(),
+                                   {static_cast<std::int64_t>(work.labels.planes().size()), size.height, size.width});
   const sdk::BorrowedTensor valid(packed.valid.data(), {size.height, size.width});
   request.labels = planes;
   request.valid = packed.valid.empty() ? nullptr : static_cast<const osteon_tensor_view*>(valid);

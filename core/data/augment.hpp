@@ -15,24 +15,27 @@ namespace osteon::data {
 
 /// The recipe's `[[augment]]` steps. Thread-safe.
 ///
-/// Steps work on the view, at the size the model sees, in the file's own depth. Geometric steps in a row are resampled once; a
-/// photometric step in between makes the image's part of the chain be resampled first, while labels are resampled once at the
-/// end, or before a step that edits them. Probabilities and groups are the host's business, not the plugins'.
+/// Steps work on the view, at the size the model sees, in the file's own depth. Geometric steps in a row are resampled
+/// once; a photometric step in between makes the image's part of the chain be resampled first, while labels are
+/// resampled once at the end, or before a step that edits them. Probabilities and groups are the host's business, not
+/// the plugins'.
 class AugmentPipeline {
  public:
-  AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry, const plugin::ClassContext& classes);
+  AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry,
+                  const plugin::ClassContext& classes);
   ~AugmentPipeline();
   AugmentPipeline(const AugmentPipeline&) = delete;
   AugmentPipeline& operator=(const AugmentPipeline&) = delete;
 
-  /// Changes image and labels, which have one size and keep it; pixels and planes that came in are replaced, never written to.
-  /// `key` decides all that is random. Throws Error(kPlugin) when the steps end at another size.
+  /// Changes image and labels, which have one size and keep it; pixels and planes that came in are replaced, never
+  /// written to. `key` decides all that is random. Throws Error(kPlugin) when the steps end at another size.
   void apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels) const;
 
  private:
   struct Step;
   struct Work;
-  std::unique_ptr<Step> build(const recipe::AugmentStep& step, plugin::Registry& registry, const plugin::ClassContext& classes, const plugin::Call& call) const;
+  std::unique_ptr<Step> build(const recipe::AugmentStep& step, plugin::Registry& registry,
+                              const plugin::ClassContext& classes, const plugin::Call& call) const;
   void run(const Step& step, const RandomKey& key, Work& work) const;
   void run_group(const Step& step, const RandomKey& key, Work& work) const;
   std::vector<std::unique_ptr<Step>> steps_;

@@ -29,7 +29,8 @@ struct View {
   }
 };
 
-// Training sees every image once per epoch, for which throwing out the least recently used keeps nothing of use: what came first stays.
+// Training sees every image once per epoch, for which throwing out the least recently used keeps nothing of use: what
+// came first stays.
 class ViewCache {
  public:
   explicit ViewCache(std::size_t limit) : limit_(limit) {}
@@ -64,7 +65,8 @@ struct Loader::State {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<std::thread> threads;
-  // A finished batch; nothing when it lost all of its samples; or what went wrong, which next() throws when its turn comes.
+  // A finished batch; nothing when it lost all of its samples; or what went wrong, which next() throws when its turn
+  // comes.
   struct Made {
     std::optional<Batch> batch;
     std::exception_ptr failure;
@@ -77,7 +79,11 @@ struct Loader::State {
   bool stopping = false;
 
   State(const Dataset& d, std::vector<int> i, const AugmentPipeline* a, LoaderOptions o)
-      : dataset(d), indices(std::move(i)), augment(a), options(std::move(o)), cache(static_cast<std::size_t>(options.cache_mb) << 20) {}
+      : dataset(d),
+        indices(std::move(i)),
+        augment(a),
+        options(std::move(o)),
+        cache(static_cast<std::size_t>(options.cache_mb) << 20) {}
 
   std::int64_t batches() const {
     const auto n = static_cast<std::int64_t>(indices.size());
@@ -87,8 +93,10 @@ struct Loader::State {
   void shuffle_order() {
     order = indices;
     if (!options.shuffle) return;
-    sdk::Random random = RandomKey{{options.seed, 0}}.derive("order").derive(static_cast<std::uint64_t>(epoch)).random();
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
+    sdk::Random random =
+        RandomKey{{options.seed, 0}}.derive("order").derive(static_cast<std::uint64_t>(epoch)).random();
+    for (std::size_t i = order.size(); i > 1; --i)
+      std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
   }
 
   View load(int index) {
@@ -107,13 +115,15 @@ struct Loader::State {
     const auto size = static_cast<std::size_t>(options.size.area());
     for (int c = 0; c < options.channels; ++c) {
       const auto i = static_cast<std::size_t>(c);
-      cv::Mat plane(options.size, CV_32F, batch.image.data() + (at * static_cast<std::size_t>(options.channels) + i) * size);
+      cv::Mat plane(options.size, CV_32F,
+                    batch.image.data() + (at * static_cast<std::size_t>(options.channels) + i) * size);
       cv::extractChannel(pixels, plane, c);
       const double mean = options.mean.empty() ? 0 : options.mean[i], std = options.std.empty() ? 1 : options.std[i];
       if (mean != 0 || std != 1) plane.convertTo(plane, CV_32F, 1 / std, -mean / std);
     }
     for (std::size_t p = 0; p < labels.planes().size(); ++p)
-      std::memcpy(batch.planes.data() + (at * labels.planes().size() + p) * size, labels.planes()[p].data, size * sizeof(std::int32_t));
+      std::memcpy(batch.planes.data() + (at * labels.planes().size() + p) * size, labels.planes()[p].data,
+                  size * sizeof(std::int32_t));
     if (labels.valid().empty()) {
       if (!batch.valid.empty()) std::memset(batch.valid.data() + at * size, 1, size);
       return;
@@ -150,7 +160,8 @@ struct Loader::State {
         options.broken->handle(sample, e);
         continue;
       }
-      if (augment != nullptr) augment->apply(call, sample_key(options.seed, in_epoch, sample.id), view.image, view.labels);
+      if (augment != nullptr)
+        augment->apply(call, sample_key(options.seed, in_epoch, sample.id), view.image, view.labels);
       place(view.image, view.labels, batch, batch.indices.size());
       batch.indices.push_back(index);
     }
@@ -249,7 +260,8 @@ std::optional<Batch> Loader::next() {
 void Loader::recycle(Batch&& batch) {
   const std::lock_guard<std::mutex> lock(state_->mutex);
   // As many as are ever in use: those that wait and the one in the caller's hands.
-  if (state_->spare.size() <= static_cast<std::size_t>(state_->options.prefetch)) state_->spare.push_back(std::move(batch));
+  if (state_->spare.size() <= static_cast<std::size_t>(state_->options.prefetch))
+    state_->spare.push_back(std::move(batch));
 }
 
 }  // namespace osteon::data

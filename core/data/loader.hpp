@@ -44,33 +44,34 @@ class AlignedBuffer {
 
 /// Images and labels of one step.
 struct Batch {
-  AlignedBuffer<float> image;           ///< [n, channels, height, width], normalised
-  AlignedBuffer<std::int32_t> planes;   ///< [n, planes_per_image, height, width]
-  AlignedBuffer<std::uint8_t> valid;    ///< [n, height, width]; empty: every pixel is
+  AlignedBuffer<float> image;          ///< [n, channels, height, width], normalised
+  AlignedBuffer<std::int32_t> planes;  ///< [n, planes_per_image, height, width]
+  AlignedBuffer<std::uint8_t> valid;   ///< [n, height, width]; empty: every pixel is
   int n = 0, channels = 0, planes_per_image = 0, height = 0, width = 0;
-  std::vector<int> indices;             ///< samples of the data set
-  std::int64_t number = 0;              ///< within the epoch
+  std::vector<int> indices;  ///< samples of the data set
+  std::int64_t number = 0;   ///< within the epoch
 };
 
 struct LoaderOptions {
-  cv::Size size;                     ///< of the view, px
+  cv::Size size;  ///< of the view, px
   int channels = 3;
-  std::vector<double> mean, std;     ///< per channel on 0..1; empty: 0 and 1
+  std::vector<double> mean, std;  ///< per channel on 0..1; empty: 0 and 1
   int batch_size = 1;
-  int workers = 0;                   ///< threads; 0: load in the caller
-  int prefetch = 2;                  ///< batches that may wait, at least 1
+  int workers = 0;   ///< threads; 0: load in the caller
+  int prefetch = 2;  ///< batches that may wait, at least 1
   std::uint64_t seed = 0;
   bool shuffle = false;
-  bool drop_last = false;            ///< leave a shorter last batch out
-  int cache_mb = 0;                  ///< decoded views that are kept; once it is full, what is in it stays
-  BrokenSamples* broken = nullptr;   ///< what becomes of samples that cannot be read; null: they are fatal
+  bool drop_last = false;           ///< leave a shorter last batch out
+  int cache_mb = 0;                 ///< decoded views that are kept; once it is full, what is in it stays
+  BrokenSamples* broken = nullptr;  ///< what becomes of samples that cannot be read; null: they are fatal
 };
 
-/// Batches of a data set, epoch by epoch. What is in a batch depends on (seed, epoch, number) alone, not on workers. Memory is bounded:
-/// at most `prefetch` batches wait, each worker makes one, and buffers that come back by recycle() are used again.
+/// Batches of a data set, epoch by epoch. What is in a batch depends on (seed, epoch, number) alone, not on workers.
+/// Memory is bounded: at most `prefetch` batches wait, each worker makes one, and buffers that come back by recycle()
+/// are used again.
 ///
-/// Under the `skip` policy a sample that cannot be read is left out of its batch; a batch that loses all is left out too.
-/// One thread uses it. OpenCV's own threads are left as the process set them.
+/// Under the `skip` policy a sample that cannot be read is left out of its batch; a batch that loses all is left out
+/// too. One thread uses it. OpenCV's own threads are left as the process set them.
 class Loader {
  public:
   /// Everything passed by pointer or reference outlives the loader.

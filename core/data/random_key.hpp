@@ -8,8 +8,8 @@
 
 namespace osteon::data {
 
-/// A 128-bit key of random numbers. Everything random in a sample follows from (seed, epoch, image, view, repetition) and the path
-/// of the step that draws, so neither workers nor ranks nor a resume change it.
+/// A 128-bit key of random numbers. Everything random in a sample follows from (seed, epoch, image, view, repetition)
+/// and the path of the step that draws, so neither workers nor ranks nor a resume change it.
 struct RandomKey {
   std::uint64_t words[2] = {0, 0};
 
@@ -30,8 +30,13 @@ struct RandomKey {
 };
 
 /// The key of one image in one epoch.
-inline RandomKey sample_key(std::uint64_t seed, std::int64_t epoch, std::string_view image_id, std::uint64_t view = 0, std::uint64_t repetition = 0) {
-  return RandomKey{{seed, 0}}.derive(static_cast<std::uint64_t>(epoch)).derive(image_id).derive(view).derive(repetition);
+inline RandomKey sample_key(std::uint64_t seed, std::int64_t epoch, std::string_view image_id, std::uint64_t view = 0,
+                            std::uint64_t repetition = 0) {
+  return RandomKey{{seed, 0}}
+      .derive(static_cast<std::uint64_t>(epoch))
+      .derive(image_id)
+      .derive(view)
+      .derive(repetition);
 }
 
 }  // namespace osteon::data

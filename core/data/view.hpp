@@ -5,11 +5,12 @@
 
 namespace osteon::data {
 
-/// The resize of the view: what turns a file's pixels into what the model sees, the same in training and in prediction. Any
-/// depth, H x W x C.
+/// The resize of the view: what turns a file's pixels into what the model sees, the same in training and in prediction.
+/// Any depth, H x W x C.
 ///
-/// Pixel areas are aligned (half-pixel centres, as cv::resize and PyTorch's align_corners = false do it). Where either axis
-/// shrinks by more than two, pixels are averaged over areas, for bilinear interpolation would skip some; otherwise bilinear.
+/// Pixel areas are aligned (half-pixel centres, as cv::resize and PyTorch's align_corners = false do it). Where either
+/// axis shrinks by more than two, pixels are averaged over areas, for bilinear interpolation would skip some; otherwise
+/// bilinear.
 cv::Mat resize_image(const cv::Mat& pixels, cv::Size size);
 
 }  // namespace osteon::data

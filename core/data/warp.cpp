@@ -23,6 +23,11 @@ float fold(float value, int size) {
   return folded > static_cast<float>(size - 1) ? period - folded : folded;
 }
 
+/// The pixel whose area holds `value`. A plugin's NaN becomes 0, which no conversion to int would promise.
+int nearest(float value, int size) {
+  return static_cast<int>(std::min(std::max(0.0f, value + 0.5f), static_cast<float>(size - 1)));
+}
+
 void apply_matrix(const double (&m)[6], std::size_t count, float* xy) {
   for (std::size_t i = 0; i < count; ++i) {
     const double x = xy[2 * i], y = xy[2 * i + 1];
@@ -48,7 +53,8 @@ void WarpChain::trace(int first, int count, float* xy, std::vector<std::int16_t>
   const std::size_t points = static_cast<std::size_t>(count) * static_cast<std::size_t>(output_.width);
   for (int y = 0; y < count; ++y)
     for (int x = 0; x < output_.width; ++x) {
-      float* point = xy + 2 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(output_.width) + static_cast<std::size_t>(x));
+      float* point = xy + 2 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(output_.width) +
+                               static_cast<std::size_t>(x));
       point[0] = static_cast<float>(x);
       point[1] = static_cast<float>(first + y);
     }
@@ -66,9 +72,10 @@ void WarpChain::trace(int first, int count, float* xy, std::vector<std::int16_t>
       if (!constant) {
         x = fold(x, size.width);
         y = fold(y, size.height);
-      } else if (!(x >= -0.5f && x <= static_cast<float>(size.width) - 0.5f && y >= -0.5f && y <= static_cast<float>(size.height) - 0.5f)) {
-        // What was outside of a later stage stays so, with that stage's fill. It travels on as an inner point, for plugins are
-        // asked about points of their output only.
+      } else if (!(x >= -0.5f && x <= static_cast<float>(size.width) - 0.5f && y >= -0.5f &&
+                   y <= static_cast<float>(size.height) - 0.5f)) {
+        // What was outside of a later stage stays so, with that stage's fill. It travels on as an inner point, for
+        // plugins are asked about points of their output only.
         if (outside[i] < 0) outside[i] = static_cast<std::int16_t>(s);
         x = y = 0;
       }
@@ -113,17 +120,18 @@ Labels WarpChain::resample(const Labels& labels) const {
     trace(first, count, xy.data(), outside);
     for (int y = 0; y < count; ++y)
       for (int x = 0; x < output_.width; ++x) {
-        const std::size_t i = static_cast<std::size_t>(y) * static_cast<std::size_t>(output_.width) + static_cast<std::size_t>(x);
+        const std::size_t i =
+            static_cast<std::size_t>(y) * static_cast<std::size_t>(output_.width) + static_cast<std::size_t>(x);
         if (outside[i] >= 0) {
           if ((stages_[static_cast<std::size_t>(outside[i])].warp->get().flags & OSTEON_WARP_IGNORE_OUTSIDE) != 0)
             result.valid().at<std::uint8_t>(first + y, x) = 0;
           continue;
         }
-        const int source_x = std::clamp(static_cast<int>(std::lround(xy[2 * i])), 0, input_.width - 1);
-        const int source_y = std::clamp(static_cast<int>(std::lround(xy[2 * i + 1])), 0, input_.height - 1);
+        const int source_x = nearest(xy[2 * i], input_.width), source_y = nearest(xy[2 * i + 1], input_.height);
         for (std::size_t p = 0; p < result.planes().size(); ++p)
           result.planes()[p].at<std::int32_t>(first + y, x) = labels.planes()[p].at<std::int32_t>(source_y, source_x);
-        if (!labels.valid().empty()) result.valid().at<std::uint8_t>(first + y, x) = labels.valid().at<std::uint8_t>(source_y, source_x);
+        if (!labels.valid().empty())
+          result.valid().at<std::uint8_t>(first + y, x) = labels.valid().at<std::uint8_t>(source_y, source_x);
       }
   }
   for (const Stage& stage : stages_)

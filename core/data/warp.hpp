@@ -13,9 +13,9 @@ namespace osteon::data {
 
 /// Geometric steps in a row, from the first input to the last output, resampled once.
 ///
-/// A point of the output goes back through the steps, last first; after each it is folded into that step's input by the step's border,
-/// or marked as outside. Points are float32, matrices are applied in double, and whole coordinates stay whole: flips and their
-/// like move pixels exactly.
+/// A point of the output goes back through the steps, last first; after each it is folded into that step's input by the
+/// step's border, or marked as outside. Points are float32, matrices are applied in double, and whole coordinates stay
+/// whole: flips and their like move pixels exactly.
 class WarpChain {
  public:
   explicit WarpChain(cv::Size input) : input_(input), output_(input) {}
@@ -36,7 +36,8 @@ class WarpChain {
     const plugin::Augmentation::Warp* warp;
     cv::Size input, output;
   };
-  /// Rows first .. first + count of the output: where each point lies in the input, and in `outside` the stage that it left, or -1.
+  /// Rows first .. first + count of the output: where each point lies in the input, and in `outside` the stage that it
+  /// left, or -1.
   void trace(int first, int count, float* xy, std::vector<std::int16_t>& outside) const;
 
   std::vector<Stage> stages_;

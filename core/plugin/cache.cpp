@@ -18,7 +18,7 @@ namespace osteon::plugin {
 namespace {
 
 // Moves when the cache's own format does.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 }  // namespace
 
@@ -63,9 +63,11 @@ void DescriptorCache::save() {
   if (!changed_) return;
   nlohmann::json libraries = nlohmann::json::object();
   for (const auto& [path, entry] : entries_)
-    if (std::filesystem::exists(path)) libraries[path] = {{"identity", entry.identity}, {"result", entry.result}};
+    if (std::error_code none; std::filesystem::exists(path, none)) libraries[path] = {{"identity", entry.identity}, {"result", entry.result}};
   try {
-    write_file_atomically(file_, nlohmann::json{{"format", kFormat}, {"libraries", libraries}}.dump());
+    // Names of files and what libraries print need not be UTF-8, which is no reason to end the program.
+    write_file_atomically(file_, nlohmann::json{{"format", kFormat}, {"libraries", libraries}}.dump(
+                                     -1, ' ', false, nlohmann::json::error_handler_t::replace));
     changed_ = false;
   } catch (const Error& e) {
     warning_ = std::string("plugin descriptions cannot be cached, every start will look at the plugins anew: ") + e.what() + " (" +

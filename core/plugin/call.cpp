@@ -123,6 +123,8 @@ struct Call::State {
       if (ndim < 0 || ndim > 8) return sdk::detail::report(error, OSTEON_INVALID_ARGUMENT, "a tensor has 0 to 8 dimensions");
       for (std::int32_t i = 0; i < ndim; ++i)
         if (shape[i] < 0) return sdk::detail::report(error, OSTEON_INVALID_ARGUMENT, "a tensor's size is negative");
+      if (dtype.bits == 0 || dtype.lanes == 0 || dtype.bits * dtype.lanes % 8 != 0)
+        return sdk::detail::report(error, OSTEON_UNSUPPORTED, "this host's elements are whole bytes");
       const std::vector<std::int64_t> sizes(shape, shape + ndim);
       const Allocator& installed = installed_allocator();
       if (installed) return installed(call->device, dtype, sizes, out, error);

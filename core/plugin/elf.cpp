@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <regex>
+#include <set>
 
 #include <fcntl.h>
 #include <gelf.h>
@@ -102,12 +103,17 @@ void read_symbols(Elf* elf, const GElf_Shdr& section, Elf_Data* data, ElfFacts& 
   }
 }
 
+std::string component_text(const nlohmann::json& component) {
+  return component.at("kind").get<std::string>() + " '" + component.at("name").get<std::string>() + "'";
+}
+
 nlohmann::json parse_note(const std::string& text) {
   try {
     nlohmann::json note = nlohmann::json::parse(text);
     note.at("abi").at(0).get<std::uint32_t>();
     note.at("abi").at(1).get<std::uint32_t>();
     note.at("libtorch").get<std::string>();
+    for (const nlohmann::json& component : note.at("components")) component_text(component);
     return note;
   } catch (const nlohmann::json::exception& e) {
     refuse(std::string("its note is damaged: ") + e.what());
@@ -152,6 +158,18 @@ void refuse_by_facts(const ElfFacts& facts) {
   static const std::regex kBundled("lib(gomp|iomp5|openblas|blas|mkl_[a-z0-9_]+|torch[a-z_]*|c10|opencv_[a-z0-9_]+)-[0-9a-f]{6,}\\.so.*");
   for (const std::string& name : facts.needed)
     if (std::regex_match(name, kBundled)) refuse("needs " + name + ", a private copy of a library that may be there only once");
+}
+
+void refuse_by_disagreement(const ElfFacts& facts, const LibraryDescription& description) {
+  std::set<std::string> noted, described;
+  const nlohmann::json note = parse_note(*facts.note);
+  for (const nlohmann::json& component : note.at("components")) noted.insert(component_text(component));
+  for (const ComponentSchema& schema : description.components)
+    described.insert(std::string(to_string(schema.kind)) + " '" + schema.name + "'");
+  for (const std::string& component : noted)
+    if (described.count(component) == 0) refuse("its note promises the " + component + ", which its code does not have");
+  for (const std::string& component : described)
+    if (noted.count(component) == 0) refuse("its code has the " + component + ", of which its note says nothing");
 }
 
 }  // namespace osteon::plugin

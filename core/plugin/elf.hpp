@@ -8,6 +8,8 @@
 
 namespace osteon::plugin {
 
+struct LibraryDescription;
+
 /// What a library file says before any of its code runs.
 struct ElfFacts {
   std::optional<std::string> note;       ///< the JSON of the Osteon note
@@ -22,5 +24,8 @@ ElfFacts read_elf(const std::filesystem::path& file);
 /// Throws Error(kPlugin) with the reason when a library must not be loaded: no entry, another ABI, another LibTorch than the
 /// engine's, run paths of its own, or libraries that a plugin may not bring along.
 void refuse_by_facts(const ElfFacts& facts);
+
+/// Throws Error(kPlugin) when the components of a library's note are not those of its code. `facts` were not refused.
+void refuse_by_disagreement(const ElfFacts& facts, const LibraryDescription& description);
 
 }  // namespace osteon::plugin

@@ -38,6 +38,7 @@ std::vector<NamedTensor> Ensembler::tensors() {
   std::uint64_t count = 0;
   const osteon_named_tensor* const* list = nullptr;
   check_call(component_, "tensors", [&](osteon_error* error) { return api().tensors(ensembler_, &count, &list, error); });
+  check_named(component_, count, list);
   for (std::uint64_t i = 0; i < count; ++i)
     tensors.push_back({list[i]->name, list[i]->role == OSTEON_TENSOR_PARAMETER, &list[i]->value, nullptr});
   return tensors;
@@ -68,7 +69,7 @@ Ensembler::Accumulation Ensembler::begin(const osteon_call* call, const osteon_b
   check_call(component_, "begin",
              [&](osteon_error* error) { return api().begin(call, ensembler_, &band, &handle, error); });
   if (handle == nullptr) misbehaved(component_, "begin", "returned OK without an accumulation");
-  return Accumulation(this, handle);
+  return Accumulation(this, handle, band);
 }
 
 Ensembler::Accumulation::~Accumulation() {
@@ -84,11 +85,16 @@ void Ensembler::Accumulation::add(const osteon_call* call, std::int64_t member, 
 
 sdk::OwnedTensor Ensembler::Accumulation::finish(const osteon_call* call) {
   sdk::OwnedTensor out;
+  osteon_tensor* given = out.out();
   osteon_accumulation* handle = handle_;
   handle_ = nullptr;
   check_call(owner_->component_, "finish",
-             [&](osteon_error* error) { return owner_->api().finish(call, handle, out.out(), error); });
+             [&](osteon_error* error) { return owner_->api().finish(call, handle, given, error); });
   if (out.empty()) misbehaved(owner_->component_, "finish", "returned OK without a tensor");
+  const bool bits = owner_->info().gives == OSTEON_FORM_BITS;
+  check_owned(owner_->component_, "finish", *given,
+              {bits ? (n_classes_ + 31) / 32 : n_classes_, height_, width_},
+              {bits ? sdk::dtype_of<std::int32_t>() : sdk::dtype_of<float>()}, call->device);
   return out;
 }
 

@@ -32,8 +32,12 @@ class Ensembler {
   /// One band being combined; dropped when it dies unfinished.
   class Accumulation {
    public:
-    Accumulation(const Ensembler* owner, osteon_accumulation* handle) : owner_(owner), handle_(handle) {}
-    Accumulation(Accumulation&& other) noexcept : owner_(other.owner_), handle_(other.handle_) { other.handle_ = nullptr; }
+    Accumulation(const Ensembler* owner, osteon_accumulation* handle, const osteon_band& band)
+        : owner_(owner), handle_(handle), n_classes_(static_cast<std::int64_t>(band.n_classes)), height_(band.height), width_(band.width) {}
+    Accumulation(Accumulation&& other) noexcept
+        : owner_(other.owner_), handle_(other.handle_), n_classes_(other.n_classes_), height_(other.height_), width_(other.width_) {
+      other.handle_ = nullptr;
+    }
     Accumulation& operator=(Accumulation&&) = delete;
     ~Accumulation();
     void add(const osteon_call* call, std::int64_t member, const osteon_tensor_view& prediction);
@@ -42,6 +46,7 @@ class Ensembler {
    private:
     const Ensembler* owner_;
     osteon_accumulation* handle_;
+    std::int64_t n_classes_, height_, width_;
   };
   Accumulation begin(const osteon_call* call, const osteon_band& band) const;
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <osteon/abi/loss.h>
+#include <osteon/abi/model.h>
 
 #include "base/error.hpp"
 #include "plugin/component.hpp"
@@ -41,8 +42,12 @@ T copy_known_fields(const T& given) {
               std::string(to_string(component.schema.kind)) + " '" + component.schema.name + "', " + call + ": " + what);
 }
 
-/// Throws unless an owned tensor is one: has a release, strides, the shape and one of the element types (all when empty).
+/// Throws unless an owned tensor is one: has a release, strides, the shape (-1: any size), one of the element types (all when
+/// empty), and lies on the device.
 void check_owned(const LoadedComponent& component, const char* call, const osteon_tensor& tensor,
-                 const std::vector<std::int64_t>& shape, const std::vector<osteon_dtype>& dtypes);
+                 const std::vector<std::int64_t>& shape, const std::vector<osteon_dtype>& dtypes, osteon_device device);
+
+/// Throws unless a list of named tensors is one: no entry, name, shape or strides are missing, roles are known.
+void check_named(const LoadedComponent& component, std::uint64_t count, const osteon_named_tensor* const* list);
 
 }  // namespace osteon::plugin

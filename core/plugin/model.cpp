@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/model.hpp"
 
+#include <algorithm>
+
 #include <osteon/abi/draft/inference_plan.h>
 
 #include "plugin/handle_support.hpp"
@@ -47,6 +49,7 @@ Model::Model(LoadedComponent component, const Parameters& parameters, const Clas
     if (info->in_channels != in_channels || info->n_classes != request.n_classes)
       misbehaved(component_, "info", "has other channels or classes than were asked for");
     for (std::uint64_t i = 0; i < info->n_outputs; ++i) {
+      if (info->outputs == nullptr || info->outputs[i] == nullptr) misbehaved(component_, "info", "an output is null");
       const osteon_model_output& output = *info->outputs[i];
       if (output.name == nullptr || output.stride < 1) misbehaved(component_, "info", "an output has no name or no stride");
       outputs_.push_back({output.name, output.loss_weight, output.stride, (output.flags & OSTEON_OUTPUT_ALIGN_CORNERS) != 0});
@@ -68,13 +71,17 @@ const std::vector<NamedTensor>& Model::tensors() {
   std::uint64_t count = 0;
   const osteon_named_tensor* const* list = nullptr;
   check_call(component_, "tensors", [&](osteon_error* error) { return api().tensors(model_, &count, &list, error); });
+  check_named(component_, count, list);
   for (std::uint64_t i = 0; i < count; ++i) {
     const osteon_named_tensor& tensor = *list[i];
     const bool parameter = tensor.role == OSTEON_TENSOR_PARAMETER;
-    if (tensor.name == nullptr || (!parameter && tensor.role != OSTEON_TENSOR_BUFFER))
-      misbehaved(component_, "tensors", "tensor " + std::to_string(i) + " has no name or an unknown role");
     if (parameter && (tensor.value.dtype.code != OSTEON_DTYPE_FLOAT || tensor.value.dtype.bits != 32))
       misbehaved(component_, "tensors", std::string("parameter '") + tensor.name + "' is not float32");
+    if (parameter && (tensor.grad.dtype != sdk::dtype_of<float>() || tensor.grad.ndim != tensor.value.ndim ||
+                      (tensor.grad.ndim > 0 && (tensor.grad.shape == nullptr || tensor.grad.strides == nullptr)) ||
+                      !std::equal(tensor.grad.shape, tensor.grad.shape + tensor.grad.ndim, tensor.value.shape) ||
+                      (tensor.grad.data == nullptr && sdk::element_count(tensor.value) > 0)))
+      misbehaved(component_, "tensors", std::string("parameter '") + tensor.name + "' has no gradient of its own shape in float32");
     tensors_.push_back({tensor.name, parameter, &tensor.value, parameter ? &tensor.grad : nullptr});
   }
   return tensors_;
@@ -101,7 +108,7 @@ sdk::OwnedTensor Model::infer(const osteon_call* call, const osteon_tensor_view&
   });
   check_owned(component_, "forward", *outputs[0],
               {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[0].stride), ceil_div(input.shape[3], outputs_[0].stride)},
-              kLogitTypes);
+              kLogitTypes, input.device);
   return output;
 }
 
@@ -120,7 +127,7 @@ Model::TrainingResult Model::forward(const Call& call, const osteon_tensor_view&
   for (std::size_t i = 0; i < outputs.size(); ++i)
     check_owned(component_, "forward", *outputs[i],
                 {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[i].stride), ceil_div(input.shape[3], outputs_[i].stride)},
-                kLogitTypes);
+                kLogitTypes, input.device);
   return result;
 }
 

@@ -27,8 +27,7 @@ struct MemoryPool::State {
 MemoryPool::MemoryPool(std::size_t keep_bytes) : state_(new State) { state_->limit = keep_bytes; }
 
 MemoryPool::~MemoryPool() {
-  for (auto& [size, blocks] : state_->free_blocks)
-    for (void* block : blocks) std::free(static_cast<char*>(block) - kHeader);
+  drop_all();
   delete state_;
 }
 
@@ -52,6 +51,11 @@ void* MemoryPool::take(std::size_t bytes) noexcept {
     }
   }
   void* memory = std::aligned_alloc(kAlignment, size + kHeader);
+  if (memory == nullptr) {
+    // What lies unused here may be what is missing there.
+    drop_all();
+    memory = std::aligned_alloc(kAlignment, size + kHeader);
+  }
   if (memory == nullptr) return nullptr;
   *static_cast<std::size_t*>(memory) = size;
   return static_cast<char*>(memory) + kHeader;
@@ -73,6 +77,15 @@ void MemoryPool::give_back(void* block) noexcept {
     }
   }
   std::free(memory);
+}
+
+void MemoryPool::drop_all() noexcept {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  for (auto& [size, blocks] : state_->free_blocks) {
+    for (void* block : blocks) std::free(static_cast<char*>(block) - kHeader);
+    blocks.clear();
+  }
+  state_->kept = 0;
 }
 
 std::size_t MemoryPool::kept() const noexcept {

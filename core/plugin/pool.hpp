@@ -20,6 +20,9 @@ class MemoryPool {
   void* take(std::size_t bytes) noexcept;
   void give_back(void* block) noexcept;
 
+  /// Gives all free blocks back to the system.
+  void drop_all() noexcept;
+
   /// Bytes of free blocks that are kept.
   std::size_t kept() const noexcept;
 

@@ -35,17 +35,22 @@ void add_environment_folders(std::vector<fs::path>& folders, std::vector<std::st
   }
 }
 
+// Sticky or not: the sticky bit keeps others from removing a plugin, not from adding one.
 bool world_writable(const fs::path& folder) {
   struct stat status {};
-  return ::stat(folder.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0;
+  return ::stat(folder.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0;
 }
 
 // The `.so` files of a folder itself, in order of their names; what lies in folders below is not looked at.
-std::vector<fs::path> libraries_in(const fs::path& folder) {
+std::vector<fs::path> libraries_in(const fs::path& folder, std::vector<std::string>& warnings) {
   std::vector<fs::path> files;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder, none))
-    if (entry.path().extension() == ".so" && entry.is_regular_file(none)) files.push_back(entry.path());
+  std::error_code failure, none;
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
+    // A link that leads nowhere is listed with that reason; pipes and the like would block whoever opens them.
+    const bool dangling = entry->is_symlink(none) && !entry->exists(none);
+    if (entry->path().extension() == ".so" && (entry->is_regular_file(none) || dangling)) files.push_back(entry->path());
+  }
+  if (failure) warnings.push_back("the plugin folder " + folder.string() + " cannot be read: " + failure.message());
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -90,15 +95,16 @@ Registry::Registry(RegistryOptions options) : state_(std::make_unique<State>()) 
   DescriptorCache cache(options.cache_file.empty() ? cache_folder() / "plugins.json" : options.cache_file);
   if (options.rescan) cache.clear();
   for (const fs::path& given : options.folders) {
-    const fs::path folder = fs::absolute(given).lexically_normal();
+    fs::path folder = fs::absolute(given).lexically_normal();
+    if (!folder.has_filename()) folder = folder.parent_path();  // "plugins/" is "plugins"
     if (std::find(state.folders.begin(), state.folders.end(), folder) != state.folders.end()) continue;
     state.folders.push_back(folder);
-    if (!fs::is_directory(folder)) {
+    if (std::error_code none; !fs::is_directory(folder, none)) {
       state.warnings.push_back("there is no plugin folder " + folder.string());
       continue;
     }
     if (world_writable(folder)) state.warnings.push_back("anybody may write to the plugin folder " + folder.string());
-    for (const fs::path& file : libraries_in(folder)) {
+    for (const fs::path& file : libraries_in(folder, state.warnings)) {
       const std::string identity = identity_of(file);
       std::optional<ScanResult> known = cache.find(file, identity);
       if (!known) {

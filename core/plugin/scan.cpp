@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -80,6 +81,16 @@ bool drain(const Pipe& out, const Pipe& err, ChildOutcome& outcome, Clock::time_
   return true;
 }
 
+// A child that closed its outputs is not gone yet. False when it still runs at `end`.
+bool wait_until(pid_t child, int& status, Clock::time_point end) {
+  while (true) {
+    const pid_t ended = ::waitpid(child, &status, WNOHANG);
+    if (ended == child || (ended < 0 && errno != EINTR)) return true;
+    if (Clock::now() >= end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 // Exec'ed, never forked: this process has threads.
 ChildOutcome run_child(const std::filesystem::path& program, const std::filesystem::path& file, std::chrono::seconds time_limit) {
   Pipe out, err;
@@ -97,9 +108,12 @@ ChildOutcome run_child(const std::filesystem::path& program, const std::filesyst
   out.close_write();
   err.close_write();
   ChildOutcome outcome;
-  outcome.timed_out = !drain(out, err, outcome, Clock::now() + time_limit);
-  if (outcome.timed_out) ::kill(child, SIGKILL);
-  while (::waitpid(child, &outcome.status, 0) < 0 && errno == EINTR) {
+  const Clock::time_point end = Clock::now() + time_limit;
+  outcome.timed_out = !drain(out, err, outcome, end) || !wait_until(child, outcome.status, end);
+  if (outcome.timed_out) {
+    ::kill(child, SIGKILL);
+    while (::waitpid(child, &outcome.status, 0) < 0 && errno == EINTR) {
+    }
   }
   return outcome;
 }
@@ -141,7 +155,8 @@ ScanResult judge(const ChildOutcome& outcome, std::chrono::seconds time_limit) {
 nlohmann::json to_json(const ScanResult& result) {
   nlohmann::json components = nlohmann::json::array();
   for (const ComponentSchema& schema : result.components) components.push_back(to_json(schema));
-  return {{"abi", result.abi}, {"version", result.version}, {"components", components}, {"refusal", result.refusal}};
+  return {{"abi", result.abi}, {"version", result.version}, {"components", components}, {"refusal", result.refusal},
+          {"sticks", result.sticks}};
 }
 
 ScanResult scan_result_from_json(const nlohmann::json& json) {
@@ -149,6 +164,7 @@ ScanResult scan_result_from_json(const nlohmann::json& json) {
   result.abi = json.at("abi");
   result.version = json.at("version");
   result.refusal = json.at("refusal");
+  result.sticks = json.at("sticks");
   for (const auto& component : json.at("components")) result.components.push_back(component_schema_from_json(component));
   return result;
 }
@@ -171,10 +187,13 @@ std::string describe_library(const std::filesystem::path& file) {
     result.abi = abi_text(description.abi_version);
     result.version = description.version;
     result.components = description.components;
+  } catch (const LoadFailure& e) {
+    result.refusal = e.what();
+    result.sticks = false;  // a library that it lacks may be installed tomorrow, and this file stays as it is
   } catch (const Error& e) {
     result.refusal = e.what();
   }
-  return to_json(result).dump();
+  return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace osteon::plugin

@@ -21,7 +21,8 @@ Axis make_axis(std::int64_t in, std::int64_t out, double scale, double offset) {
 }
 
 AxisMap covering(std::int64_t in, std::int64_t out, bool align_corners) {
-  if (align_corners) return {in > 1 ? static_cast<double>(out - 1) / static_cast<double>(in - 1) : 1.0, 0.0};
+  // One pixel on either side leaves no step to measure; any will do.
+  if (align_corners) return {in > 1 && out > 1 ? static_cast<double>(out - 1) / static_cast<double>(in - 1) : 1.0, 0.0};
   const double scale = static_cast<double>(out) / static_cast<double>(in);
   return {scale, (scale - 1) / 2};
 }

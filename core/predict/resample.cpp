@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/resample.hpp"
 
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -68,7 +69,6 @@ void to_probabilities(const sdk::Call& call, const osteon_predictor& of, osteon_
       sigmoid_in_place(x + job / runs * pixels + first, std::min(kRun, pixels - first));
     });
   } else {
-    if (k != of.n_classes) throw sdk::Unsupported("a softmax needs the logits of all classes, not of " + std::to_string(k) + " of them");
     std::vector<std::vector<float>> scratch(static_cast<std::size_t>(call.threads()), std::vector<float>(2 * kRun));
     sdk::parallel_for(call, runs, [&](std::int64_t run, int thread) {
       const std::int64_t first = run * kRun, count = std::min(kRun, pixels - first);
@@ -78,6 +78,12 @@ void to_probabilities(const sdk::Call& call, const osteon_predictor& of, osteon_
     });
   }
   prediction.form = OSTEON_FORM_PROBABILITIES;
+}
+
+// A grid of the image's size need not lie on its pixels: align_corners and padding may stretch it.
+bool is_identity(const GridMap& map) {
+  constexpr double kTiny = 1e-9;
+  return std::abs(map.scale_x - 1) < kTiny && std::abs(map.scale_y - 1) < kTiny && std::abs(map.offset_x) < kTiny && std::abs(map.offset_y) < kTiny;
 }
 
 osteon_status convert_service(const osteon_call* call, const osteon_predictor* of, const osteon_predict_request* request,
@@ -103,11 +109,16 @@ void convert(const osteon_call* raw, const osteon_predictor& of, const osteon_pr
   const sdk::Call call(raw);
   const osteon_tensor_view& view = prediction.values.view;
   const bool bits = prediction.form == OSTEON_FORM_BITS;
-  const bool same_grid = view.shape[1] == height && view.shape[2] == width;
+  const bool to_softmax = prediction.form == OSTEON_FORM_LOGITS && request.form == OSTEON_FORM_PROBABILITIES && of.labels != OSTEON_LABELS_MULTILABEL;
+  const bool same_grid = view.shape[1] == height && view.shape[2] == width &&
+                         (bits || request.grid != OSTEON_GRID_IMAGE || is_identity(grid_map(prediction)));
   if ((bits && (request.form != OSTEON_FORM_BITS || (request.grid == OSTEON_GRID_IMAGE && !same_grid))) ||
       (prediction.form == OSTEON_FORM_PROBABILITIES && request.form == OSTEON_FORM_LOGITS) ||
       (!bits && request.form == OSTEON_FORM_BITS))
     throw sdk::Unsupported("a prediction of form " + std::to_string(prediction.form) + " cannot become one of form " + std::to_string(request.form));
+  // Before anything is changed: what fails leaves the prediction as it was.
+  if (to_softmax && view.shape[0] != of.n_classes)
+    throw sdk::Unsupported("a softmax needs the logits of all classes, not of " + std::to_string(view.shape[0]) + " of them");
   // Logits are interpolated before the sigmoid, as the field does it.
   if (request.grid == OSTEON_GRID_IMAGE && !same_grid) resize(call, height, width, prediction);
   if (request.form == OSTEON_FORM_PROBABILITIES && prediction.form == OSTEON_FORM_LOGITS) to_probabilities(call, of, prediction);

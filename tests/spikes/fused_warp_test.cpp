@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Can a crop, an elastic deformation, a grid distortion and a rotation, each by itself a plugin behind the ABI, be resampled once?
-// The answer is compared with one bilinear gather at positions that the test traces point by point, and with resampling after
-// every step.
+// Can a crop, an elastic deformation, a grid distortion and a rotation, each by itself a plugin behind the ABI, be
+// resampled once? The answer is compared with one bilinear gather at positions that the test traces point by point, and
+// with resampling after every step.
 #include <algorithm>
 #include <cmath>
 #include <deque>
@@ -20,7 +20,8 @@
 OSTEON_PLUGIN("warps", "1.0.0", osteon::sdk::augmentation<osteon::spikes::Crop>({"crop", "1.0.0", "A window."}),
               osteon::sdk::augmentation<osteon::spikes::Turn>({"turn", "1.0.0", "A rotation."}),
               osteon::sdk::augmentation<osteon::spikes::Elastic>({"elastic", "1.0.0", "Smoothed noise."}),
-              osteon::sdk::augmentation<osteon::spikes::GridDistortion>({"grid_distortion", "1.0.0", "An uneven grid."}))
+              osteon::sdk::augmentation<osteon::spikes::GridDistortion>({"grid_distortion", "1.0.0",
+                                                                         "An uneven grid."}))
 
 namespace osteon::spikes {
 namespace {
@@ -37,7 +38,8 @@ class Chain {
     plugin::ClassContext classes;
     classes.names.assign(33, "class");
     const cv::Size in = inputs_.empty() ? kInput : output_;
-    steps_.push_back(std::make_unique<plugin::Augmentation>(component, test::parameters_of(component, given), classes, call_));
+    steps_.push_back(
+        std::make_unique<plugin::Augmentation>(component, test::parameters_of(component, given), classes, call_));
     warps_.push_back(steps_.back()->sample_warp(call_, {{steps_.size(), 99}}, in.height, in.width));
     inputs_.push_back(in);
     output_ = {static_cast<int>(warps_.back().get().width), static_cast<int>(warps_.back().get().height)};
@@ -78,6 +80,7 @@ double reflected(double at, int size) {
 struct Origin {
   double x, y;
   bool outside;
+  double fill;  ///< of the step that the point left
 };
 
 /// Where an output pixel comes from, one point at a time and in double wherever the ABI is not float.
@@ -98,17 +101,20 @@ Origin origin_of(const Chain& chain, double x, double y) {
       x = reflected(x, size.width);
       y = reflected(y, size.height);
     } else if (x < -0.5 || y < -0.5 || x > size.width - 0.5 || y > size.height - 0.5) {
-      return {x, y, true};
+      return {x, y, true, warp.image_fill};
     }
   }
-  return {x, y, false};
+  return {x, y, false, 0};
 }
 
 double bilinear(const cv::Mat& image, double x, double y) {
-  const auto at = [&](int row, int column) { return double{image.at<float>(std::clamp(row, 0, image.rows - 1), std::clamp(column, 0, image.cols - 1))}; };
+  const auto at = [&](int row, int column) {
+    return double{image.at<float>(std::clamp(row, 0, image.rows - 1), std::clamp(column, 0, image.cols - 1))};
+  };
   const int x0 = static_cast<int>(std::floor(x)), y0 = static_cast<int>(std::floor(y));
   const double fx = x - x0, fy = y - y0;
-  return (at(y0, x0) * (1 - fx) + at(y0, x0 + 1) * fx) * (1 - fy) + (at(y0 + 1, x0) * (1 - fx) + at(y0 + 1, x0 + 1) * fx) * fy;
+  return (at(y0, x0) * (1 - fx) + at(y0, x0 + 1) * fx) * (1 - fy) +
+         (at(y0 + 1, x0) * (1 - fx) + at(y0 + 1, x0 + 1) * fx) * fy;
 }
 
 void add_all(Chain& chain) {
@@ -127,7 +133,8 @@ cv::Mat noise() {
 cv::Mat waves() {
   cv::Mat image(kInput, CV_32F);
   for (int y = 0; y < image.rows; ++y)
-    for (int x = 0; x < image.cols; ++x) image.at<float>(y, x) = static_cast<float>(0.5 + 0.25 * std::sin(x / 9.0) + 0.25 * std::cos(y / 11.0));
+    for (int x = 0; x < image.cols; ++x)
+      image.at<float>(y, x) = static_cast<float>(0.5 + 0.25 * std::sin(x / 9.0) + 0.25 * std::cos(y / 11.0));
   return image;
 }
 
@@ -136,12 +143,14 @@ cv::Mat expected_image(const Chain& chain, const cv::Mat& image) {
   for (int y = 0; y < expected.rows; ++y)
     for (int x = 0; x < expected.cols; ++x) {
       const Origin from = origin_of(chain, x, y);
-      expected.at<float>(y, x) = from.outside ? 0.5f : static_cast<float>(bilinear(image, from.x, from.y));
+      expected.at<float>(y, x) = static_cast<float>(from.outside ? from.fill : bilinear(image, from.x, from.y));
     }
   return expected;
 }
 
-double mean_difference(const cv::Mat& a, const cv::Mat& b) { return cv::norm(a, b, cv::NORM_L1) / static_cast<double>(a.total()); }
+double mean_difference(const cv::Mat& a, const cv::Mat& b) {
+  return cv::norm(a, b, cv::NORM_L1) / static_cast<double>(a.total());
+}
 
 TEST(FusedWarps, AreOneBilinearGather) {
   Chain chain;
@@ -181,10 +190,13 @@ TEST(FusedWarps, CarryEveryBitOfTheNearestLabels) {
   for (int y = 0; y < kHeight; ++y)
     for (int x = 0; x < kWidth; ++x) {
       const Origin from = origin_of(chain, x, y);
-      if (std::abs(from.x - std::floor(from.x) - 0.5) < kHalf || std::abs(from.y - std::floor(from.y) - 0.5) < kHalf) continue;
+      if (std::abs(from.x - std::floor(from.x) - 0.5) < kHalf || std::abs(from.y - std::floor(from.y) - 0.5) < kHalf)
+        continue;
       ++compared;
       for (std::size_t p = 0; p < 2; ++p)
-        ASSERT_EQ(fused.planes()[p].at<std::int32_t>(y, x), labels.planes()[p].at<std::int32_t>(static_cast<int>(std::floor(from.y + 0.5)), static_cast<int>(std::floor(from.x + 0.5))))
+        ASSERT_EQ(fused.planes()[p].at<std::int32_t>(y, x),
+                  labels.planes()[p].at<std::int32_t>(static_cast<int>(std::floor(from.y + 0.5)),
+                                                      static_cast<int>(std::floor(from.x + 0.5))))
             << x << ", " << y;
     }
   EXPECT_GT(compared, 0.99 * kHeight * kWidth);
@@ -207,8 +219,9 @@ TEST(FusedWarps, MoveLabelsAsStepByStepDoes) {
 TEST(FusedWarps, KeepWhatAStepLeftOutside) {
   Chain chain;
   chain.add("elastic");
-  chain.add("turn", {{"constant", std::vector<bool>{true}}});
+  chain.add("turn", {{"constant", std::vector<bool>{true}}, {"fill", std::vector<double>{0.25}}});
   chain.add("grid_distortion");
+  chain.add("turn", {{"constant", std::vector<bool>{true}}, {"fill", std::vector<double>{0.75}}});
   const cv::Mat image = noise(), expected = expected_image(chain, image), fused = chain.fused().resample(image, 1);
   data::Labels labels(33, kInput);
   labels.add(32, cv::Mat(kInput, CV_8U, cv::Scalar(1)));
@@ -228,7 +241,8 @@ TEST(FusedWarps, KeepWhatAStepLeftOutside) {
 TEST(FusedWarps, AWindowThatDoesNotFitIsThePluginsError) {
   Chain chain;
   chain.add("crop", {{"height", std::vector<std::int64_t>{40}}, {"width", std::vector<std::int64_t>{40}}});
-  EXPECT_THROW(chain.add("crop", {{"height", std::vector<std::int64_t>{41}}, {"width", std::vector<std::int64_t>{40}}}), osteon::Error);
+  EXPECT_THROW(chain.add("crop", {{"height", std::vector<std::int64_t>{41}}, {"width", std::vector<std::int64_t>{40}}}),
+               osteon::Error);
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ class Crop {
 
   Warp sample(Random& random, const WarpRequest& in) const {
     if (in.height < params_.height || in.width < params_.width)
-      throw sdk::InvalidArgument("the window is larger than the image of " + std::to_string(in.height) + " x " + std::to_string(in.width));
+      throw sdk::InvalidArgument("the window is larger than the image of " + std::to_string(in.height) + " x " +
+                                 std::to_string(in.width));
     const double x = random.below(static_cast<std::uint32_t>(in.width - params_.width + 1));
     const double y = random.below(static_cast<std::uint32_t>(in.height - params_.height + 1));
     return Warp::permutation({1, 0, x, 0, 1, y}).size(params_.height, params_.width);
@@ -51,9 +52,11 @@ class Turn {
   struct Params {
     double limit = 30;
     bool constant = false;
+    double fill = 0.5;
     static void schema(Schema<Params>& s) {
       s.add("limit", &Params::limit, "largest angle").unit("degrees").between(0, 180);
-      s.add("constant", &Params::constant, "half grey beyond the image, to be ignored");
+      s.add("constant", &Params::constant, "one grey beyond the image, to be ignored");
+      s.add("fill", &Params::fill, "that grey").between(0, 1);
     }
   };
   Turn(const Params& params, const AugmentationRequest&) : params_(params) {}
@@ -63,7 +66,7 @@ class Turn {
     const double c = std::cos(angle), s = std::sin(angle);
     const double x = static_cast<double>(in.width - 1) / 2, y = static_cast<double>(in.height - 1) / 2;
     Warp warp = Warp::affine({c, s, x - c * x - s * y, -s, c, y + s * x - c * y});
-    if (params_.constant) warp.constant_border(0.5, true);
+    if (params_.constant) warp.constant_border(params_.fill, true);
     return warp;
   }
 
@@ -132,7 +135,9 @@ class GridDistortion {
   };
   GridDistortion(const Params& params, const AugmentationRequest&) : params_(params) {}
 
-  Warp sample(Random& random, const WarpRequest& in) const { return Warp::free(std::make_shared<Grid>(edges(random, in.width), edges(random, in.height))); }
+  Warp sample(Random& random, const WarpRequest& in) const {
+    return Warp::free(std::make_shared<Grid>(edges(random, in.width), edges(random, in.height)));
+  }
 
  private:
   /// Where each line of an even grid over 0 .. size - 1 comes from.

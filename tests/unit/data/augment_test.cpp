@@ -31,10 +31,12 @@ recipe::AugmentStep step(const std::string& name, double p = 1, const Given& giv
 
 // A shift that leaves nothing to chance, so that pixels tell which steps ran.
 recipe::AugmentStep brighter(double by, double p = 1) {
-  return step("random_brightness_contrast", p, {{"brightness", std::vector<double>{by, by}}, {"contrast", std::vector<double>{0, 0}}});
+  return step("random_brightness_contrast", p,
+              {{"brightness", std::vector<double>{by, by}}, {"contrast", std::vector<double>{0, 0}}});
 }
 
-recipe::AugmentStep group(const std::string& kind, std::vector<recipe::AugmentStep> steps, int count = 1, double p = 1) {
+recipe::AugmentStep group(const std::string& kind, std::vector<recipe::AugmentStep> steps, int count = 1,
+                          double p = 1) {
   recipe::AugmentStep made;
   made.group = kind;
   made.p = p;
@@ -55,7 +57,9 @@ struct View {
   Labels labels;
 };
 
-void apply(const AugmentPipeline& pipeline, const RandomKey& key, View& view) { pipeline.apply(plugin::Call(), key, view.image, view.labels); }
+void apply(const AugmentPipeline& pipeline, const RandomKey& key, View& view) {
+  pipeline.apply(plugin::Call(), key, view.image, view.labels);
+}
 
 /// Pixels and labels of all bit patterns.
 View noise(cv::Size size, int type, int n_classes) {
@@ -72,7 +76,9 @@ View noise(cv::Size size, int type, int n_classes) {
 
 View copy(const View& view) { return {{view.image.pixels.clone(), view.image.maximum}, clone(view.labels)}; }
 
-bool same(const cv::Mat& a, const cv::Mat& b) { return a.size() == b.size() && a.type() == b.type() && cv::norm(a, b, cv::NORM_INF) == 0; }
+bool same(const cv::Mat& a, const cv::Mat& b) {
+  return a.size() == b.size() && a.type() == b.type() && cv::norm(a, b, cv::NORM_INF) == 0;
+}
 
 RandomKey key_of(std::uint64_t i) { return sample_key(5, 0, "image", i); }
 
@@ -96,7 +102,8 @@ TEST(AugmentPipeline, FlipsEveryBitPatternExactly) {
 }
 
 TEST(AugmentPipeline, FlippedTwiceIsWhatItWas) {
-  const AugmentPipeline pipeline({step("horizontal_flip"), step("horizontal_flip")}, test::registry(), classes(3, {1, 0, 2}));
+  const AugmentPipeline pipeline({step("horizontal_flip"), step("horizontal_flip")}, test::registry(),
+                                 classes(3, {1, 0, 2}));
   const View before = noise({31, 65}, CV_8UC3, 3);
   View after = copy(before);
   apply(pipeline, key_of(0), after);
@@ -105,18 +112,21 @@ TEST(AugmentPipeline, FlippedTwiceIsWhatItWas) {
 }
 
 TEST(AugmentPipeline, APhotometricStepBetweenFlipsSeesTheFlippedImageAndLeavesLabels) {
-  const AugmentPipeline pipeline({step("horizontal_flip"), brighter(0.1), step("horizontal_flip")}, test::registry(), classes(2));
+  const AugmentPipeline pipeline({step("horizontal_flip"), brighter(0.1), step("horizontal_flip")}, test::registry(),
+                                 classes(2));
   const View before = noise({20, 10}, CV_16UC1, 2);
   View after = copy(before);
   apply(pipeline, key_of(0), after);
   EXPECT_TRUE(equal(after.labels, before.labels));
   for (int y = 0; y < 10; ++y)
     for (int x = 0; x < 20; ++x)
-      EXPECT_EQ(after.image.pixels.at<std::uint16_t>(y, x), std::lround(std::min(before.image.pixels.at<std::uint16_t>(y, x) + 6553.5, 65535.0)));
+      EXPECT_EQ(after.image.pixels.at<std::uint16_t>(y, x),
+                std::lround(std::min(before.image.pixels.at<std::uint16_t>(y, x) + 6553.5, 65535.0)));
 }
 
 TEST(AugmentPipeline, NeverWritesToWhatCameIn) {
-  const AugmentPipeline pipeline({brighter(0.1), step("horizontal_flip"), brighter(0.1), step("rotate")}, test::registry(), classes(2));
+  const AugmentPipeline pipeline({brighter(0.1), step("horizontal_flip"), brighter(0.1), step("rotate")},
+                                 test::registry(), classes(2));
   const View given = noise({24, 24}, CV_8UC1, 2);
   const View kept = copy(given);
   View shared = given;
@@ -133,11 +143,13 @@ TEST(AugmentPipeline, ComposesWarpsInARowInTheirOrder) {
   for (int y = 0; y < n; ++y)
     for (int x = 0; x < n; ++x) view.image.pixels.at<float>(y, x) = static_cast<float>(x + 1000 * y);
   const Given limit = {{"limit", std::vector<double>{20}}};
-  const AugmentPipeline pipeline({step("rotate", 1, limit), step("horizontal_flip"), step("rotate", 1, limit)}, test::registry(), classes(1));
+  const AugmentPipeline pipeline({step("rotate", 1, limit), step("horizontal_flip"), step("rotate", 1, limit)},
+                                 test::registry(), classes(1));
   // The angles that the steps draw from their keys, by the plugin alone.
   const RandomKey key = key_of(3);
   const plugin::Call call;
-  const plugin::Augmentation rotate(test::registry().load(plugin::Kind::kAugmentation, "rotate"), step("rotate", 1, limit).component.parameters, classes(1), call);
+  const plugin::Augmentation rotate(test::registry().load(plugin::Kind::kAugmentation, "rotate"),
+                                    step("rotate", 1, limit).component.parameters, classes(1), call);
   double m[2][6];
   for (const int i : {0, 1}) {
     const RandomKey child = key.derive(static_cast<std::uint64_t>(2 * i));
@@ -160,7 +172,8 @@ TEST(AugmentPipeline, LabelsFollowTheImage) {
   View view{{cv::Mat(n, n, CV_8UC1, cv::Scalar(0)), 255.0}, Labels(32, {n, n})};
   view.image.pixels(cv::Rect(30, 45, 50, 20)).setTo(255);
   view.labels.add(31, view.image.pixels);
-  const AugmentPipeline pipeline({step("rotate"), brighter(-0.01), step("horizontal_flip"), step("rotate")}, test::registry(), classes(32));
+  const AugmentPipeline pipeline({step("rotate"), brighter(-0.01), step("horizontal_flip"), step("rotate")},
+                                 test::registry(), classes(32));
   for (std::uint64_t k = 0; k < 8; ++k) {
     View after = copy(view);
     apply(pipeline, key_of(k), after);
@@ -174,7 +187,10 @@ TEST(AugmentPipeline, LabelsFollowTheImage) {
 TEST(AugmentPipeline, AConstantBorderIsFilledAndHasNoClass) {
   View view{{cv::Mat(64, 64, CV_16UC1, cv::Scalar(60000)), 65535.0}, Labels(1, {64, 64})};
   view.labels.add(0, cv::Mat(64, 64, CV_8U, cv::Scalar(1)));
-  const AugmentPipeline pipeline({step("rotate", 1, {{"limit", std::vector<double>{45}}, {"border", std::vector<std::string>{"constant"}}, {"fill", std::vector<double>{0.25}}})},
+  const AugmentPipeline pipeline({step("rotate", 1,
+                                       {{"limit", std::vector<double>{45}},
+                                        {"border", std::vector<std::string>{"constant"}},
+                                        {"fill", std::vector<double>{0.25}}})},
                                  test::registry(), classes(1));
   apply(pipeline, key_of(1), view);
   int outside = 0;
@@ -189,7 +205,8 @@ TEST(AugmentPipeline, AConstantBorderIsFilledAndHasNoClass) {
 }
 
 TEST(AugmentPipeline, TheKeyDecidesEverything) {
-  const AugmentPipeline pipeline({step("horizontal_flip", 0.5), group("one_of", {step("rotate"), brighter(0.2)}), step("random_brightness_contrast")},
+  const AugmentPipeline pipeline({step("horizontal_flip", 0.5), group("one_of", {step("rotate"), brighter(0.2)}),
+                                  step("random_brightness_contrast")},
                                  test::registry(), classes(2));
   const View before = noise({40, 40}, CV_8UC3, 2);
   int different = 0;
@@ -207,7 +224,8 @@ TEST(AugmentPipeline, TheKeyDecidesEverything) {
 
 TEST(SampleKey, DependsOnEachOfItsParts) {
   std::set<std::array<std::uint64_t, 2>> keys;
-  for (const RandomKey& key : {sample_key(1, 1, "a"), sample_key(2, 1, "a"), sample_key(1, 2, "a"), sample_key(1, 1, "b"), sample_key(1, 1, "a", 1), sample_key(1, 1, "a", 0, 1)})
+  for (const RandomKey& key : {sample_key(1, 1, "a"), sample_key(2, 1, "a"), sample_key(1, 2, "a"),
+                               sample_key(1, 1, "b"), sample_key(1, 1, "a", 1), sample_key(1, 1, "a", 0, 1)})
     keys.insert({key.words[0], key.words[1]});
   EXPECT_EQ(keys.size(), 6u);
 }
@@ -227,7 +245,9 @@ std::map<int, int> outcomes(const recipe::AugmentStep& given, int draws) {
 constexpr int kDraws = 2000;
 constexpr double kSlack = 5 * 0.5 / 44.7;  // five standard deviations of a share in 2000 draws, at most
 
-double share(const std::map<int, int>& counts, int value) { return counts.count(value) ? static_cast<double>(counts.at(value)) / kDraws : 0; }
+double share(const std::map<int, int>& counts, int value) {
+  return counts.count(value) ? static_cast<double>(counts.at(value)) / kDraws : 0;
+}
 
 TEST(AugmentPipeline, AStepRunsWithItsProbability) {
   const auto counts = outcomes(brighter(0.2, 0.3), kDraws);
@@ -236,7 +256,8 @@ TEST(AugmentPipeline, AStepRunsWithItsProbability) {
 }
 
 TEST(AugmentPipeline, OneOfRunsExactlyOneByWeight) {
-  const auto counts = outcomes(group("one_of", {brighter(1 / 255.0, 1), brighter(2 / 255.0, 0.5), brighter(4 / 255.0, 0.5)}), kDraws);
+  const auto counts =
+      outcomes(group("one_of", {brighter(1 / 255.0, 1), brighter(2 / 255.0, 0.5), brighter(4 / 255.0, 0.5)}), kDraws);
   EXPECT_EQ(counts.size(), 3u);
   EXPECT_NEAR(share(counts, 1), 0.5, kSlack);
   EXPECT_NEAR(share(counts, 2), 0.25, kSlack);
@@ -244,7 +265,8 @@ TEST(AugmentPipeline, OneOfRunsExactlyOneByWeight) {
 }
 
 TEST(AugmentPipeline, SomeOfRunsThatManyDifferentOnes) {
-  const auto counts = outcomes(group("some_of", {brighter(1 / 255.0), brighter(2 / 255.0), brighter(4 / 255.0)}, 2), kDraws);
+  const auto counts =
+      outcomes(group("some_of", {brighter(1 / 255.0), brighter(2 / 255.0), brighter(4 / 255.0)}, 2), kDraws);
   EXPECT_EQ(counts.size(), 3u);
   for (const int value : {3, 5, 6}) EXPECT_NEAR(share(counts, value), 1 / 3.0, kSlack) << value;
 }
@@ -259,7 +281,9 @@ TEST(AugmentPipeline, ASequenceRunsAsAWholeAndItsStepsByTheirOwnProbability) {
 TEST(Loader, GivesTheSameAugmentedBatchesWithAnyNumberOfWorkers) {
   const tests::TemporaryFolder folder;
   const auto dataset = tests::toy_dataset(folder.path(), 9);
-  const AugmentPipeline pipeline({step("horizontal_flip", 0.5), step("rotate", 0.7), step("random_brightness_contrast", 0.5)}, test::registry(), classes(3));
+  const AugmentPipeline pipeline(
+      {step("horizontal_flip", 0.5), step("rotate", 0.7), step("random_brightness_contrast", 0.5)}, test::registry(),
+      classes(3));
   std::vector<std::vector<Batch>> runs;
   for (const int workers : {0, 1, 3}) {
     LoaderOptions options = tests::toy_options();
@@ -277,7 +301,8 @@ TEST(Loader, GivesTheSameAugmentedBatchesWithAnyNumberOfWorkers) {
     runs.push_back(std::move(batches));
   }
   for (std::size_t r = 1; r < runs.size(); ++r)
-    for (std::size_t b = 0; b < 10; ++b) EXPECT_TRUE(tests::same_batch(runs[0][b], runs[r][b])) << "run " << r << ", batch " << b;
+    for (std::size_t b = 0; b < 10; ++b)
+      EXPECT_TRUE(tests::same_batch(runs[0][b], runs[r][b])) << "run " << r << ", batch " << b;
 }
 
 }  // namespace

@@ -39,7 +39,9 @@ std::vector<int> order_of(const std::vector<Batch>& batches) {
   return order;
 }
 
-void break_image(const std::filesystem::path& root, int i) { tests::write_bytes(root / "images" / (std::to_string(i) + ".png"), "\x89PNG\r\n\x1a\ncut"); }
+void break_image(const std::filesystem::path& root, int i) {
+  tests::write_bytes(root / "images" / (std::to_string(i) + ".png"), "\x89PNG\r\n\x1a\ncut");
+}
 
 class LoaderOfWorkers : public testing::TestWithParam<int> {
  protected:
@@ -75,7 +77,8 @@ TEST_P(LoaderOfWorkers, NormalisesPixelsAndKeepsBits) {
           const int image = batch.indices[i];
           const std::size_t at = static_cast<std::size_t>(y) * kToyWidth + static_cast<std::size_t>(x);
           for (std::size_t c = 0; c < 3; ++c)
-            EXPECT_NEAR(batch.image.data()[(i * 3 + c) * kArea + at], (tests::toy_pixel(image, x, y) / 255.0 - o.mean[c]) / o.std[c], 1e-6);
+            EXPECT_NEAR(batch.image.data()[(i * 3 + c) * kArea + at],
+                        (tests::toy_pixel(image, x, y) / 255.0 - o.mean[c]) / o.std[c], 1e-6);
           const int k = tests::toy_class(image, x, y);
           EXPECT_EQ(batch.planes.data()[i * kArea + at], k == 255 ? 0 : 1 << k);
           EXPECT_EQ(batch.valid.empty() ? 1 : batch.valid.data()[i * kArea + at], k == 255 ? 0 : 1);

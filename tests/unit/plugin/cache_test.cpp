@@ -95,6 +95,16 @@ TEST_F(CacheTest, DropsLibrariesThatAreGone) {
   EXPECT_EQ(test::content_of(file_).find("gone.so"), std::string::npos);
 }
 
+TEST_F(CacheTest, KeepsTextsThatAreNoUtf8FromEndingTheProgram) {
+  DescriptorCache cache(file_);
+  cache.put(library_, identity_of(library_), refusal("caf\xe9 is closed"));
+  cache.put(folder_.write("\xff.so", ""), "identity", refusal("because"));
+  EXPECT_NO_THROW(cache.save());
+  const auto found = DescriptorCache(file_).find(library_, identity_of(library_));
+  ASSERT_TRUE(found);
+  test::expect_parts(found->refusal, {"caf", " is closed"});
+}
+
 TEST_F(CacheTest, WarnsWhenItCannotBeWritten) {
   folder_.write("cache", "a file where a folder should be");
   DescriptorCache cache(file_);

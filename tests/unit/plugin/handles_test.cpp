@@ -31,6 +31,8 @@ struct Behaviour {
   bool gives_output = true;
   bool gives_tape = true;
   osteon_dtype dtype = kFloat;
+  std::int32_t device = OSTEON_DEVICE_CPU;
+  bool gives_gradient = true;
   std::vector<std::int64_t> shape;  // of the output; empty: what was promised
   std::int64_t n_classes = 2;
   std::int64_t stride_of_output = 2;
@@ -71,6 +73,7 @@ osteon_status give_tensor(const osteon_call* call, std::vector<std::int64_t> sha
   if (status != OSTEON_OK) return status;
   out->view = counted->inner.view;
   out->view.byte_offset = g.byte_offset;
+  out->view.device.type = g.device;
   if (g.negative_stride) out->view.strides[0] = -1;
   out->owner = counted;
   out->release = [](osteon_tensor* self) {
@@ -105,7 +108,7 @@ osteon_model_api model_api() {
               g.role,
               "w",
               {value, {1, 0}, 1, g.dtype, &one, &one, 0},
-              {grad, {1, 0}, 1, kFloat, &one, &one, 0}};
+              {g.gives_gradient ? grad : nullptr, {1, 0}, 1, kFloat, &one, &one, 0}};
     static const osteon_named_tensor* const list[] = {&tensor};
     *count = 1;
     *out = list;
@@ -316,6 +319,64 @@ TEST_F(Handles, RefuseOutputsThatAreNotWhatWasPromised) {
   EXPECT_MISBEHAVED(infer(), "without giving a tensor");
 }
 
+TEST_F(Handles, RefuseOutputsOnAnotherDevice) {
+  g.device = OSTEON_DEVICE_CUDA;
+  const Model m = model();
+  EXPECT_MISBEHAVED(m.infer(call_.raw(), input_, {}), "device");
+}
+
+TEST_F(Handles, RefusePredictionsOfAnotherShapeOrType) {
+  const Postprocessor post(component(Kind::kPostprocessor), {}, kClasses, call_);
+  osteon_predict_request request{};
+  request.struct_size = sizeof request;
+  request.form = OSTEON_FORM_PROBABILITIES;
+  request.grid = OSTEON_GRID_IMAGE;
+  std::int64_t shape[] = {4, 4, 1};
+  osteon_image image{};
+  image.pixels.shape = shape;
+  const osteon_image* images[] = {&image};
+  osteon_predictor inner{};
+  inner.n_classes = 2;
+  const auto process = [&] {
+    osteon_prediction prediction{};
+    prediction.struct_size = sizeof prediction;
+    osteon_prediction* predictions[] = {&prediction};
+    const auto outcome = thrown([&] { post.process(call_.raw(), inner, 1, images, request, predictions); });
+    prediction.values.release(&prediction.values);
+    return outcome;
+  };
+  EXPECT_THAT(process().second, HasSubstr("nothing was thrown"));
+  shape[1] = 5;
+  EXPECT_THAT(process().second, HasSubstr("[2, 4, 4] where [2, 4, 5]"));
+  request.grid = OSTEON_GRID_MODEL;
+  EXPECT_THAT(process().second, HasSubstr("nothing was thrown"));
+  inner.n_classes = 3;
+  EXPECT_THAT(process().second, HasSubstr("[2, 4, 4] where [3, any, any]"));
+  inner.n_classes = 2;
+  g.dtype = {OSTEON_DTYPE_FLOAT, 64, 1};
+  EXPECT_THAT(process().second, HasSubstr("float64"));
+}
+
+TEST_F(Handles, RefuseCombinationsOfAnotherShapeOrType) {
+  const Ensembler ensembler(component(Kind::kEnsembler), {}, kClasses, {"m"}, call_);
+  osteon_band band{};
+  band.n_classes = 2;
+  band.height = 4;
+  band.width = 5;
+  EXPECT_MISBEHAVED(ensembler.begin(call_.raw(), band).finish(call_.raw()), "[2, 4, 4] where [2, 4, 5]");
+  band.width = 4;
+  EXPECT_FALSE(ensembler.begin(call_.raw(), band).finish(call_.raw()).empty());
+  g.dtype = {OSTEON_DTYPE_FLOAT, 64, 1};
+  EXPECT_MISBEHAVED(ensembler.begin(call_.raw(), band).finish(call_.raw()), "float64");
+}
+
+TEST_F(Handles, RefuseParametersWithoutGradients) {
+  g.gives_gradient = false;
+  EXPECT_MISBEHAVED(model().tensors(), "gradient");
+  g.role = OSTEON_TENSOR_BUFFER;
+  EXPECT_EQ(model().tensors().size(), 1u);
+}
+
 TEST_F(Handles, ReleaseTheTapeOfATrainingForwardThatIsRefused) {
   g.shape = {9};
   EXPECT_MISBEHAVED(model().forward(call_, input_, {}), "[9]");
@@ -380,7 +441,9 @@ TEST_F(Handles, RefusePredictionsOfAnotherForm) {
 
 TEST_F(Handles, DropBandsThatAreNotFinished) {
   const Ensembler ensembler(component(Kind::kEnsembler), {}, kClasses, {"m"}, call_);
-  const osteon_band band{};
+  osteon_band band{};
+  band.n_classes = 2;
+  band.height = band.width = 4;
   {
     const auto accumulation = ensembler.begin(call_.raw(), band);
     EXPECT_EQ(g.bands, 1);

@@ -54,6 +54,25 @@ TEST(OpenLibrary, SaysWhatTheDynamicLinkerSays) {
   expect_refusal(ExitCode::kPlugin, {"cannot serve this host"}, [] { open_library(fixture("null_entry")); });
 }
 
+TEST(OpenLibrary, KnowsWhatTheMachineLacksFromWhatTheFileGotWrong) {
+  EXPECT_THROW(open_library(fixture("absent_dependency")), LoadFailure);
+  try {
+    open_library(fixture("null_entry"));
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const LoadFailure&) {
+    ADD_FAILURE() << "the dynamic linker is not to blame";
+  } catch (const Error&) {
+  }
+}
+
+TEST(OpenLibrary, RefusesALibraryWhoseNoteAndCodeDisagree) {
+  expect_refusal(ExitCode::kPlugin, {"note", "loss 'another'"}, [] { open_library(fixture("note_disagrees")); });
+}
+
+TEST(OpenLibrary, SaysThatAFileIsGone) {
+  expect_refusal(ExitCode::kPlugin, {"cannot be opened"}, [] { open_library("/nonexistent/plugin.so"); });
+}
+
 TEST(OpenLibrary, RunsAComponentThatIsWrittenInC) {
   const OpenLibrary library = open_library(fixture("good"));
   const LoadedComponent component = component_of(*library.plugin, Kind::kLoss, "constant");

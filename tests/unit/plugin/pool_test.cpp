@@ -58,6 +58,16 @@ TEST(MemoryPool, KeepsNoMoreThanItsLimit) {
   EXPECT_EQ(pool.kept(), 512u);
 }
 
+TEST(MemoryPool, DropsWhatItKept) {
+  MemoryPool pool(1 << 20);
+  pool.give_back(pool.take(1000));
+  pool.give_back(pool.take(5000));
+  EXPECT_GT(pool.kept(), 0u);
+  pool.drop_all();
+  EXPECT_EQ(pool.kept(), 0u);
+  pool.give_back(pool.take(1000));
+}
+
 TEST(MemoryPool, SaysWhenTheSystemHasNone) {
   MemoryPool pool(0);
   EXPECT_EQ(pool.take(std::numeric_limits<std::size_t>::max() / 4), nullptr);

@@ -188,7 +188,7 @@ TEST_F(RegistryTest, FollowsLinks) {
 
 TEST_F(RegistryTest, SearchesAFolderOnce) {
   first_.add("good");
-  const Registry registry(options({first_.path(), first_.path()}));
+  const Registry registry(options({first_.path(), first_ / ".", first_ / "", first_.path()}));
   EXPECT_EQ(registry.listings().size(), 1u);
 }
 
@@ -197,6 +197,39 @@ TEST_F(RegistryTest, WarnsOfFoldersThatAreMissingOrOpenToAll) {
   const Registry registry(options({first_ / "missing", second_.path()}));
   EXPECT_TRUE(warns(registry, (first_ / "missing").string()));
   EXPECT_TRUE(warns(registry, second_.path().string()));
+}
+
+TEST_F(RegistryTest, WarnsOfAStickyFolderThatIsOpenToAll) {
+  ASSERT_EQ(::chmod(first_.path().c_str(), 01777), 0);  // as /tmp is: nobody may remove a plugin, but anybody may add one
+  EXPECT_TRUE(warns(Registry(options({first_.path()})), first_.path().string()));
+}
+
+TEST_F(RegistryTest, ListsALinkThatLeadsNowhere) {
+  fs::create_symlink(second_ / "absent.so", first_ / "link.so");
+  const Registry registry(options({first_.path()}));
+  EXPECT_FALSE(only(registry).ok);
+  EXPECT_NE(only(registry).reason, "");
+}
+
+TEST_F(RegistryTest, SurvivesNamesAndTextsThatAreNoUtf8) {
+  first_.add("good", "\xff.so");
+  first_.add("print_garbage");
+  const Registry registry(options({first_.path()}));
+  EXPECT_EQ(registry.listings().size(), 2u);
+  EXPECT_EQ(registry.schemas().size(), 1u);
+}
+
+TEST_F(RegistryTest, LooksAgainAtALibraryThatLackedAnother) {
+  first_.add("absent_dependency");
+  EXPECT_FALSE(only(Registry(options({first_.path()}))).ok);
+  EXPECT_THROW(Registry(options({first_.path()}, kNoScanner)), Error) << "the cache answered";
+}
+
+TEST_F(RegistryTest, RefusesALibraryThatIsGone) {
+  const fs::path file = first_.add("good");
+  Registry registry(options({first_.path()}));
+  fs::remove(file);
+  expect_refusal(ExitCode::kPlugin, {"cannot be opened"}, [&] { registry.load(Kind::kLoss, "constant"); });
 }
 
 TEST_F(RegistryTest, SuggestsANameThatItKnows) {

@@ -33,6 +33,7 @@ TEST(Scan, TakesTheAnswerFromAmongWhatALibraryPrints) {
   const ScanResult result = scan("print_at_load");
   EXPECT_EQ(result.refusal, "");
   EXPECT_EQ(result.components.size(), 1u);
+  EXPECT_EQ(scan("print_half_a_line").refusal, "");
 }
 
 TEST(Scan, RunsNoCodeOfALibraryThatItsFileRefuses) {
@@ -61,6 +62,8 @@ INSTANTIATE_TEST_SUITE_P(Each, Offender,
                          testing::Values(Offence{"crash_at_load", {"crashed", "Aborted"}},
                                          Offence{"exit_at_load", {"ended the process", "exit code 0"}},
                                          Offence{"other_abi_inside", {"99.7", "0.1"}},
+                                         Offence{"note_disagrees", {"note", "loss 'another'"}},
+                                         Offence{"print_garbage", {"exit code 7", "is closed"}},
                                          Offence{"null_entry", {"cannot serve this host"}},
                                          Offence{"broken_descriptor", {"broken descriptor", "name"}},
                                          Offence{"absent_dependency", {"cannot be loaded", "libosteon_fixture_absent.so"}}),
@@ -74,6 +77,17 @@ TEST(Scan, EndsALibraryThatHangs) {
   EXPECT_FALSE(result.sticks) << "a busy machine is no fault of the library";
 }
 
+TEST(Scan, EndsALibraryThatHangsWithItsOutputsClosed) {
+  const auto start = std::chrono::steady_clock::now();
+  expect_parts(scan("mute_and_hang", 1s).refusal, {"1 s"});
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
+}
+
+TEST(Scan, LooksAgainWhenSomethingWasMissing) {
+  // The file stays as it is when what it needs gets installed.
+  EXPECT_FALSE(scan("absent_dependency").sticks);
+}
+
 TEST(Scan, SaysWhatACrashDoesToTheNextLook) {
   EXPECT_TRUE(scan("crash_at_load").sticks);
   EXPECT_TRUE(scan("good").sticks);
@@ -82,6 +96,8 @@ TEST(Scan, SaysWhatACrashDoesToTheNextLook) {
 TEST(Scan, SurvivesTheWayIntoTheCacheAndBack) {
   const ScanResult result = scan("good");
   EXPECT_EQ(to_json(scan_result_from_json(to_json(result))), to_json(result));
+  const ScanResult passing = scan("absent_dependency");
+  EXPECT_EQ(scan_result_from_json(to_json(passing)).sticks, passing.sticks);
 }
 
 }  // namespace

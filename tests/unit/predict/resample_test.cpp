@@ -45,7 +45,7 @@ TEST_P(ResampleTest, ResizesLogitsAsPyTorchDoes) {
       OwnedPrediction prediction = logits(3, 9, 14);
       const std::vector<float> in = values(prediction);
       cover(prediction, height, width, align_corners);
-      convert(call(), of.raw(), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE), height, width, prediction);
+      convert(call(), of.raw(), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE), height, width, prediction.raw());
       ASSERT_EQ(sdk::shape_text(prediction.view()), "[3, " + std::to_string(height) + ", " + std::to_string(width) + "]");
       const std::vector<float> out = values(prediction);
       for (std::int64_t c = 0; c < 3; ++c)
@@ -62,7 +62,7 @@ TEST_P(ResampleTest, TurnsLogitsIntoSigmoids) {
   const test::FunctionPredictor of(test::classes(2), {});
   OwnedPrediction prediction = logits(2, 80, 90);
   const std::vector<float> in = values(prediction);
-  convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_MODEL), 160, 180, prediction);
+  convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_MODEL), 160, 180, prediction.raw());
   EXPECT_EQ(prediction.raw().form, std::uint32_t{OSTEON_FORM_PROBABILITIES});
   const std::vector<float> out = values(prediction);
   ASSERT_EQ(out.size(), in.size());
@@ -74,7 +74,7 @@ TEST_P(ResampleTest, TurnsLogitsIntoASoftmaxAfterTheResize) {
   OwnedPrediction prediction = logits(4, 7, 8);
   const std::vector<float> in = values(prediction);
   cover(prediction, 63, 80, false);
-  convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), 63, 80, prediction);
+  convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), 63, 80, prediction.raw());
   const std::vector<float> out = values(prediction);
   for (std::int64_t y = 0; y < 63; ++y)
     for (std::int64_t x = 0; x < 80; ++x) {
@@ -90,7 +90,7 @@ TEST_P(ResampleTest, RefusesWhatCannotBe) {
     OwnedPrediction prediction = logits(classes, 4, 4);
     prediction.raw().form = from;
     const std::vector<float> before = values(prediction);
-    EXPECT_THROW(convert(call(), of.raw(), make_request(to, OSTEON_GRID_MODEL), 4, 4, prediction), sdk::Unsupported);
+    EXPECT_THROW(convert(call(), of.raw(), make_request(to, OSTEON_GRID_MODEL), 4, 4, prediction.raw()), sdk::Unsupported);
     EXPECT_EQ(values(prediction), before);
     EXPECT_EQ(prediction.raw().form, from);
   };
@@ -106,7 +106,7 @@ TEST_P(ResampleTest, LeavesAPredictionAsItWasWhenItFails) {
   OwnedPrediction prediction = logits(2, 4, 4);
   cover(prediction, 8, 8, false);
   const std::vector<float> before = values(prediction);
-  EXPECT_THROW(convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), 8, 8, prediction), sdk::Unsupported);
+  EXPECT_THROW(convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), 8, 8, prediction.raw()), sdk::Unsupported);
   EXPECT_EQ(values(prediction), before);
 }
 
@@ -126,14 +126,14 @@ TEST_P(ResampleTest, TakesSomeClasses) {
   osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL);
   request.n_classes = 2;
   request.classes = wanted;
-  select_classes(call(), request, prediction);
+  select_classes(call(), request, prediction.raw());
   std::vector<float> expected(in.begin() + 12, in.begin() + 24);
   expected.insert(expected.end(), in.begin() + 48, in.begin() + 60);
   EXPECT_EQ(values(prediction), expected);
   const std::int32_t beyond[] = {2};
   request.n_classes = 1;
   request.classes = beyond;
-  EXPECT_THROW(select_classes(call(), request, prediction), sdk::InvalidArgument);
+  EXPECT_THROW(select_classes(call(), request, prediction.raw()), sdk::InvalidArgument);
 }
 
 TEST_P(ResampleTest, IsAServiceOfTheHost) {

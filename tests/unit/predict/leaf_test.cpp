@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "predict/leaf.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <opencv2/imgproc.hpp>
+
+#include "support/predictions.hpp"
+
+namespace osteon::predict {
+namespace {
+
+/// What the model of the test is and what it saw.
+struct Probe {
+  std::int64_t channels = 1, classes = 2, stride = 1, multiple = 1;
+  bool align_corners = false, bfloat = false;
+  std::vector<std::vector<std::int64_t>> shapes;
+  std::vector<float> last;  ///< the last input
+} probe;
+
+// Any function of class and place in the padded grid, exact in bfloat16.
+float logit(std::int64_t c, std::int64_t y, std::int64_t x) { return static_cast<float>((5 * c + 3 * y + 7 * x * x) % 23 - 11) / 4; }
+
+osteon_status forward(const osteon_call* call, osteon_model*, const osteon_forward_options*, const osteon_tensor_view* input, std::uint64_t,
+                      osteon_tensor* const* outputs, osteon_tape**, osteon_error* error) {
+  return sdk::detail::guard(error, [&] {
+    probe.shapes.emplace_back(input->shape, input->shape + 4);
+    const float* data = sdk::data_of<const float>(*input, "the input");
+    probe.last.assign(data, data + sdk::element_count(*input));
+    const std::int64_t n = input->shape[0], h = (input->shape[2] + probe.stride - 1) / probe.stride, w = (input->shape[3] + probe.stride - 1) / probe.stride;
+    sdk::OwnedTensor out = sdk::Call(call).allocate(probe.bfloat ? osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1} : sdk::dtype_of<float>(), {n, probe.classes, h, w});
+    for (std::int64_t i = 0; i < n * probe.classes * h * w; ++i) {
+      const float value = logit(i / (h * w) % probe.classes, i / w % h, i % w);
+      std::uint32_t bits;
+      std::memcpy(&bits, &value, 4);
+      if (probe.bfloat)
+        static_cast<std::uint16_t*>(out.view().data)[i] = static_cast<std::uint16_t>(bits >> 16);
+      else
+        static_cast<float*>(out.view().data)[i] = value;
+    }
+    out.move_to(outputs[0]);
+  });
+}
+
+std::shared_ptr<plugin::Model> probe_model(const plugin::ClassContext& classes) {
+  static osteon_model_api api{};
+  api.struct_size = sizeof api;
+  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_model_request*, osteon_model** out, osteon_error*) {
+    *out = reinterpret_cast<osteon_model*>(&probe);
+    return osteon_status{OSTEON_OK};
+  };
+  api.destroy = [](osteon_model*) {};
+  api.info = [](const osteon_model*) -> const osteon_model_info* {
+    static osteon_model_output output;
+    static const osteon_model_output* const outputs[] = {&output};
+    static osteon_model_info info;
+    output = {sizeof output, probe.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0u, "main", 1.0, probe.stride};
+    info = {sizeof info, 0, probe.channels, probe.classes, probe.multiple, 1, outputs};
+    return &info;
+  };
+  api.forward = forward;
+  static osteon_component component{};
+  component.struct_size = sizeof component;
+  component.api = &api;
+  plugin::LoadedComponent loaded;
+  loaded.component = &component;
+  loaded.schema.name = "probe";
+  return std::make_shared<plugin::Model>(loaded, plugin::Parameters{}, classes, probe.channels, 1, plugin::Call());
+}
+
+class LeafTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    probe = {};
+    recipe_.data.image_size = {32, 40};
+    recipe_.data.channels = 1;
+  }
+  Leaf leaf(bool multiclass = false) const {
+    const plugin::ClassContext classes = test::classes(static_cast<int>(probe.classes), multiclass);
+    return Leaf(probe_model(classes), recipe_, classes);
+  }
+  static cv::Mat pixels(int height, int width, int channels = 1) {
+    cv::Mat made(height, width, CV_32FC(channels));
+    cv::RNG rng(3);
+    rng.fill(made, cv::RNG::UNIFORM, 0, 1);
+    return made;
+  }
+  OwnedPrediction predict(const Leaf& leaf, const cv::Mat& image, osteon_predict_request request) const {
+    const RootImage root(image, "image");
+    std::vector<OwnedPrediction> predictions(1);
+    leaf.predict(call_.raw(), {root.get()}, request, predictions);
+    return std::move(predictions[0]);
+  }
+  plugin::Call call_;
+  recipe::Recipe recipe_;
+};
+
+TEST_F(LeafTest, ResizesNormalisesAndPadsWhatTheModelSees) {
+  probe.channels = recipe_.data.channels = 3;
+  probe.multiple = 16;
+  recipe_.data.mean = {0.1, 0.2, 0.3};
+  recipe_.data.std = {0.5, 1, 2};
+  const cv::Mat image = pixels(20, 26);
+  predict(leaf(), image, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));
+  ASSERT_EQ(probe.shapes, (std::vector<std::vector<std::int64_t>>{{1, 3, 32, 48}}));
+  for (int c = 0; c < 3; ++c)
+    for (int y = 0; y < 32; ++y)
+      for (int x = 0; x < 48; ++x) {
+        const int from = x < 40 ? x : 78 - x;  // mirrored, without the last column again
+        const double grey = test::torch_bilinear(image.ptr<float>(), 20, 26, 32, 40, y, from, false);
+        const auto k = static_cast<std::size_t>(c);
+        ASSERT_NEAR(probe.last[static_cast<std::size_t>((c * 32 + y) * 48 + x)], (grey - recipe_.data.mean[k]) / recipe_.data.std[k], 1e-4);
+      }
+}
+
+TEST_F(LeafTest, MakesColourGreyForAModelOfOneChannel) {
+  const cv::Mat image = pixels(32, 40, 3);
+  predict(leaf(), image, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));
+  const cv::Vec3f first = image.at<cv::Vec3f>(0, 0);
+  EXPECT_NEAR(probe.last[0], 0.299 * first[0] + 0.587 * first[1] + 0.114 * first[2], 1e-5);
+}
+
+TEST_F(LeafTest, SeesTilesAsTheyAre) {
+  probe.multiple = 16;
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE);
+  request.scale = OSTEON_SCALE_NATIVE;
+  const cv::Mat image = pixels(5, 30);  // less than its padding
+  const OwnedPrediction prediction = predict(leaf(), image, request);
+  ASSERT_EQ(probe.shapes, (std::vector<std::vector<std::int64_t>>{{1, 1, 16, 32}}));
+  EXPECT_EQ(probe.last[0], image.at<float>(0, 0));
+  EXPECT_EQ(probe.last[15 * 32 + 31], image.at<float>(4, 29));
+  ASSERT_EQ(sdk::shape_text(prediction.view()), "[2, 5, 30]");
+  const float* out = static_cast<const float*>(prediction.view().data);
+  for (std::int64_t c = 0; c < 2; ++c)
+    for (std::int64_t y = 0; y < 5; ++y)
+      for (std::int64_t x = 0; x < 30; ++x) ASSERT_EQ(out[(c * 5 + y) * 30 + x], logit(c, y, x));
+}
+
+TEST_F(LeafTest, PutsLogitsWhereTheyLieInTheImage) {
+  probe.stride = 4;
+  probe.multiple = 16;
+  for (const bool align_corners : {false, true}) {
+    probe.align_corners = align_corners;
+    const OwnedPrediction grid = predict(leaf(), pixels(70, 50), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));
+    ASSERT_EQ(sdk::shape_text(grid.view()), "[2, 8, 10]");  // 48 / 4 columns, two of padding
+    const OwnedPrediction prediction = predict(leaf(), pixels(70, 50), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
+    ASSERT_EQ(sdk::shape_text(prediction.view()), "[2, 70, 50]");
+    const float* out = static_cast<const float*>(prediction.view().data);
+    // From the image to the view, from the view to the grid of the padded input.
+    const auto place = [&](int i, double image, double view, double padded, double logits, double kept) {
+      const double in_view = (i + 0.5) * view / image - 0.5;
+      const double at = align_corners ? in_view * (logits - 1) / (padded - 1) : (in_view + 0.5) * logits / padded - 0.5;
+      return std::min(std::max(at, 0.0), kept - 1);
+    };
+    for (int c = 0; c < 2; ++c)
+      for (int y = 0; y < 70; ++y)
+        for (int x = 0; x < 50; ++x) {
+          const double gy = place(y, 70, 32, 32, 8, 8), gx = place(x, 50, 40, 48, 12, 10);
+          const int y0 = static_cast<int>(gy), x0 = static_cast<int>(gx), y1 = std::min(y0 + 1, 7), x1 = std::min(x0 + 1, 9);
+          const double expected = (logit(c, y0, x0) * (1 - gx + x0) + logit(c, y0, x1) * (gx - x0)) * (1 - gy + y0) +
+                                  (logit(c, y1, x0) * (1 - gx + x0) + logit(c, y1, x1) * (gx - x0)) * (gy - y0);
+          ASSERT_NEAR(out[(c * 70 + y) * 50 + x], expected, 2e-5) << align_corners << " " << y << " " << x;
+        }
+  }
+}
+
+TEST_F(LeafTest, BatchesImagesOfOneSizeAndKeepsTheirOrder) {
+  recipe_.predict.batch_size = 2;
+  const Leaf leaf = this->leaf();
+  std::vector<cv::Mat> images;
+  std::vector<std::unique_ptr<RootImage>> roots;
+  std::vector<const osteon_image*> raw;
+  for (const int height : {9, 9, 9, 12, 9}) {
+    images.push_back(pixels(height, 10));
+    roots.push_back(std::make_unique<RootImage>(images.back(), "image"));
+    raw.push_back(roots.back()->get());
+  }
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL);
+  std::vector<OwnedPrediction> predictions(5);
+  leaf.predict(call_.raw(), raw, request, predictions);  // all become 32 x 40
+  EXPECT_EQ(probe.shapes.size(), 3u);
+  probe.shapes.clear();
+  request.scale = OSTEON_SCALE_NATIVE;
+  std::vector<OwnedPrediction> tiles(5);
+  leaf.predict(call_.raw(), raw, request, tiles);
+  EXPECT_EQ(probe.shapes, (std::vector<std::vector<std::int64_t>>{{2, 1, 9, 10}, {1, 1, 9, 10}, {1, 1, 12, 10}, {1, 1, 9, 10}}));
+  EXPECT_EQ(tiles[3].view().shape[1], 12);
+  EXPECT_EQ(tiles[4].view().shape[1], 9);
+}
+
+TEST_F(LeafTest, GivesTheClassesThatAreWantedAsProbabilities) {
+  probe.classes = 4;
+  const std::int32_t wanted[] = {1, 3};
+  osteon_predict_request request = make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_MODEL);
+  request.n_classes = 2;
+  request.classes = wanted;
+  for (const bool multiclass : {false, true}) {
+    const OwnedPrediction prediction = predict(leaf(multiclass), pixels(32, 40), request);
+    ASSERT_EQ(sdk::shape_text(prediction.view()), "[2, 32, 40]");
+    EXPECT_EQ(prediction.raw().form, std::uint32_t{OSTEON_FORM_PROBABILITIES});
+    const float* out = static_cast<const float*>(prediction.view().data);
+    for (int y = 0; y < 32; ++y)
+      for (int x = 0; x < 40; ++x) {
+        double sum = 0;
+        for (int c = 0; c < 4; ++c) sum += std::exp(logit(c, y, x));
+        for (int k = 0; k < 2; ++k) {
+          const double value = std::exp(logit(wanted[k], y, x));
+          ASSERT_NEAR(out[(k * 32 + y) * 40 + x], multiclass ? value / sum : value / (1 + value), 2e-6);
+        }
+      }
+  }
+}
+
+TEST_F(LeafTest, ReadsLogitsOfHalfPrecision) {
+  probe.bfloat = true;
+  const OwnedPrediction prediction = predict(leaf(), pixels(32, 40), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));
+  const float* out = sdk::data_of<float>(prediction.view(), "logits");
+  for (int y = 0; y < 32; ++y)
+    for (int x = 0; x < 40; ++x) ASSERT_EQ(out[y * 40 + x], logit(0, y, x));
+}
+
+TEST_F(LeafTest, GivesNoBits) {
+  EXPECT_THROW(predict(leaf(), pixels(8, 8), make_request(OSTEON_FORM_BITS, OSTEON_GRID_MODEL)), sdk::Unsupported);
+}
+
+}  // namespace
+}  // namespace osteon::predict
