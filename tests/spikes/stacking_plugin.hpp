@@ -13,8 +13,9 @@
 // A stacker as a plugin author would write it, with the public SDK alone.
 namespace osteon::spikes {
 
-/// Per class, the linear combination of the members' probabilities that is nearest to the truth: least squares, fitted from sums that
-/// do not grow with the number of images. Members whose weight is below `drop` are taken out of a class and not asked for it.
+/// Per class, the linear combination of the members' probabilities that is nearest to the truth: least squares, fitted
+/// from sums that do not grow with the number of images. Members whose weight is below `drop` are taken out of a class
+/// and not asked for it.
 class Stacker {
  public:
   struct Params {
@@ -28,20 +29,24 @@ class Stacker {
   };
 
   Stacker(const Params& params, const sdk::EnsemblerRequest& request)
-      : params_(params), members_(static_cast<std::int64_t>(request.member_names.size())), classes_(static_cast<std::int64_t>(request.class_names.size())) {
+      : params_(params),
+        members_(static_cast<std::int64_t>(request.member_names.size())),
+        classes_(static_cast<std::int64_t>(request.class_names.size())) {
     weights_.resize(static_cast<std::size_t>(classes_ * terms()));
   }
   sdk::EnsemblerTraits traits() const { return {OSTEON_FORM_PROBABILITIES, OSTEON_FORM_PROBABILITIES, true}; }
 
-  std::vector<sdk::EnsemblerTensor> tensors() { return {{"weights", sdk::dtype_of<double>(), {classes_, terms()}, weights_.data()}}; }
+  std::vector<sdk::EnsemblerTensor> tensors() {
+    return {{"weights", sdk::dtype_of<double>(), {classes_, terms()}, weights_.data()}};
+  }
 
   void fit_begin(const sdk::Call&, const osteon_tensor_view*) {
     products_.assign(static_cast<std::size_t>(classes_ * terms() * terms()), 0);
     answers_.assign(static_cast<std::size_t>(classes_ * terms()), 0);
   }
 
-  void fit_add(const sdk::Call& call, const osteon_band& band, const std::vector<const osteon_tensor_view*>& members, const osteon_tensor_view& target,
-               const osteon_tensor_view* valid) {
+  void fit_add(const sdk::Call& call, const osteon_band& band, const std::vector<const osteon_tensor_view*>& members,
+               const osteon_tensor_view& target, const osteon_tensor_view* valid) {
     const std::int64_t pixels = band.height * band.width, n = terms();
     const auto* truth = sdk::data_of<const std::int32_t>(target, "the truth");
     const auto* known = valid != nullptr ? sdk::data_of<const std::uint8_t>(*valid, "the valid plane") : nullptr;
@@ -55,7 +60,8 @@ class Stacker {
       double* answers = answers_.data() + c * n;
       for (std::int64_t i = 0; i < pixels; ++i) {
         if (known != nullptr && known[i] == 0) continue;
-        for (std::int64_t m = 0; m < members_; ++m) row[static_cast<std::size_t>(m)] = in[static_cast<std::size_t>(m)][static_cast<std::int64_t>(k) * pixels + i];
+        for (std::int64_t m = 0; m < members_; ++m)
+          row[static_cast<std::size_t>(m)] = in[static_cast<std::size_t>(m)][static_cast<std::int64_t>(k) * pixels + i];
         const bool set = (static_cast<std::uint32_t>(truth[c / 32 * pixels + i]) >> (c % 32) & 1u) != 0;
         for (std::int64_t a = 0; a < n; ++a) {
           const double value = row[static_cast<std::size_t>(a)];
@@ -93,7 +99,8 @@ class Stacker {
           pixels_(band.height * band.width),
           sum_(call.allocate<float>({static_cast<std::int64_t>(band.n_classes), band.height, band.width})) {
       float* out = sum_.data<float>();
-      for (const std::int32_t c : classes_) out = std::fill_n(out, pixels_, static_cast<float>(owner_.weight(owner_.members_, c)));
+      for (const std::int32_t c : classes_)
+        out = std::fill_n(out, pixels_, static_cast<float>(owner_.weight(owner_.members_, c)));
     }
     void add(const sdk::Call&, std::int64_t member, const osteon_tensor_view& prediction) {
       const float* in = sdk::data_of<const float>(prediction, "a member");
@@ -115,11 +122,15 @@ class Stacker {
     std::int64_t pixels_;
     sdk::OwnedTensor sum_;
   };
-  std::unique_ptr<Accumulation> begin(const sdk::Call& call, const osteon_band& band) const { return std::make_unique<Accumulation>(*this, call, band); }
+  std::unique_ptr<Accumulation> begin(const sdk::Call& call, const osteon_band& band) const {
+    return std::make_unique<Accumulation>(*this, call, band);
+  }
 
  private:
   std::int64_t terms() const { return members_ + 1; }
-  double weight(std::int64_t term, std::int64_t c) const { return weights_[static_cast<std::size_t>(c * terms() + term)]; }
+  double weight(std::int64_t term, std::int64_t c) const {
+    return weights_[static_cast<std::size_t>(c * terms() + term)];
+  }
 
   // Gauss with pivots; `b` becomes the answer.
   static void solve(std::vector<double>& a, std::vector<double>& b) {
@@ -128,7 +139,8 @@ class Stacker {
       std::size_t pivot = column;
       for (std::size_t row = column + 1; row < n; ++row)
         if (std::abs(a[row * n + column]) > std::abs(a[pivot * n + column])) pivot = row;
-      if (a[pivot * n + column] == 0) throw sdk::InvalidArgument("the members cannot be told apart; give a greater ridge");
+      if (a[pivot * n + column] == 0)
+        throw sdk::InvalidArgument("the members cannot be told apart; give a greater ridge");
       for (std::size_t k = 0; k < n; ++k) std::swap(a[pivot * n + k], a[column * n + k]);
       std::swap(b[pivot], b[column]);
       for (std::size_t row = 0; row < n; ++row) {

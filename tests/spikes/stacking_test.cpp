@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Can an ensembler that is fitted cross the ABI: from bands and groups of classes in whatever order, with memory that does not grow
-// with the images, and a state that outlives the process? The fit is compared with one least-squares problem over all pixels.
+// Can an ensembler that is fitted cross the ABI: from bands and groups of classes in whatever order, with memory that
+// does not grow with the images, and a state that outlives the process? The fit is compared with one least-squares
+// problem over all pixels.
 #include <cstring>
 #include <numeric>
 
@@ -34,10 +35,15 @@ struct Data {
       for (int p = 0; p < kPixels; ++p) valid[i].push_back(random.chance(0.9) ? 1 : 0);
       for (int m = 0; m < kMembers; ++m)
         for (int c = 0; c < kClasses; ++c)
-          for (int p = 0; p < kPixels; ++p) said[i][m].push_back(static_cast<float>(0.2 * m + 0.1 * (c % 5) + (0.5 - 0.1 * m) * is_set(i, c, p) + 0.3 * random.uniform()));
+          for (int p = 0; p < kPixels; ++p)
+            said[i][m].push_back(static_cast<float>(0.2 * m + 0.1 * (c % 5) + (0.5 - 0.1 * m) * is_set(i, c, p) +
+                                                    0.3 * random.uniform()));
     }
   }
-  int is_set(int i, int c, int p) const { return static_cast<int>(static_cast<std::uint32_t>(truth[i][static_cast<std::size_t>(c / 32 * kPixels + p)]) >> (c % 32) & 1u); }
+  int is_set(int i, int c, int p) const {
+    return static_cast<int>(
+        static_cast<std::uint32_t>(truth[i][static_cast<std::size_t>(c / 32 * kPixels + p)]) >> (c % 32) & 1u);
+  }
   float of(int i, int m, int c, int p) const { return said[i][m][static_cast<std::size_t>(c * kPixels + p)]; }
 };
 const Data& data() {
@@ -60,11 +66,14 @@ class Stacking : public ::testing::Test {
  protected:
   /// `order`: which of the data's members is which of the ensembler's.
   std::unique_ptr<plugin::Ensembler> make(const std::vector<int>& order = {0, 1, 2}, double drop = 0) {
-    static const sdk::detail::Library library("stacking", "1.0.0", {sdk::ensembler<Stacker>({"stacking", "1.0.0", "Least squares."})});
+    static const sdk::detail::Library library("stacking", "1.0.0",
+                                              {sdk::ensembler<Stacker>({"stacking", "1.0.0", "Least squares."})});
     std::vector<std::string> names;
     for (const int m : order) names.push_back("m" + std::to_string(m));
     const auto component = plugin::component_of(*library.get(), plugin::Kind::kEnsembler, "stacking");
-    return std::make_unique<plugin::Ensembler>(component, plugin::Parameters{std::vector<double>{1e-12}, std::vector<double>{drop}}, test::classes(kClasses), names, call_);
+    return std::make_unique<plugin::Ensembler>(
+        component, plugin::Parameters{std::vector<double>{1e-12}, std::vector<double>{drop}}, test::classes(kClasses),
+        names, call_);
   }
   static osteon_band band_of(const Part& part) {
     osteon_band band{};
@@ -79,7 +88,8 @@ class Stacking : public ::testing::Test {
   static std::vector<float> cut(const Part& part, int member) {
     std::vector<float> values;
     for (const std::int32_t c : part.classes)
-      for (int p = part.first_row * kWidth; p < (part.first_row + part.rows) * kWidth; ++p) values.push_back(data().of(part.image, member, c, p));
+      for (int p = part.first_row * kWidth; p < (part.first_row + part.rows) * kWidth; ++p)
+        values.push_back(data().of(part.image, member, c, p));
     return values;
   }
   void fit(plugin::Ensembler& ensembler, const std::vector<Part>& parts, const std::vector<int>& order = {0, 1, 2}) {
@@ -89,18 +99,23 @@ class Stacking : public ::testing::Test {
       std::vector<std::vector<float>> said;
       for (const int m : order) said.push_back(cut(part, m));
       std::vector<sdk::BorrowedTensor> borrowed;
-      for (const auto& values : said) borrowed.emplace_back(values.data(), std::vector<std::int64_t>{static_cast<std::int64_t>(part.classes.size()), part.rows, kWidth});
+      for (const auto& values : said)
+        borrowed.emplace_back(values.data(), std::vector<std::int64_t>{static_cast<std::int64_t>(part.classes.size()),
+                                                                       part.rows, kWidth});
       std::vector<const osteon_tensor_view*> members(borrowed.begin(), borrowed.end());
       std::vector<std::int32_t> truth;
       for (int plane = 0; plane < 2; ++plane)
-        truth.insert(truth.end(), data().truth[part.image].begin() + plane * kPixels + first, data().truth[part.image].begin() + plane * kPixels + first + pixels);
+        truth.insert(truth.end(), data().truth[part.image].begin() + plane * kPixels + first,
+                     data().truth[part.image].begin() + plane * kPixels + first + pixels);
       const sdk::BorrowedTensor target(truth.data(), {2, part.rows, kWidth});
       const sdk::BorrowedTensor valid(data().valid[part.image].data() + first, {part.rows, kWidth});
       ensembler.fit_add(call_, band_of(part), members, target.view(), valid);
     }
     ensembler.fit_end(call_);
   }
-  static std::vector<Part> whole_images() { return {{0, 0, kHeight, classes_from(0, kClasses)}, {1, 0, kHeight, classes_from(0, kClasses)}}; }
+  static std::vector<Part> whole_images() {
+    return {{0, 0, kHeight, classes_from(0, kClasses)}, {1, 0, kHeight, classes_from(0, kClasses)}};
+  }
   static std::vector<double> weights(plugin::Ensembler& ensembler) {
     const auto tensors = ensembler.tensors();
     EXPECT_EQ(tensors.size(), 1u);
@@ -115,7 +130,8 @@ class Stacking : public ::testing::Test {
     auto accumulation = ensembler.begin(call_.raw(), band_of(part));
     for (const int m : order) {
       const std::vector<float> values = cut(part, m);
-      const sdk::BorrowedTensor view(values.data(), {static_cast<std::int64_t>(part.classes.size()), part.rows, kWidth});
+      const sdk::BorrowedTensor view(values.data(),
+                                     {static_cast<std::int64_t>(part.classes.size()), part.rows, kWidth});
       accumulation.add(call_.raw(), m, view.view());
     }
     const sdk::OwnedTensor out = accumulation.finish(call_.raw());
@@ -133,7 +149,8 @@ TEST_F(Stacking, FindsTheLeastSquaresWeightsOfAllPixelsAtOnce) {
     for (int i = 0; i < kImages; ++i)
       for (int p = 0; p < kPixels; ++p) {
         if (data().valid[i][static_cast<std::size_t>(p)] == 0) continue;
-        rows.push_back(cv::Mat1d(cv::Matx<double, 1, 4>(data().of(i, 0, c, p), data().of(i, 1, c, p), data().of(i, 2, c, p), 1)));
+        rows.push_back(
+            cv::Mat1d(cv::Matx<double, 1, 4>(data().of(i, 0, c, p), data().of(i, 1, c, p), data().of(i, 2, c, p), 1)));
         answers.push_back(static_cast<double>(data().is_set(i, c, p)));
       }
     cv::Mat1d expected;
@@ -148,7 +165,8 @@ TEST_F(Stacking, FitsTheSameFromBandsAndGroupsOfClassesInAnyOrder) {
   std::vector<Part> pieces;
   for (const int image : {1, 0})
     for (const auto& [first, rows] : {std::pair{7, 5}, {0, 3}, {3, 4}})
-      for (const auto& [from, to] : {std::pair{30, 34}, {0, 13}, {13, 30}}) pieces.push_back({image, first, rows, classes_from(from, to)});
+      for (const auto& [from, to] : {std::pair{30, 34}, {0, 13}, {13, 30}})
+        pieces.push_back({image, first, rows, classes_from(from, to)});
   fit(*parts, pieces);
   expect_near(weights(*parts), weights(*whole), 1e-8);
 }
@@ -160,7 +178,8 @@ TEST_F(Stacking, FitsTheSameWhateverTheOrderOfItsMembers) {
   fit(*turned, whole_images(), order);
   const std::vector<double> a = weights(*straight), b = weights(*turned);
   for (std::size_t c = 0; c < kClasses; ++c) {
-    for (std::size_t m = 0; m < kMembers; ++m) EXPECT_NEAR(b[4 * c + m], a[4 * c + static_cast<std::size_t>(order[m])], 1e-8);
+    for (std::size_t m = 0; m < kMembers; ++m)
+      EXPECT_NEAR(b[4 * c + m], a[4 * c + static_cast<std::size_t>(order[m])], 1e-8);
     EXPECT_NEAR(b[4 * c + 3], a[4 * c + 3], 1e-8);
   }
 }
@@ -178,7 +197,8 @@ TEST_F(Stacking, CombinesTheSameInAnyOrderByAnyBands) {
   fit(*ensembler, whole_images());
   const std::vector<double> w = weights(*ensembler);
   const Part all{1, 0, kHeight, classes_from(0, kClasses)}, part{1, 4, 3, {2, 31, 33}};
-  const std::vector<float> straight = combine(*ensembler, all, {0, 1, 2}), turned = combine(*ensembler, all, {2, 0, 1}), few = combine(*ensembler, part, {1, 2, 0});
+  const std::vector<float> straight = combine(*ensembler, all, {0, 1, 2}), turned = combine(*ensembler, all, {2, 0, 1}),
+                           few = combine(*ensembler, part, {1, 2, 0});
   const auto expected = [&](int c, int p) {
     double sum = w[static_cast<std::size_t>(4 * c + 3)];
     for (int m = 0; m < kMembers; ++m) sum += w[static_cast<std::size_t>(4 * c + m)] * data().of(1, m, c, p);
@@ -187,11 +207,13 @@ TEST_F(Stacking, CombinesTheSameInAnyOrderByAnyBands) {
   for (int c = 0; c < kClasses; ++c)
     for (int p = 0; p < kPixels; ++p) {
       ASSERT_NEAR(straight[static_cast<std::size_t>(c * kPixels + p)], expected(c, p), 1e-5);
-      ASSERT_NEAR(turned[static_cast<std::size_t>(c * kPixels + p)], straight[static_cast<std::size_t>(c * kPixels + p)], 1e-6);
+      ASSERT_NEAR(turned[static_cast<std::size_t>(c * kPixels + p)],
+                  straight[static_cast<std::size_t>(c * kPixels + p)], 1e-6);
     }
   for (int k = 0; k < 3; ++k)
     for (int p = 0; p < 3 * kWidth; ++p)
-      ASSERT_NEAR(few[static_cast<std::size_t>(k * 3 * kWidth + p)], expected(part.classes[static_cast<std::size_t>(k)], 4 * kWidth + p), 1e-5);
+      ASSERT_NEAR(few[static_cast<std::size_t>(k * 3 * kWidth + p)],
+                  expected(part.classes[static_cast<std::size_t>(k)], 4 * kWidth + p), 1e-5);
 }
 
 TEST_F(Stacking, ComesBackFromItsTensors) {
@@ -203,7 +225,8 @@ TEST_F(Stacking, ComesBackFromItsTensors) {
   for (std::size_t i = 0; i < to.size(); ++i) {
     EXPECT_EQ(to[i].name, from[i].name);
     ASSERT_EQ(sdk::shape_text(*to[i].value), sdk::shape_text(*from[i].value));
-    std::memcpy(to[i].value->data, from[i].value->data, static_cast<std::size_t>(sdk::element_count(*to[i].value)) * sizeof(double));
+    std::memcpy(to[i].value->data, from[i].value->data,
+                static_cast<std::size_t>(sdk::element_count(*to[i].value)) * sizeof(double));
   }
   int left_out = 0;
   for (int c = 0; c < kClasses; ++c)
@@ -224,14 +247,17 @@ TEST_F(Stacking, WorksUnderTheHostsEnsemble) {
   const plugin::ClassContext classes = test::classes(kClasses);
   std::vector<std::shared_ptr<const predict::Predictor>> members;
   for (int m = 0; m < kMembers; ++m)
-    members.push_back(std::make_shared<test::FunctionPredictor>(classes, [m](std::int64_t c, std::int64_t y, std::int64_t x) {
-      return static_cast<double>(data().of(0, m, static_cast<int>(c), static_cast<int>(y * kWidth + x)));
-    }));
-  const predict::Ensemble ensemble(ensembler, members, classes, std::vector<std::vector<double>>(kMembers, std::vector<double>(kClasses, 0.5)));
+    members.push_back(
+        std::make_shared<test::FunctionPredictor>(classes, [m](std::int64_t c, std::int64_t y, std::int64_t x) {
+          return static_cast<double>(data().of(0, m, static_cast<int>(c), static_cast<int>(y * kWidth + x)));
+        }));
+  const predict::Ensemble ensemble(ensembler, members, classes,
+                                   std::vector<std::vector<double>>(kMembers, std::vector<double>(kClasses, 0.5)));
   const cv::Mat pixels(kHeight, kWidth, CV_32F, cv::Scalar(0));
   const predict::RootImage root(pixels, "image");
   std::vector<predict::OwnedPrediction> predictions(1);
-  ensemble.predict(call_.raw(), {root.get()}, predict::make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), predictions);
+  ensemble.predict(call_.raw(), {root.get()}, predict::make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE),
+                   predictions);
   const float* out = sdk::data_of<const float>(predictions[0].view(), "values");
   for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(out[i], expected[i], 1e-6);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -47,17 +48,21 @@ class Tta : public ::testing::Test {
   static constexpr std::int64_t kHeight = 5, kWidth = 7;
 
   static void SetUpTestSuite() {
-    // Everything here is on one grid and in one form already.
-    static const osteon_resample_service kNothingToDo = {
-        sizeof(osteon_resample_service), 0,
-        [](const osteon_call*, const osteon_predictor*, const osteon_predict_request*, std::int64_t, std::int64_t, osteon_prediction*, osteon_error*) -> osteon_status { return OSTEON_OK; }};
+    // Everything here is on one grid already, and logits pass for probabilities.
+    static const osteon_resample_service kNothingToDo = {sizeof(osteon_resample_service), 0,
+                                                         [](const osteon_call*, const osteon_predictor*, const osteon_predict_request* request, std::int64_t, std::int64_t,
+                                                            osteon_prediction* prediction, osteon_error*) -> osteon_status {
+                                                           prediction->form = request->form;
+                                                           return OSTEON_OK;
+                                                         }};
     plugin::install_service(OSTEON_SERVICE_RESAMPLE, &kNothingToDo);
   }
 
-  std::vector<float> predict(const std::vector<std::string>& transforms, const PixelPredictor& inner, const std::vector<std::int32_t>& mirrored, std::vector<std::int32_t> classes) {
+  std::vector<float> predict(const std::vector<std::string>& transforms, const PixelPredictor& inner, const std::vector<std::int32_t>& mirrored, std::vector<std::int32_t> classes,
+                             std::uint32_t form = OSTEON_FORM_LOGITS) {
     const plugin::Call call;
     const auto component = linked_component(plugin::Kind::kPostprocessor, "tta");
-    const plugin::Postprocessor tta(component, parameters_of(component, {{"transforms", transforms}}), {false, {"a", "b", "c"}, mirrored}, call);
+    const plugin::Postprocessor tta(component, parameters_of(component, {{"transforms", transforms}}), {inner.raw.labels == OSTEON_LABELS_MULTICLASS, {"a", "b", "c"}, mirrored}, call);
     std::vector<float> pixels(kHeight * kWidth);
     for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i) / 40;
     const sdk::BorrowedTensor view(pixels.data(), {kHeight, kWidth, 1});
@@ -65,7 +70,7 @@ class Tta : public ::testing::Test {
     image.struct_size = sizeof image;
     image.pixels = view.view();
     image.to_root[0] = image.to_root[4] = 1;
-    osteon_predict_request request = sdk::make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE);
+    osteon_predict_request request = sdk::make_request(form, OSTEON_GRID_IMAGE);
     request.n_classes = classes.size();
     request.classes = classes.data();
     sdk::Prediction prediction;
@@ -102,6 +107,19 @@ TEST_F(Tta, ExchangesPairsOfClassesInMirroredCopiesAlone) {
   EXPECT_NEAR(predict({"rot180"}, inner, {1, 0, 2}, {0})[0], 0, 1e-6);
   EXPECT_NEAR(predict({"rot90"}, inner, {1, 0, 2}, {0})[0], 0, 1e-6);
   EXPECT_NEAR(predict({"identity", "hflip"}, inner, {1, 0, 2}, {0, 1, 2})[0], 5, 1e-6);
+}
+
+// A softmax has to see every class, whichever are wanted.
+TEST_F(Tta, AsksForAllExclusiveClassesBeforeItMakesProbabilities) {
+  std::set<std::int32_t> asked;
+  PixelPredictor inner([&](std::int32_t c, float, std::int64_t, std::int64_t) {
+    asked.insert(c);
+    return static_cast<float>(10 * c);
+  });
+  inner.raw.labels = OSTEON_LABELS_MULTICLASS;
+  const auto values = predict({"identity", "hflip"}, inner, {}, {2}, OSTEON_FORM_PROBABILITIES);
+  EXPECT_EQ(asked, (std::set<std::int32_t>{0, 1, 2}));
+  EXPECT_NEAR(values[0], 20, 1e-6);  // the test's converter leaves logits alone
 }
 
 }  // namespace

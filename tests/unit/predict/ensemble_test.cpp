@@ -15,7 +15,8 @@ namespace {
 class Sum {
  public:
   using Params = sdk::NoParams;
-  Sum(const Params&, const sdk::EnsemblerRequest& request) : members_(static_cast<std::int64_t>(request.member_names.size())) {}
+  Sum(const Params&, const sdk::EnsemblerRequest& request)
+      : members_(static_cast<std::int64_t>(request.member_names.size())) {}
   sdk::EnsemblerTraits traits() const { return {}; }
   bool needed(std::int64_t member, std::int64_t c) const { return member + 1 < members_ || c % 2 == 0; }
   class Accumulation {
@@ -33,7 +34,9 @@ class Sum {
    private:
     sdk::OwnedTensor sum_;
   };
-  std::unique_ptr<Accumulation> begin(const sdk::Call& call, const osteon_band& band) const { return std::make_unique<Accumulation>(call, band); }
+  std::unique_ptr<Accumulation> begin(const sdk::Call& call, const osteon_band& band) const {
+    return std::make_unique<Accumulation>(call, band);
+  }
 
  private:
   std::int64_t members_;
@@ -49,7 +52,8 @@ class Union {
   class Accumulation {
    public:
     Accumulation(const sdk::Call& call, const osteon_band& band)
-        : bits_(call.allocate<std::int32_t>({(static_cast<std::int64_t>(band.n_classes) + 31) / 32, band.height, band.width})) {
+        : bits_(call.allocate<std::int32_t>(
+              {(static_cast<std::int64_t>(band.n_classes) + 31) / 32, band.height, band.width})) {
       std::fill_n(bits_.data<std::int32_t>(), sdk::element_count(bits_.view()), 0);
     }
     void add(const sdk::Call&, std::int64_t, const osteon_tensor_view& prediction) {
@@ -61,7 +65,9 @@ class Union {
    private:
     sdk::OwnedTensor bits_;
   };
-  std::unique_ptr<Accumulation> begin(const sdk::Call& call, const osteon_band& band) const { return std::make_unique<Accumulation>(call, band); }
+  std::unique_ptr<Accumulation> begin(const sdk::Call& call, const osteon_band& band) const {
+    return std::make_unique<Accumulation>(call, band);
+  }
 };
 
 double probability(int member, std::int64_t c, std::int64_t y, std::int64_t x) {
@@ -73,15 +79,19 @@ class EnsembleTest : public ::testing::Test {
   static constexpr int kHeight = 4, kWidth = 6, kMembers = 3;
 
   std::shared_ptr<plugin::Ensembler> ensembler(const std::string& name, const plugin::ClassContext& classes) {
-    static const sdk::detail::Library library("test", "1.0.0", {sdk::ensembler<Sum>({"sum", "1.0.0", "Sums."}), sdk::ensembler<Union>({"union", "1.0.0", "Joins."})});
-    return std::make_shared<plugin::Ensembler>(plugin::component_of(*library.get(), plugin::Kind::kEnsembler, name), plugin::Parameters{}, classes,
-                                               std::vector<std::string>{"a", "b", "c"}, call_);
+    static const sdk::detail::Library library(
+        "test", "1.0.0",
+        {sdk::ensembler<Sum>({"sum", "1.0.0", "Sums."}), sdk::ensembler<Union>({"union", "1.0.0", "Joins."})});
+    return std::make_shared<plugin::Ensembler>(plugin::component_of(*library.get(), plugin::Kind::kEnsembler, name),
+                                               plugin::Parameters{}, classes, std::vector<std::string>{"a", "b", "c"},
+                                               call_);
   }
   Ensemble make(const std::string& name, int classes) {
     const plugin::ClassContext context = test::classes(classes);
     members_.clear();
     for (int m = 0; m < kMembers; ++m)
-      members_.push_back(std::make_shared<test::FunctionPredictor>(context, [m](std::int64_t c, std::int64_t y, std::int64_t x) { return probability(m, c, y, x); }));
+      members_.push_back(std::make_shared<test::FunctionPredictor>(
+          context, [m](std::int64_t c, std::int64_t y, std::int64_t x) { return probability(m, c, y, x); }));
     // Each member has thresholds of its own.
     std::vector<std::vector<double>> thresholds;
     for (int m = 0; m < kMembers; ++m) {
@@ -116,7 +126,7 @@ TEST_F(EnsembleTest, CombinesMembersByGroupsOfClasses) {
       for (int p = 0; p < kHeight * kWidth; ++p) {
         const std::int64_t c = wanted.empty() ? i : wanted[static_cast<std::size_t>(i)];
         double sum = 0;
-        // Groups are asked for whole, and both kinds of class are in every group of all classes but the last, {16..20}.
+        // A member that one class of a group needs is asked for the whole group; every group here has an even class.
         for (int m = 0; m < kMembers; ++m) sum += probability(m, c, p / kWidth, p % kWidth);
         ASSERT_NEAR(out[i * kHeight * kWidth + p], sum, 1e-6) << c;
       }
@@ -145,8 +155,10 @@ TEST_F(EnsembleTest, VotesWithEachMembersOwnThresholds) {
         const std::int64_t c = wanted.empty() ? i : wanted[static_cast<std::size_t>(i)];
         bool expected = false;
         for (int m = 0; m < kMembers; ++m)
-          expected = expected || static_cast<float>(probability(m, c, p / kWidth, p % kWidth)) > static_cast<float>(threshold(m, c));
-        ASSERT_EQ((static_cast<std::uint32_t>(out[i / 32 * kHeight * kWidth + p]) >> (i % 32) & 1u) != 0, expected) << c;
+          expected = expected || static_cast<float>(probability(m, c, p / kWidth, p % kWidth)) >
+                                     static_cast<float>(threshold(m, c));
+        ASSERT_EQ((static_cast<std::uint32_t>(out[i / 32 * kHeight * kWidth + p]) >> (i % 32) & 1u) != 0, expected)
+            << c;
       }
   }
 }
@@ -158,7 +170,10 @@ TEST_F(EnsembleTest, RefusesAFormThatItsEnsemblerDoesNotGive) {
 
 TEST_F(EnsembleTest, RefusesMembersOfOtherClasses) {
   const plugin::ClassContext two = test::classes(2);
-  EXPECT_THROW(Ensemble(ensembler("sum", two), {std::make_shared<test::FunctionPredictor>(test::classes(3), test::Value{})}, two, {{0.5, 0.5}}), Error);
+  EXPECT_THROW(
+      Ensemble(ensembler("sum", two), {std::make_shared<test::FunctionPredictor>(test::classes(3), test::Value{})}, two,
+               {{0.5, 0.5}}),
+      Error);
 }
 
 }  // namespace

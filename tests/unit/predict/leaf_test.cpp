@@ -22,16 +22,21 @@ struct Probe {
 } probe;
 
 // Any function of class and place in the padded grid, exact in bfloat16.
-float logit(std::int64_t c, std::int64_t y, std::int64_t x) { return static_cast<float>((5 * c + 3 * y + 7 * x * x) % 23 - 11) / 4; }
+float logit(std::int64_t c, std::int64_t y, std::int64_t x) {
+  return static_cast<float>((5 * c + 3 * y + 7 * x * x) % 23 - 11) / 4;
+}
 
-osteon_status forward(const osteon_call* call, osteon_model*, const osteon_forward_options*, const osteon_tensor_view* input, std::uint64_t,
-                      osteon_tensor* const* outputs, osteon_tape**, osteon_error* error) {
+osteon_status forward(const osteon_call* call, osteon_model*, const osteon_forward_options*,
+                      const osteon_tensor_view* input, std::uint64_t, osteon_tensor* const* outputs, osteon_tape**,
+                      osteon_error* error) {
   return sdk::detail::guard(error, [&] {
     probe.shapes.emplace_back(input->shape, input->shape + 4);
     const float* data = sdk::data_of<const float>(*input, "the input");
     probe.last.assign(data, data + sdk::element_count(*input));
-    const std::int64_t n = input->shape[0], h = (input->shape[2] + probe.stride - 1) / probe.stride, w = (input->shape[3] + probe.stride - 1) / probe.stride;
-    sdk::OwnedTensor out = sdk::Call(call).allocate(probe.bfloat ? osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1} : sdk::dtype_of<float>(), {n, probe.classes, h, w});
+    const std::int64_t n = input->shape[0], h = (input->shape[2] + probe.stride - 1) / probe.stride,
+                       w = (input->shape[3] + probe.stride - 1) / probe.stride;
+    sdk::OwnedTensor out = sdk::Call(call).allocate(
+        probe.bfloat ? osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1} : sdk::dtype_of<float>(), {n, probe.classes, h, w});
     for (std::int64_t i = 0; i < n * probe.classes * h * w; ++i) {
       const float value = logit(i / (h * w) % probe.classes, i / w % h, i % w);
       std::uint32_t bits;
@@ -48,7 +53,8 @@ osteon_status forward(const osteon_call* call, osteon_model*, const osteon_forwa
 std::shared_ptr<plugin::Model> probe_model(const plugin::ClassContext& classes) {
   static osteon_model_api api{};
   api.struct_size = sizeof api;
-  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_model_request*, osteon_model** out, osteon_error*) {
+  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_model_request*, osteon_model** out,
+                  osteon_error*) {
     *out = reinterpret_cast<osteon_model*>(&probe);
     return osteon_status{OSTEON_OK};
   };
@@ -57,7 +63,8 @@ std::shared_ptr<plugin::Model> probe_model(const plugin::ClassContext& classes) 
     static osteon_model_output output;
     static const osteon_model_output* const outputs[] = {&output};
     static osteon_model_info info;
-    output = {sizeof output, probe.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0u, "main", 1.0, probe.stride};
+    output = {sizeof output, probe.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0u, "main", 1.0,
+              probe.stride};
     info = {sizeof info, 0, probe.channels, probe.classes, probe.multiple, 1, outputs};
     return &info;
   };
@@ -112,7 +119,8 @@ TEST_F(LeafTest, ResizesNormalisesAndPadsWhatTheModelSees) {
         const int from = x < 40 ? x : 78 - x;  // mirrored, without the last column again
         const double grey = test::torch_bilinear(image.ptr<float>(), 20, 26, 32, 40, y, from, false);
         const auto k = static_cast<std::size_t>(c);
-        ASSERT_NEAR(probe.last[static_cast<std::size_t>((c * 32 + y) * 48 + x)], (grey - recipe_.data.mean[k]) / recipe_.data.std[k], 1e-4);
+        ASSERT_NEAR(probe.last[static_cast<std::size_t>((c * 32 + y) * 48 + x)],
+                    (grey - recipe_.data.mean[k]) / recipe_.data.std[k], 1e-4);
       }
 }
 
@@ -146,7 +154,8 @@ TEST_F(LeafTest, PutsLogitsWhereTheyLieInTheImage) {
     probe.align_corners = align_corners;
     const OwnedPrediction grid = predict(leaf(), pixels(70, 50), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));
     ASSERT_EQ(sdk::shape_text(grid.view()), "[2, 8, 10]");  // 48 / 4 columns, two of padding
-    const OwnedPrediction prediction = predict(leaf(), pixels(70, 50), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
+    const OwnedPrediction prediction =
+        predict(leaf(), pixels(70, 50), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
     ASSERT_EQ(sdk::shape_text(prediction.view()), "[2, 70, 50]");
     const float* out = static_cast<const float*>(prediction.view().data);
     // From the image to the view, from the view to the grid of the padded input.
@@ -159,7 +168,8 @@ TEST_F(LeafTest, PutsLogitsWhereTheyLieInTheImage) {
       for (int y = 0; y < 70; ++y)
         for (int x = 0; x < 50; ++x) {
           const double gy = place(y, 70, 32, 32, 8, 8), gx = place(x, 50, 40, 48, 12, 10);
-          const int y0 = static_cast<int>(gy), x0 = static_cast<int>(gx), y1 = std::min(y0 + 1, 7), x1 = std::min(x0 + 1, 9);
+          const int y0 = static_cast<int>(gy), x0 = static_cast<int>(gx), y1 = std::min(y0 + 1, 7),
+                    x1 = std::min(x0 + 1, 9);
           const double expected = (logit(c, y0, x0) * (1 - gx + x0) + logit(c, y0, x1) * (gx - x0)) * (1 - gy + y0) +
                                   (logit(c, y1, x0) * (1 - gx + x0) + logit(c, y1, x1) * (gx - x0)) * (gy - y0);
           ASSERT_NEAR(out[(c * 70 + y) * 50 + x], expected, 2e-5) << align_corners << " " << y << " " << x;
@@ -186,7 +196,8 @@ TEST_F(LeafTest, BatchesImagesOfOneSizeAndKeepsTheirOrder) {
   request.scale = OSTEON_SCALE_NATIVE;
   std::vector<OwnedPrediction> tiles(5);
   leaf.predict(call_.raw(), raw, request, tiles);
-  EXPECT_EQ(probe.shapes, (std::vector<std::vector<std::int64_t>>{{2, 1, 9, 10}, {1, 1, 9, 10}, {1, 1, 12, 10}, {1, 1, 9, 10}}));
+  EXPECT_EQ(probe.shapes,
+            (std::vector<std::vector<std::int64_t>>{{2, 1, 9, 10}, {1, 1, 9, 10}, {1, 1, 12, 10}, {1, 1, 9, 10}}));
   EXPECT_EQ(tiles[3].view().shape[1], 12);
   EXPECT_EQ(tiles[4].view().shape[1], 9);
 }
@@ -216,7 +227,8 @@ TEST_F(LeafTest, GivesTheClassesThatAreWantedAsProbabilities) {
 
 TEST_F(LeafTest, ReadsLogitsOfHalfPrecision) {
   probe.bfloat = true;
-  const OwnedPrediction prediction = predict(leaf(), pixels(32, 40), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));
+  const OwnedPrediction prediction =
+      predict(leaf(), pixels(32, 40), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));
   const float* out = sdk::data_of<float>(prediction.view(), "logits");
   for (int y = 0; y < 32; ++y)
     for (int x = 0; x < 40; ++x) ASSERT_EQ(out[y * 40 + x], logit(0, y, x));

@@ -21,13 +21,17 @@ class ResampleTest : public ::testing::TestWithParam<int> {
 
   OwnedPrediction logits(std::int64_t classes, std::int64_t height, std::int64_t width) const {
     OwnedPrediction prediction;
-    test::fill(call(), OSTEON_FORM_LOGITS, classes, height, width,
-               [](std::int64_t c, std::int64_t y, std::int64_t x) { return 4 * std::sin(0.7 * static_cast<double>(3 * c + 5 * y) + static_cast<double>(x * x)); },
-               prediction);
+    test::fill(
+        call(), OSTEON_FORM_LOGITS, classes, height, width,
+        [](std::int64_t c, std::int64_t y, std::int64_t x) {
+          return 4 * std::sin(0.7 * static_cast<double>(3 * c + 5 * y) + static_cast<double>(x * x));
+        },
+        prediction);
     return prediction;
   }
   static void cover(OwnedPrediction& prediction, std::int64_t height, std::int64_t width, bool align_corners) {
-    const AxisMap x = covering(prediction.view().shape[2], width, align_corners), y = covering(prediction.view().shape[1], height, align_corners);
+    const AxisMap x = covering(prediction.view().shape[2], width, align_corners),
+                  y = covering(prediction.view().shape[1], height, align_corners);
     double* m = prediction.raw().to_image;
     m[0] = x.scale, m[1] = 0, m[2] = x.offset, m[3] = 0, m[4] = y.scale, m[5] = y.offset;
   }
@@ -46,7 +50,8 @@ TEST_P(ResampleTest, ResizesLogitsAsPyTorchDoes) {
       const std::vector<float> in = values(prediction);
       cover(prediction, height, width, align_corners);
       convert(call(), of.raw(), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE), height, width, prediction.raw());
-      ASSERT_EQ(sdk::shape_text(prediction.view()), "[3, " + std::to_string(height) + ", " + std::to_string(width) + "]");
+      ASSERT_EQ(sdk::shape_text(prediction.view()),
+                "[3, " + std::to_string(height) + ", " + std::to_string(width) + "]");
       const std::vector<float> out = values(prediction);
       for (std::int64_t c = 0; c < 3; ++c)
         for (std::int64_t y = 0; y < height; ++y)
@@ -58,6 +63,17 @@ TEST_P(ResampleTest, ResizesLogitsAsPyTorchDoes) {
     }
 }
 
+TEST_P(ResampleTest, MovesAGridOfTheImagesSizeThatLiesElsewhere) {
+  const test::FunctionPredictor of(test::classes(1), {});
+  OwnedPrediction prediction = logits(1, 4, 6);
+  const std::vector<float> in = values(prediction);
+  prediction.raw().to_image[2] = 1;  // one pixel to the right
+  convert(call(), of.raw(), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE), 4, 6, prediction.raw());
+  const std::vector<float> out = values(prediction);
+  for (std::size_t y = 0; y < 4; ++y)
+    for (std::size_t x = 0; x < 6; ++x) EXPECT_EQ(out[y * 6 + x], in[y * 6 + (x == 0 ? 0 : x - 1)]);
+}
+
 TEST_P(ResampleTest, TurnsLogitsIntoSigmoids) {
   const test::FunctionPredictor of(test::classes(2), {});
   OwnedPrediction prediction = logits(2, 80, 90);
@@ -66,7 +82,8 @@ TEST_P(ResampleTest, TurnsLogitsIntoSigmoids) {
   EXPECT_EQ(prediction.raw().form, std::uint32_t{OSTEON_FORM_PROBABILITIES});
   const std::vector<float> out = values(prediction);
   ASSERT_EQ(out.size(), in.size());
-  for (std::size_t i = 0; i < in.size(); ++i) ASSERT_NEAR(out[i], 1 / (1 + std::exp(-static_cast<double>(in[i]))), 1e-6);
+  for (std::size_t i = 0; i < in.size(); ++i)
+    ASSERT_NEAR(out[i], 1 / (1 + std::exp(-static_cast<double>(in[i]))), 1e-6);
 }
 
 TEST_P(ResampleTest, TurnsLogitsIntoASoftmaxAfterTheResize) {
@@ -79,8 +96,10 @@ TEST_P(ResampleTest, TurnsLogitsIntoASoftmaxAfterTheResize) {
   for (std::int64_t y = 0; y < 63; ++y)
     for (std::int64_t x = 0; x < 80; ++x) {
       double logit[4], sum = 0;
-      for (int c = 0; c < 4; ++c) sum += std::exp(logit[c] = test::torch_bilinear(in.data() + c * 56, 7, 8, 63, 80, y, x, false));
-      for (int c = 0; c < 4; ++c) ASSERT_NEAR(out[static_cast<std::size_t>((c * 63 + y) * 80 + x)], std::exp(logit[c]) / sum, 1e-5);
+      for (int c = 0; c < 4; ++c)
+        sum += std::exp(logit[c] = test::torch_bilinear(in.data() + c * 56, 7, 8, 63, 80, y, x, false));
+      for (int c = 0; c < 4; ++c)
+        ASSERT_NEAR(out[static_cast<std::size_t>((c * 63 + y) * 80 + x)], std::exp(logit[c]) / sum, 1e-5);
     }
 }
 
@@ -90,7 +109,8 @@ TEST_P(ResampleTest, RefusesWhatCannotBe) {
     OwnedPrediction prediction = logits(classes, 4, 4);
     prediction.raw().form = from;
     const std::vector<float> before = values(prediction);
-    EXPECT_THROW(convert(call(), of.raw(), make_request(to, OSTEON_GRID_MODEL), 4, 4, prediction.raw()), sdk::Unsupported);
+    EXPECT_THROW(convert(call(), of.raw(), make_request(to, OSTEON_GRID_MODEL), 4, 4, prediction.raw()),
+                 sdk::Unsupported);
     EXPECT_EQ(values(prediction), before);
     EXPECT_EQ(prediction.raw().form, from);
   };
@@ -106,7 +126,9 @@ TEST_P(ResampleTest, LeavesAPredictionAsItWasWhenItFails) {
   OwnedPrediction prediction = logits(2, 4, 4);
   cover(prediction, 8, 8, false);
   const std::vector<float> before = values(prediction);
-  EXPECT_THROW(convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), 8, 8, prediction.raw()), sdk::Unsupported);
+  EXPECT_THROW(
+      convert(call(), of.raw(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), 8, 8, prediction.raw()),
+      sdk::Unsupported);
   EXPECT_EQ(values(prediction), before);
 }
 
@@ -148,7 +170,8 @@ TEST_P(ResampleTest, IsAServiceOfTheHost) {
   EXPECT_EQ(service.convert(call(), &of.raw(), &request, 8, 8, &prediction.raw(), &error), osteon_status{OSTEON_OK});
   EXPECT_EQ(sdk::shape_text(prediction.view()), "[1, 8, 8]");
   const osteon_predict_request back = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE);
-  EXPECT_EQ(service.convert(call(), &of.raw(), &back, 8, 8, &prediction.raw(), &error), osteon_status{OSTEON_UNSUPPORTED});
+  EXPECT_EQ(service.convert(call(), &of.raw(), &back, 8, 8, &prediction.raw(), &error),
+            osteon_status{OSTEON_UNSUPPORTED});
 }
 INSTANTIATE_TEST_SUITE_P(Threads, ResampleTest, ::testing::Values(1, 3));
 
