@@ -97,7 +97,8 @@ void write_atomically(const fs::path& path, const std::function<void(const fs::p
   }
   std::error_code failure;
   fs::rename(temporary, path, failure);
-  if (failure) throw Error(ExitCode::kResources, "cannot rename the finished file: " + failure.message(), path.string());
+  if (failure)
+    throw Error(ExitCode::kResources, "cannot rename the finished file: " + failure.message(), path.string());
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {

@@ -13,16 +13,16 @@ namespace {
 
 nlohmann::json examine(Program& program) {
   const engine::NumericEnvironment environment = engine::prepare_numeric_environment();
-  nlohmann::json result = {{"osteon", OSTEON_VERSION},
-                           {"abi", fmt::format("{}.{}", OSTEON_ABI_MAJOR, OSTEON_ABI_MINOR)},
-                           {"cores", environment.cores},
-                           {"threads", environment.threads},
-                           {"instruction_set", environment.instruction_set},
-                           {"blas", {{"kind", environment.blas_kind},
-                                     {"path", environment.blas},
-                                     {"openblas_coretype", environment.core_type}}},
-                           {"cache", cache_folder().string()},
-                           {"advice", environment.advice}};
+  nlohmann::json result = {
+      {"osteon", OSTEON_VERSION},
+      {"abi", fmt::format("{}.{}", OSTEON_ABI_MAJOR, OSTEON_ABI_MINOR)},
+      {"cores", environment.cores},
+      {"threads", environment.threads},
+      {"instruction_set", environment.instruction_set},
+      {"blas",
+       {{"kind", environment.blas_kind}, {"path", environment.blas}, {"openblas_coretype", environment.core_type}}},
+      {"cache", cache_folder().string()},
+      {"advice", environment.advice}};
   auto& plugins = result["plugins"];
   plugins["folders"] = nlohmann::json::array();
   for (const auto& folder : program.registry().folders()) plugins["folders"].push_back(folder.string());
@@ -38,15 +38,18 @@ nlohmann::json examine(Program& program) {
 
 void print(const nlohmann::json& r) {
   const auto& engine = r.at("engine");
-  const auto text = [](const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
+  const auto text = [](const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
   const auto row = [&](const char* name, const std::string& value) { fmt::print("{:<16} {}\n", name, value); };
   row("osteon", text(r.at("osteon")) + ", plugin ABI " + text(r.at("abi")));
   row("LibTorch", text(engine.at("libtorch")));
   row("OpenCV", text(engine.at("opencv")));
   row("BLAS", text(r.at("blas").at("kind")) + " at " + text(r.at("blas").at("path")));
   const std::string core = text(engine.at("openblas_core"));
+  const std::string asked = text(r.at("blas").at("openblas_coretype"));
   if (!core.empty())
-    row("OpenBLAS core", core + (text(r.at("blas").at("openblas_coretype")).empty() ? " (detected)" : " (set)"));
+    row("OpenBLAS core", core + (asked.empty() ? " (detected)" : " (OPENBLAS_CORETYPE=" + asked + ")"));
   row("matrix product", fmt::format("{:.0f} GFLOP/s measured", engine.at("matmul_gflops").get<double>()));
   row("threads", fmt::format("{} of {} cores", engine.at("threads").get<int>(), r.at("cores").get<int>()));
   row("instruction set", text(r.at("instruction_set")));
@@ -64,7 +67,8 @@ void print(const nlohmann::json& r) {
 }  // namespace
 
 void add_doctor_verb(CLI::App& app, Program& program) {
-  CLI::App* verb = app.add_subcommand("doctor", "What is in use (LibTorch, BLAS, threads, plugins, cache) and what to change");
+  CLI::App* verb =
+      app.add_subcommand("doctor", "What is in use (LibTorch, BLAS, threads, plugins, cache) and what to change");
   program.add_common_flags(*verb, false);
   verb->callback([&program] {
     program.action = [&program] {

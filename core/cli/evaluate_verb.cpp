@@ -59,7 +59,8 @@ void add_evaluate_verb(CLI::App& app, Program& program) {
   program.add_common_flags(*verb, true);
   auto options = std::make_shared<Options>();
   verb->add_option("RUN", options->run, "The run folder")->required();
-  verb->add_option("--subset", options->subset, "Images to look at: the validation fold, what was trained on, test, or all")
+  verb->add_option("--subset", options->subset,
+                   "Images to look at: the validation fold, what was trained on, test, or all")
       ->check(CLI::IsMember({"validation", "train", "test", "all"}))
       ->capture_default_str();
   verb->add_option("--data", options->data, "Another data set of the same layout, over data.root")->type_name("DIR");

@@ -4,10 +4,10 @@
 #include <exception>
 #include <new>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/program.hpp"
 #include "cli/verbs.hpp"
@@ -18,12 +18,14 @@ namespace osteon::cli {
 namespace {
 
 using AddVerb = void (*)(CLI::App&, Program&);
-constexpr AddVerb kVerbs[] = {add_plugins_verb,  add_recipe_verb, add_phantom_verb, add_train_verb,      add_evaluate_verb,
-                              add_predict_verb,  add_model_verb,  add_doctor_verb,  add_scan_plugin_verb};
+constexpr AddVerb kVerbs[] = {add_plugins_verb, add_recipe_verb,   add_phantom_verb,
+                              add_train_verb,   add_evaluate_verb, add_predict_verb,
+                              add_model_verb,   add_doctor_verb,   add_scan_plugin_verb};
 
 int report(const Program& program, ExitCode code, const std::string& message, const std::string& where) {
   if (program.json)
-    program.print_json(nlohmann::json{{"error", {{"code", static_cast<int>(code)}, {"message", message}, {"where", where}}}});
+    program.print_json(
+        nlohmann::json{{"error", {{"code", static_cast<int>(code)}, {"message", message}, {"where", where}}}});
   else
     fmt::print(stderr, "osteon: {}{}{}\n", where, where.empty() ? "" : ": ", message);
   return static_cast<int>(code);

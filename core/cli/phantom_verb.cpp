@@ -18,7 +18,8 @@ void add_phantom_verb(CLI::App& app, Program& program) {
   verb->add_option("--size", request->size, "Height and width of the images, px")->capture_default_str();
   verb->add_option("--seed", request->seed, "The same seed gives the same bytes")->capture_default_str();
   verb->add_option("--rings", request->ring_fraction, "Share of patients with a ring, 0..1")->capture_default_str();
-  verb->add_option("--bent", request->bent_fraction, "Share of patients with a bent wrist, 0..1")->capture_default_str();
+  verb->add_option("--bent", request->bent_fraction, "Share of patients with a bent wrist, 0..1")
+      ->capture_default_str();
   verb->add_flag("--overwrite", request->overwrite, "Replace a phantom that is there already");
   verb->callback([&program, request] {
     program.action = [&program, request] {

@@ -79,7 +79,8 @@ ExitCode describe(Program& program, const std::string& name) {
   }
   if (found.empty()) {
     for (const plugin::Listing& l : program.registry().listings())
-      if (!l.ok && l.name == name) throw Error(ExitCode::kPlugin, "the plugin is refused: " + l.reason, l.path.string());
+      if (!l.ok && l.name == name)
+        throw Error(ExitCode::kPlugin, "the plugin is refused: " + l.reason, l.path.string());
     throw Error(ExitCode::kUsage, "there is no plugin '" + name + "'" + did_you_mean(name, known) +
                                       "; `osteon plugins list` shows what there is");
   }
@@ -97,12 +98,14 @@ void add_plugins_verb(CLI::App& app, Program& program) {
   CLI::App* verb = app.add_subcommand("plugins", "What plugins there are");
   verb->require_subcommand(1);
 
-  CLI::App* list_verb = verb->add_subcommand("list", "All plugins found, and the files that were refused, with the reason");
+  CLI::App* list_verb =
+      verb->add_subcommand("list", "All plugins found, and the files that were refused, with the reason");
   program.add_common_flags(*list_verb, false);
   list_verb->add_flag("--rescan", program.rescan, "Forget what the cache says and look at every file again");
   list_verb->callback([&program] { program.action = [&program] { return list(program); }; });
 
-  CLI::App* describe_verb = verb->add_subcommand("describe", "A plugin's parameters: type, default, bounds, unit, meaning");
+  CLI::App* describe_verb =
+      verb->add_subcommand("describe", "A plugin's parameters: type, default, bounds, unit, meaning");
   program.add_common_flags(*describe_verb, false);
   auto name = std::make_shared<std::string>();
   describe_verb->add_option("NAME", *name, "The name that recipes use")->required();

@@ -26,7 +26,8 @@ struct Options {
 bool is_image(const fs::path& path) {
   static const std::set<std::string> kExtensions = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"};
   std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return kExtensions.count(extension) > 0;
 }
 
@@ -44,7 +45,8 @@ void add_pattern(const std::string& pattern, std::vector<fs::path>& files) {
   const int status = ::glob(pattern.c_str(), 0, nullptr, &matches);
   for (std::size_t i = 0; status == 0 && i < matches.gl_pathc; ++i) files.emplace_back(matches.gl_pathv[i]);
   ::globfree(&matches);
-  if (status != 0) throw Error(ExitCode::kData, "there is no such file or folder, and no file matches it as a pattern", pattern);
+  if (status != 0)
+    throw Error(ExitCode::kData, "there is no such file or folder, and no file matches it as a pattern", pattern);
 }
 
 std::vector<fs::path> image_files(const std::vector<std::string>& inputs) {
@@ -105,7 +107,8 @@ void add_predict_verb(CLI::App& app, Program& program) {
   verb->add_option("--format", options->formats, "Comma-separated: csv, png, overlay, probabilities")
       ->type_name("LIST")
       ->capture_default_str();
-  verb->add_flag("--plan", options->plan, "Say on stderr which way of running the model was chosen, with measured times");
+  verb->add_flag("--plan", options->plan,
+                 "Say on stderr which way of running the model was chosen, with measured times");
   verb->callback([&program, options] { program.action = [&program, options] { return predict(program, *options); }; });
 }
 

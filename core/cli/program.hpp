@@ -32,8 +32,10 @@ class Program {
   plugin::Registry& registry();
   engine::Engine& engine();
 
-  /// The recipe, resolved against the plugins. Warnings go to stderr. Throws recipe::RecipeErrors with all of its problems.
-  recipe::LoadedRecipe load_recipe(const std::filesystem::path& path, const std::vector<std::string>& more_overrides = {});
+  /// The recipe, resolved against the plugins. Warnings go to stderr. Throws recipe::RecipeErrors with all of its
+  /// problems.
+  recipe::LoadedRecipe load_recipe(const std::filesystem::path& path,
+                                   const std::vector<std::string>& more_overrides = {});
   recipe::LoadOptions load_options(const std::vector<std::string>& more_overrides = {});
 
   /// One JSON document on stdout.

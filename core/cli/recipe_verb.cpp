@@ -15,7 +15,8 @@ ExitCode check(Program& program, const std::string& path, bool strict) {
   const recipe::LoadedRecipe loaded = program.load_recipe(path);
   const bool holds = !strict || loaded.warnings.empty();
   if (program.json)
-    program.print_json(nlohmann::json{{"ok", holds}, {"errors", nlohmann::json::array()}, {"warnings", loaded.warnings}});
+    program.print_json(
+        nlohmann::json{{"ok", holds}, {"errors", nlohmann::json::array()}, {"warnings", loaded.warnings}});
   else
     fmt::print("{}: {}\n", path, holds ? "ok" : "has warnings");
   return holds ? ExitCode::kDone : ExitCode::kCheckFailed;
@@ -47,19 +48,23 @@ void add_recipe_verb(CLI::App& app, Program& program) {
   verb->require_subcommand(1);
   auto path = std::make_shared<std::string>();
 
-  CLI::App* check_verb = verb->add_subcommand("check", "Everything that is wrong with a recipe, with file, line and column");
+  CLI::App* check_verb =
+      verb->add_subcommand("check", "Everything that is wrong with a recipe, with file, line and column");
   program.add_common_flags(*check_verb, true);
   auto strict = std::make_shared<bool>(false);
   check_verb->add_option("RECIPE", *path, "The recipe (TOML)")->required();
   check_verb->add_flag("--strict", *strict, "Warnings (deprecated names) end with 1");
-  check_verb->callback([&program, path, strict] { program.action = [&program, path, strict] { return check(program, *path, *strict); }; });
+  check_verb->callback([&program, path, strict] {
+    program.action = [&program, path, strict] { return check(program, *path, *strict); };
+  });
 
   CLI::App* show_verb = verb->add_subcommand("show", "The fully resolved recipe, with the origin of each value");
   program.add_common_flags(*show_verb, true);
   show_verb->add_option("RECIPE", *path, "The recipe (TOML)")->required();
   show_verb->callback([&program, path] { program.action = [&program, path] { return show(program, *path); }; });
 
-  CLI::App* schema_verb = verb->add_subcommand("schema", "JSON Schema of recipes with the plugins there are, for editors");
+  CLI::App* schema_verb =
+      verb->add_subcommand("schema", "JSON Schema of recipes with the plugins there are, for editors");
   program.add_common_flags(*schema_verb, false);
   schema_verb->callback([&program] {
     program.action = [&program] {

@@ -21,7 +21,8 @@ struct Options {
   bool overwrite = false;
 };
 
-nlohmann::json train_one(Program& program, const Options& options, const fs::path& out, std::vector<std::string> overrides) {
+nlohmann::json train_one(Program& program, const Options& options, const fs::path& out,
+                         std::vector<std::string> overrides) {
   engine::TrainRequest request;
   request.recipe = program.load_recipe(options.recipe, overrides).recipe;
   request.out = out;
@@ -63,7 +64,8 @@ ExitCode train(Program& program, const Options& options) {
     if (options.recipe.empty()) throw Error(ExitCode::kUsage, "train needs a recipe, or --resume RUN");
     if (!options.folds.empty() && options.folds != "all")
       throw Error(ExitCode::kUsage, "--folds takes 'all'; one fold is --fold K");
-    const fs::path out = options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
+    const fs::path out =
+        options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
     if (!options.folds.empty())
       result = train_folds(program, options, out);
     else if (options.fold)
@@ -88,7 +90,8 @@ void add_train_verb(CLI::App& app, Program& program) {
   verb->add_option("--out", options->out, "The run folder to write (runs/<recipe>)")->type_name("DIR");
   verb->add_option("--resume", options->resume, "Go on with an interrupted run")->type_name("RUN");
   verb->add_option("--fold", options->fold, "The fold that validates, over data.fold")->type_name("K");
-  verb->add_option("--folds", options->folds, "'all': one run per fold, in DIR/fold0, DIR/fold1, ...")->type_name("all");
+  verb->add_option("--folds", options->folds, "'all': one run per fold, in DIR/fold0, DIR/fold1, ...")
+      ->type_name("all");
   verb->add_flag("--overwrite", options->overwrite, "Replace a run that is there already");
   verb->callback([&program, options] { program.action = [&program, options] { return train(program, *options); }; });
 }

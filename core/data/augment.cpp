@@ -10,6 +10,7 @@
 #include <osteon/sdk/tensor.hpp>
 
 #include "base/error.hpp"
+#include "data/aligned_buffer.hpp"
 #include "data/warp.hpp"
 
 namespace osteon::data {
@@ -54,13 +55,17 @@ osteon_dtype dtype_of_depth(int depth) {
 
 // Labels as one block, as the ABI passes them, and back.
 struct PackedLabels {
-  std::vector<std::int32_t> planes;
-  std::vector<std::uint8_t> valid;
+  AlignedBuffer<std::int32_t> planes;
+  AlignedBuffer<std::uint8_t> valid;
 
   explicit PackedLabels(const Labels& labels) {
-    for (const cv::Mat& plane : labels.planes())
-      planes.insert(planes.end(), plane.ptr<std::int32_t>(), plane.ptr<std::int32_t>() + plane.total());
-    if (!labels.valid().empty()) valid.assign(labels.valid().data, labels.valid().data + labels.valid().total());
+    const std::size_t size = static_cast<std::size_t>(labels.size().area());
+    planes.resize(labels.planes().size() * size);
+    for (std::size_t p = 0; p < labels.planes().size(); ++p)
+      std::memcpy(planes.data() + p * size, labels.planes()[p].data, size * sizeof(std::int32_t));
+    if (labels.valid().empty()) return;
+    valid.resize(size);
+    std::memcpy(valid.data(), labels.valid().data, size);
   }
   /// New planes: the old ones may be shared.
   Labels unpack(int classes, cv::Size size) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/loader.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <exception>
@@ -76,7 +77,7 @@ struct Loader::State {
   std::vector<int> order;
   std::int64_t epoch = 0;
   std::int64_t to_make = 0, to_give = 0;
-  bool stopping = false;
+  std::atomic<bool> stopping{false};  // written under the mutex; read within a batch too, so that stopping is quick
 
   State(const Dataset& d, std::vector<int> i, const AugmentPipeline* a, LoaderOptions o)
       : dataset(d),
@@ -148,8 +149,11 @@ struct Loader::State {
     batch.valid.clear();
     batch.image.resize(count * static_cast<std::size_t>(options.channels) * size);
     batch.planes.resize(count * static_cast<std::size_t>(batch.planes_per_image) * size);
-    const plugin::Call call;
+    plugin::CallOptions call_options;
+    call_options.cancel = &stopping;
+    const plugin::Call call(call_options);
     for (std::size_t i = 0; i < count; ++i) {
+      if (stopping) return std::nullopt;  // stop() throws away what is being made
       const int index = in_order[first + i];
       const Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
       View view;

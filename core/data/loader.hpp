@@ -2,45 +2,18 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <vector>
 
 #include <opencv2/core.hpp>
 
+#include "data/aligned_buffer.hpp"
 #include "data/augment.hpp"
 #include "data/check.hpp"
 #include "data/dataset.hpp"
 
 namespace osteon::data {
-
-/// Memory for tensors that cross to plugins: aligned to 64 bytes, content undefined.
-template <class T>
-class AlignedBuffer {
- public:
-  void resize(std::size_t count) {
-    if (count > capacity_) {
-      memory_.reset(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64)));
-      if (!memory_) throw std::bad_alloc();
-      capacity_ = count;
-    }
-    size_ = count;
-  }
-  void clear() noexcept { size_ = 0; }
-  bool empty() const noexcept { return size_ == 0; }
-  std::size_t size() const noexcept { return size_; }
-  T* data() noexcept { return memory_.get(); }
-  const T* data() const noexcept { return memory_.get(); }
-
- private:
-  struct Free {
-    void operator()(T* memory) const noexcept { std::free(memory); }
-  };
-  std::unique_ptr<T, Free> memory_;
-  std::size_t capacity_ = 0, size_ = 0;
-};
 
 /// Images and labels of one step.
 struct Batch {

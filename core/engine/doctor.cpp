@@ -7,9 +7,9 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <dlfcn.h>
-#include <opencv2/core/utility.hpp>
 #include <torch/cuda.h>
 #include <torch/version.h>
+#include <opencv2/core/utility.hpp>
 
 namespace osteon::engine {
 namespace {

@@ -63,6 +63,7 @@ class EngineImplementation final : public Engine {
 }  // namespace
 }  // namespace osteon::engine
 
-extern "C" __attribute__((visibility("default"))) osteon::engine::Engine* osteon_create_engine(const osteon::engine::Context* context) {
+extern "C" __attribute__((visibility("default"))) osteon::engine::Engine* osteon_create_engine(
+    const osteon::engine::Context* context) {
   return new osteon::engine::EngineImplementation(*context);
 }

@@ -15,8 +15,8 @@
 
 namespace osteon {
 
-/// The engine: everything that computes. It lives in a library of its own with LibTorch and OpenCV behind it, which take
-/// half a second to load, so that the program answers `-h`, `recipe check` and `plugins list` without it.
+/// The engine: everything that computes. It lives in a library of its own with LibTorch and OpenCV behind it, which
+/// take half a second to load, so that the program answers `-h`, `recipe check` and `plugins list` without it.
 ///
 /// Each function does one verb. It throws Error; it prints progress and remarks to stderr, and nothing to stdout.
 namespace engine {

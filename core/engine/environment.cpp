@@ -89,7 +89,8 @@ NumericEnvironment prepare_numeric_environment() {
   else
     setenv("OMP_NUM_THREADS", std::to_string(environment.threads).c_str(), 1);
 
-  // Threads of OpenMP that spin while they wait make everything 30 times slower as soon as another process wants a core.
+  // Threads of OpenMP that spin while they wait make everything 30 times slower as soon as another process wants a
+  // core.
   setenv("OMP_WAIT_POLICY", "passive", 0);
 
   // OpenBLAS 0.3.21, Debian 12's, does not know processors that are newer than itself and falls back to kernels without
@@ -103,13 +104,15 @@ NumericEnvironment prepare_numeric_environment() {
   if (const char* core = std::getenv("OPENBLAS_CORETYPE")) environment.core_type = core;
 
   if (environment.blas_kind == "reference")
-    environment.advice.push_back("The BLAS in use is the reference one, 4 to 15 times slower than OpenBLAS: apt-get install "
-                                 "libopenblas0-openmp");
+    environment.advice.push_back(
+        "The BLAS in use is the reference one, 4 to 15 times slower than OpenBLAS: apt-get install "
+        "libopenblas0-openmp");
   if (environment.blas_kind == "OpenBLAS (pthread)" && environment.threads > 1)
-    environment.advice.push_back("OpenBLAS's pthread flavour does not scale beside LibTorch's OpenMP: apt-get install "
-                                 "libopenblas0-openmp, and choose it by update-alternatives --config libblas.so.3-" 
+    environment.advice.push_back(
+        "OpenBLAS's pthread flavour does not scale beside LibTorch's OpenMP: apt-get install "
+        "libopenblas0-openmp, and choose it by update-alternatives --config libblas.so.3-"
 #ifdef OSTEON_LIBRARY_ARCHITECTURE
-                                 OSTEON_LIBRARY_ARCHITECTURE
+        OSTEON_LIBRARY_ARCHITECTURE
 #endif
     );
   if (environment.threads < environment.cores)

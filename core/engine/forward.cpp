@@ -17,11 +17,15 @@ const weights::TensorData& input_of(const weights::SafetensorsFile& file, const 
   if (x == nullptr) throw Error(ExitCode::kData, "the input file has no tensor `x`", file.path().string());
   const std::int64_t multiple = model.size_multiple();
   if (x->dtype != "F32" || x->shape.size() != 4 || x->shape[1] != model.in_channels())
-    throw Error(ExitCode::kData, fmt::format("`x` is {} [{}], expected F32 [N, {}, H, W]", x->dtype, fmt::join(x->shape, ", "), model.in_channels()),
+    throw Error(ExitCode::kData,
+                fmt::format("`x` is {} [{}], expected F32 [N, {}, H, W]", x->dtype, fmt::join(x->shape, ", "),
+                            model.in_channels()),
                 file.path().string());
   if (x->shape[2] % multiple != 0 || x->shape[3] % multiple != 0)
-    throw Error(ExitCode::kData, fmt::format("`x` is {} x {}; height and width must be multiples of {}, such as {} x {}", x->shape[2], x->shape[3],
-                                             multiple, (x->shape[2] / multiple + 1) * multiple, (x->shape[3] / multiple + 1) * multiple),
+    throw Error(ExitCode::kData,
+                fmt::format("`x` is {} x {}; height and width must be multiples of {}, such as {} x {}", x->shape[2],
+                            x->shape[3], multiple, (x->shape[2] / multiple + 1) * multiple,
+                            (x->shape[3] / multiple + 1) * multiple),
                 file.path().string());
   return *x;
 }
@@ -42,7 +46,9 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
   // A copy, because a file's tensors are not aligned as the ABI wants it.
   const sdk::OwnedTensor input = [&] {
     sdk::OwnedTensor tensor;
-    sdk::check([&](osteon_error* error) { return call.raw()->allocate(call.raw(), sdk::dtype_of<float>(), 4, x.shape.data(), tensor.out(), error); });
+    sdk::check([&](osteon_error* error) {
+      return call.raw()->allocate(call.raw(), sdk::dtype_of<float>(), 4, x.shape.data(), tensor.out(), error);
+    });
     std::memcpy(tensor.view().data, x.data, x.size);
     return tensor;
   }();

@@ -38,7 +38,8 @@ class Opener {
     const fs::path key = fs::weakly_canonical(run);
     if (!above_.insert(key).second) throw Error(ExitCode::kUsage, "this run contains itself", run.string());
     OpenedRun opened = recipe.ensemble ? open_ensemble(folder, recipe) : open_model(folder, recipe);
-    opened.predictor = predict::build_chain(opened.predictor, recipe, *context_.registry, [this](const fs::path& other) { return member(other); });
+    opened.predictor = predict::build_chain(opened.predictor, recipe, *context_.registry,
+                                            [this](const fs::path& other) { return member(other); });
     above_.erase(key);
     return opened;
   }
@@ -54,8 +55,11 @@ class Opener {
 
   OpenedRun open_model(const run::RunFolder& folder, const recipe::Recipe& recipe) {
     if (!fs::exists(folder.model()))
-      throw Error(ExitCode::kData, "the run has no weights; its training did not get to its first validation. Go on with: osteon train --resume " +
-                                       folder.root().string(), folder.model().string());
+      throw Error(ExitCode::kData,
+                  "the run has no weights; its training did not get to its first validation. Go on with: osteon train "
+                  "--resume " +
+                      folder.root().string(),
+                  folder.model().string());
     OpenedRun opened;
     opened.model = make_model(recipe, *context_.registry, context_.threads);
     load_weights(*opened.model, folder.model(), true);
@@ -74,12 +78,14 @@ class Opener {
       names.push_back(each.run.string());
     }
     const plugin::ClassContext classes = class_context(recipe.data);
-    auto ensembler = std::make_shared<plugin::Ensembler>(context_.registry->load(plugin::Kind::kEnsembler, recipe.ensemble->component.plugin),
-                                                         recipe.ensemble->component.parameters, classes, names, plugin::Call());
+    auto ensembler = std::make_shared<plugin::Ensembler>(
+        context_.registry->load(plugin::Kind::kEnsembler, recipe.ensemble->component.plugin),
+        recipe.ensemble->component.parameters, classes, names, plugin::Call());
     if (const auto state = ensembler->tensors(); !state.empty() && fs::exists(folder.model()))
       weights::load_state(weights::SafetensorsFile(folder.model()).tensors(), state, folder.model().string());
     OpenedRun opened;
-    opened.predictor = std::make_shared<predict::Ensemble>(std::move(ensembler), std::move(members), classes, std::move(thresholds));
+    opened.predictor =
+        std::make_shared<predict::Ensemble>(std::move(ensembler), std::move(members), classes, std::move(thresholds));
     return opened;
   }
 
@@ -96,7 +102,10 @@ std::vector<std::string> output_names(const std::vector<fs::path>& inputs) {
     if (!taken.insert(name).second) {
       name = input.parent_path().filename().string() + "_" + name;
       if (!taken.insert(name).second)
-        throw Error(ExitCode::kUsage, "two inputs are called '" + input.filename().string() + "', and so would be their masks; predict them into two folders", input.string());
+        throw Error(ExitCode::kUsage,
+                    "two inputs are called '" + input.filename().string() +
+                        "', and so would be their masks; predict them into two folders",
+                    input.string());
     }
     names.push_back(name);
   }
@@ -106,7 +115,8 @@ std::vector<std::string> output_names(const std::vector<fs::path>& inputs) {
 /// Writes what was asked for, image by image.
 class Outputs {
  public:
-  Outputs(const PredictRequest& request, const recipe::Recipe& recipe) : out_(request.out), recipe_(recipe), formats_(request.formats.begin(), request.formats.end()) {
+  Outputs(const PredictRequest& request, const recipe::Recipe& recipe)
+      : out_(request.out), recipe_(recipe), formats_(request.formats.begin(), request.formats.end()) {
     std::error_code failure;
     fs::create_directories(out_, failure);
     if (failure) throw Error(ExitCode::kResources, "cannot create the folder: " + failure.message(), out_.string());
@@ -139,7 +149,10 @@ class Outputs {
     const fs::path path = out_ / "probabilities" / (fs::path(name).stem().string() + ".safetensors");
     const osteon_tensor_view& view = prediction.view();
     fs::create_directories(path.parent_path());
-    weights::write_safetensors(path, {{"probabilities", "F32", {1, view.shape[0], view.shape[1], view.shape[2]}, static_cast<const std::byte*>(view.data),
+    weights::write_safetensors(path, {{"probabilities",
+                                       "F32",
+                                       {1, view.shape[0], view.shape[1], view.shape[2]},
+                                       static_cast<const std::byte*>(view.data),
                                        static_cast<std::uint64_t>(sdk::element_count(view)) * sizeof(float)}});
     return path.string();
   }
@@ -157,15 +170,19 @@ class Outputs {
 
 }  // namespace
 
-OpenedRun open_run(const fs::path& run, const recipe::Recipe& recipe, const Context& context) { return Opener(context).open(run, recipe); }
+OpenedRun open_run(const fs::path& run, const recipe::Recipe& recipe, const Context& context) {
+  return Opener(context).open(run, recipe);
+}
 
-double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const data::Dataset& dataset, const std::vector<int>& indices,
-                       osteon_device device, const Context& context, data::BrokenSamples& broken) {
+double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const data::Dataset& dataset,
+                       const std::vector<int>& indices, osteon_device device, const Context& context,
+                       data::BrokenSamples& broken) {
   predict::LeafOptions options;
   options.plain = true;
   // The model is the trainer's; the leaf only borrows it for as long as this takes.
   const std::shared_ptr<const plugin::Model> borrowed(&model, [](const plugin::Model*) {});
-  std::shared_ptr<const predict::Predictor> predictor = std::make_shared<predict::Leaf>(borrowed, recipe, class_context(recipe.data), options);
+  std::shared_ptr<const predict::Predictor> predictor =
+      std::make_shared<predict::Leaf>(borrowed, recipe, class_context(recipe.data), options);
   Opener opener(context);
   predictor = predict::build_chain(predictor, recipe, *context.registry, [&](const fs::path& run) {
     recipe::LoadOptions load;
@@ -173,7 +190,8 @@ double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const
     return opener.open(run, recipe::load_recipe(run::RunFolder(run).recipe(), load).recipe).predictor;
   });
   metrics::Evaluation evaluation(recipe.data.classes);
-  evaluate_images(*predictor, predict::decision_of(recipe), dataset, indices, context, device, broken, "validating", evaluation);
+  evaluate_images(*predictor, predict::decision_of(recipe), dataset, indices, context, device, broken, "validating",
+                  evaluation);
   return evaluation.dice().mean;
 }
 
@@ -186,17 +204,22 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
   report::Progress progress("predicting", static_cast<std::int64_t>(names.size()), "images");
   nlohmann::json images = nlohmann::json::array();
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (plugin::interrupted().load()) throw Interrupted("interrupted; the images predicted so far are complete, submission.csv is not written");
+    if (plugin::interrupted().load())
+      throw Interrupted("interrupted; the images predicted so far are complete, submission.csv is not written");
     plugin::CallOptions options;
     options.threads = context.threads;
     options.cancel = &plugin::interrupted();
     const plugin::Call call(std::move(options));
     const data::Image image = data::read_image(request.inputs[i]);
     const data::Labels labels = predict::predict_labels(call.raw(), *run.predictor, image, names[i], decision);
-    nlohmann::json entry = {{"input", request.inputs[i].string()}, {"name", names[i]}, {"height", image.size().height}, {"width", image.size().width}};
+    nlohmann::json entry = {{"input", request.inputs[i].string()},
+                            {"name", names[i]},
+                            {"height", image.size().height},
+                            {"width", image.size().width}};
     entry["files"] = outputs.write(names[i], image, labels);
     if (outputs.wants("probabilities"))
-      entry["files"]["probabilities"] = outputs.write_probabilities(names[i], predict::predict_probabilities(call.raw(), *run.predictor, image, names[i]));
+      entry["files"]["probabilities"] = outputs.write_probabilities(
+          names[i], predict::predict_probabilities(call.raw(), *run.predictor, image, names[i]));
     std::size_t c = 0;
     for (const std::int64_t area : labels.areas()) entry["areas"][recipe.data.classes[c++]] = area;
     images.push_back(std::move(entry));
@@ -210,23 +233,30 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
 }
 
 nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json info) {
-  if (request.resume) throw Error(ExitCode::kUsage, "an ensemble has no checkpoint to go on from; fit it anew with --overwrite");
+  if (request.resume)
+    throw Error(ExitCode::kUsage, "an ensemble has no checkpoint to go on from; fit it anew with --overwrite");
   const run::RunFolder folder(request.out);
   write_file_atomically(folder.recipe(), request.recipe.resolved_toml);
   // Opening it checks the members: that they are runs, with these classes and with weights.
   const OpenedRun run = open_run(request.out, request.recipe, context);
   auto component = context.registry->load(plugin::Kind::kEnsembler, request.recipe.ensemble->component.plugin);
-  const plugin::Ensembler ensembler(component, request.recipe.ensemble->component.parameters, class_context(request.recipe.data),
-                                    std::vector<std::string>(request.recipe.ensemble->members.size(), "member"), plugin::Call());
+  const plugin::Ensembler ensembler(
+      component, request.recipe.ensemble->component.parameters, class_context(request.recipe.data),
+      std::vector<std::string>(request.recipe.ensemble->members.size(), "member"), plugin::Call());
   if (ensembler.info().fits != 0)
-    throw Error(ExitCode::kUsage, "ensembler '" + component.name() + "' has to be fitted on out-of-fold predictions, which this program cannot do");
+    throw Error(ExitCode::kUsage, "ensembler '" + component.name() +
+                                      "' has to be fitted on out-of-fold predictions, which this program cannot do");
   info["status"] = "done";
   info["members"] = nlohmann::json::array();
   for (const recipe::Member& member : request.recipe.ensemble->members)
-    info["members"].push_back({{"run", member.run.string()}, {"weights_sha256", fs::exists(member.run / "model.safetensors") ? sha256_file(member.run / "model.safetensors") : ""}});
+    info["members"].push_back(
+        {{"run", member.run.string()},
+         {"weights_sha256",
+          fs::exists(member.run / "model.safetensors") ? sha256_file(member.run / "model.safetensors") : ""}});
   folder.write_info(info);
   return {{"run", request.out.string()},
-          {"summary", fmt::format("an ensemble of {} members by '{}'", request.recipe.ensemble->members.size(), component.name())},
+          {"summary",
+           fmt::format("an ensemble of {} members by '{}'", request.recipe.ensemble->members.size(), component.name())},
           {"result", nlohmann::json::object()}};
 }
 

@@ -76,8 +76,8 @@ std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::
   options.threads = threads;
   const plugin::Call call(std::move(options));
   return std::make_unique<plugin::Model>(registry.load(plugin::Kind::kModel, recipe.model->component.plugin),
-                                         recipe.model->component.parameters, class_context(recipe.data), recipe.data.channels,
-                                         static_cast<std::uint64_t>(recipe.train.seed), call);
+                                         recipe.model->component.parameters, class_context(recipe.data),
+                                         recipe.data.channels, static_cast<std::uint64_t>(recipe.train.seed), call);
 }
 
 void load_weights(plugin::Model& model, const std::filesystem::path& file, bool strict) {

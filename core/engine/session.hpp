@@ -24,8 +24,8 @@ struct Selection {
   std::vector<int> indices;
 };
 
-/// The images of a subset: the folds of "train", or "test" as it lies on disk. What was left out is said on stderr. Throws
-/// Error(kData) when nothing is left.
+/// The images of a subset: the folds of "train", or "test" as it lies on disk. What was left out is said on stderr.
+/// Throws Error(kData) when nothing is left.
 Selection select_images(const recipe::DataSection& data, Subset subset);
 
 /// Training and validation images of a recipe's fold.
@@ -39,7 +39,8 @@ TrainingData training_data(const recipe::DataSection& data);
 /// The recipe's model, initialised. Weights are not loaded.
 std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::Registry& registry, int threads);
 
-/// Loads a weights file into a model. What was missing, unexpected or misshapen is said on stderr, and is an error when `strict`.
+/// Loads a weights file into a model. What was missing, unexpected or misshapen is said on stderr, and is an error when
+/// `strict`.
 void load_weights(plugin::Model& model, const std::filesystem::path& file, bool strict);
 
 }  // namespace osteon::engine

@@ -39,9 +39,11 @@ void prepare_folder(const TrainRequest& request) {
   const fs::path& out = request.out;
   if (!fs::exists(out) || fs::is_empty(out)) return;
   if (!fs::exists(out / "recipe.toml"))
-    throw Error(ExitCode::kUsage, "the folder is there, is not empty and is no run; choose another with --out", out.string());
+    throw Error(ExitCode::kUsage, "the folder is there, is not empty and is no run; choose another with --out",
+                out.string());
   if (!request.overwrite)
-    throw Error(ExitCode::kUsage, "there is a run already; --overwrite replaces it, --resume goes on with it", out.string());
+    throw Error(ExitCode::kUsage, "there is a run already; --overwrite replaces it, --resume goes on with it",
+                out.string());
   for (const char* file : {"recipe.toml", "run.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl",
                            "evaluation.json", "evaluation.csv"})
     fs::remove(out / file);
@@ -95,8 +97,9 @@ void check_image_size(const recipe::Recipe& recipe, const plugin::Model& model) 
   const auto& size = recipe.data.image_size;
   if (size[0] % multiple == 0 && size[1] % multiple == 0) return;
   const auto next = [multiple](int value) { return (value + multiple - 1) / multiple * multiple; };
-  throw Error(ExitCode::kUsage, fmt::format("data.image_size is [{}, {}], but model '{}' trains on multiples of {}; [{}, {}] would do", size[0], size[1],
-                                            model.component().name(), multiple, next(size[0]), next(size[1])));
+  throw Error(ExitCode::kUsage,
+              fmt::format("data.image_size is [{}, {}], but model '{}' trains on multiples of {}; [{}, {}] would do",
+                          size[0], size[1], model.component().name(), multiple, next(size[0]), next(size[1])));
 }
 
 nlohmann::json train_model(const TrainRequest& request, const Context& context) {
@@ -107,10 +110,12 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   const plugin::ClassContext classes = class_context(recipe.data);
   auto model = make_model(recipe, registry, context.threads);
   check_image_size(recipe, *model);
-  if (!request.resume && !recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, recipe.model->strict);
+  if (!request.resume && !recipe.model->weights.empty())
+    load_weights(*model, recipe.model->weights, recipe.model->strict);
 
   std::vector<plugin::LoadedComponent> components = {model->component()};
-  for (const recipe::LossTerm& term : recipe.loss) components.push_back(registry.load(plugin::Kind::kLoss, term.component.plugin));
+  for (const recipe::LossTerm& term : recipe.loss)
+    components.push_back(registry.load(plugin::Kind::kLoss, term.component.plugin));
   const osteon_device device = train::choose_device(recipe.train.device, components);
   if (device.type != OSTEON_DEVICE_CPU) model->move(plugin::Call(), device);
 
@@ -122,11 +127,14 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
     write_file_atomically(folder.recipe(), recipe.resolved_toml);
     folder.write_info(describe_run(recipe, registry, context));
   }
-  spdlog::info("{} training and {} validation images, {} tensors in the model", data.train.size(), data.validation.size(), model->tensors().size());
+  spdlog::info("{} training and {} validation images, {} tensors in the model", data.train.size(),
+               data.validation.size(), model->tensors().size());
 
   train::Setup setup{recipe, registry, classes, *model, loader, folder, device, context.threads, {}};
   if (!data.validation.empty() && data.dataset->has_labels())
-    setup.validate = [&] { return validation_dice(recipe, *model, *data.dataset, data.validation, device, context, broken); };
+    setup.validate = [&] {
+      return validation_dice(recipe, *model, *data.dataset, data.validation, device, context, broken);
+    };
 
   nlohmann::json info = folder.read_info();
   const auto end = [&](const char* status) {
@@ -147,12 +155,17 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
     end("failed");
     throw;
   }
-  info["result"] = {{"epochs", outcome.epochs}, {"loss", outcome.loss}, {"seconds", outcome.seconds}, {"best_epoch", outcome.best_epoch}};
+  info["result"] = {{"epochs", outcome.epochs},
+                    {"loss", outcome.loss},
+                    {"seconds", outcome.seconds},
+                    {"best_epoch", outcome.best_epoch}};
   if (outcome.best_dice >= 0) info["result"]["validation_dice"] = outcome.best_dice;
   end("done");
   if (broken.count() > 0) spdlog::warn("{}", broken.summary());
-  std::string summary = fmt::format("{} epochs in {}, loss {:.4f}", outcome.epochs, report::duration_text(outcome.seconds), outcome.loss);
-  if (outcome.best_dice >= 0) summary += fmt::format(", best validation Dice {:.4f} in epoch {}", outcome.best_dice, outcome.best_epoch);
+  std::string summary =
+      fmt::format("{} epochs in {}, loss {:.4f}", outcome.epochs, report::duration_text(outcome.seconds), outcome.loss);
+  if (outcome.best_dice >= 0)
+    summary += fmt::format(", best validation Dice {:.4f} in epoch {}", outcome.best_dice, outcome.best_epoch);
   return {{"run", request.out.string()}, {"summary", summary}, {"result", info["result"]}};
 }
 

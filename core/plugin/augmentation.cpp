@@ -15,11 +15,12 @@ Augmentation::Augmentation(LoadedComponent component, const Parameters& paramete
   request.n_classes = static_cast<std::int64_t>(names.size());
   request.class_names = names.data();
   request.mirrored = classes.mirrored.empty() ? nullptr : classes.mirrored.data();
-  check_call(component_, "create",
-             [&](osteon_error* error) { return api().create(call.raw(), values.get(), &request, &augmentation_, error); });
+  check_call(component_, "create", [&](osteon_error* error) {
+    return api().create(call.raw(), values.get(), &request, &augmentation_, error);
+  });
   if (augmentation_ == nullptr) misbehaved(component_, "create", "returned OK without an augmentation");
   const osteon_augmentation_info* info = api().info(augmentation_);
-  const bool complete = info != nullptr && (info->way == OSTEON_AUGMENTATION_GEOMETRIC     ? api().sample_warp != nullptr
+  const bool complete = info != nullptr && (info->way == OSTEON_AUGMENTATION_GEOMETRIC ? api().sample_warp != nullptr
                                             : info->way == OSTEON_AUGMENTATION_PHOTOMETRIC ? api().apply != nullptr
                                                                                            : false);
   if (!complete) {
@@ -30,18 +31,19 @@ Augmentation::Augmentation(LoadedComponent component, const Parameters& paramete
 
 Augmentation::~Augmentation() { api().destroy(augmentation_); }
 
-bool Augmentation::geometric() const noexcept { return api().info(augmentation_)->way == OSTEON_AUGMENTATION_GEOMETRIC; }
+bool Augmentation::geometric() const noexcept {
+  return api().info(augmentation_)->way == OSTEON_AUGMENTATION_GEOMETRIC;
+}
 bool Augmentation::edits_labels() const noexcept {
   return (api().info(augmentation_)->flags & OSTEON_AUGMENTATION_EDITS_LABELS) != 0;
 }
 
 Augmentation::Warp Augmentation::sample_warp(const Call& call, const osteon_random_key& key, std::int64_t height,
-                                             std::int64_t width, const float* class_boxes) const {
+                                             std::int64_t width) const {
   osteon_warp_request request{};
   request.struct_size = sizeof request;
   request.height = height;
   request.width = width;
-  request.class_boxes = class_boxes;
   osteon_warp raw{};
   raw.struct_size = sizeof raw;
   raw.kind = OSTEON_WARP_IDENTITY;

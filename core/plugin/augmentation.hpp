@@ -35,9 +35,9 @@ class Augmentation {
     osteon_warp warp_;
   };
 
-  /// Geometric augmentations only. `class_boxes`: float32 [K, 4] or nullptr; see osteon_warp_request.
-  Warp sample_warp(const Call& call, const osteon_random_key& key, std::int64_t height, std::int64_t width,
-                   const float* class_boxes = nullptr) const;
+  /// Geometric augmentations only.
+  Warp sample_warp(const Call& call, const osteon_random_key& key, std::int64_t height,
+                   std::int64_t width) const;
   /// Photometric augmentations only.
   void apply(const Call& call, const osteon_random_key& key, const osteon_pixels& pixels) const;
 

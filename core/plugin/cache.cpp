@@ -44,7 +44,8 @@ DescriptorCache::DescriptorCache(std::filesystem::path file) : file_(std::move(f
   }
 }
 
-std::optional<ScanResult> DescriptorCache::find(const std::filesystem::path& library, const std::string& identity) const {
+std::optional<ScanResult> DescriptorCache::find(const std::filesystem::path& library,
+                                                const std::string& identity) const {
   const auto found = entries_.find(library.string());
   if (found == entries_.end() || found->second.identity != identity) return std::nullopt;
   try {
@@ -63,15 +64,16 @@ void DescriptorCache::save() {
   if (!changed_) return;
   nlohmann::json libraries = nlohmann::json::object();
   for (const auto& [path, entry] : entries_)
-    if (std::error_code none; std::filesystem::exists(path, none)) libraries[path] = {{"identity", entry.identity}, {"result", entry.result}};
+    if (std::error_code none; std::filesystem::exists(path, none))
+      libraries[path] = {{"identity", entry.identity}, {"result", entry.result}};
   try {
     // Names of files and what libraries print need not be UTF-8, which is no reason to end the program.
     write_file_atomically(file_, nlohmann::json{{"format", kFormat}, {"libraries", libraries}}.dump(
                                      -1, ' ', false, nlohmann::json::error_handler_t::replace));
     changed_ = false;
   } catch (const Error& e) {
-    warning_ = std::string("plugin descriptions cannot be cached, every start will look at the plugins anew: ") + e.what() + " (" +
-               e.where() + ")";
+    warning_ = std::string("plugin descriptions cannot be cached, every start will look at the plugins anew: ") +
+               e.what() + " (" + e.where() + ")";
   }
 }
 

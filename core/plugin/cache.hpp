@@ -10,8 +10,8 @@
 
 namespace osteon::plugin {
 
-/// What tells one state of a file from another without reading it: path, inode, size, time of change in ns, and the host's own
-/// ABI and LibTorch. Empty when the file is not there.
+/// What tells one state of a file from another without reading it: path, inode, size, time of change in ns, and the
+/// host's own ABI and LibTorch. Empty when the file is not there.
 std::string identity_of(const std::filesystem::path& file);
 
 /// Results of scans, kept in a file. A result holds as long as the identity of its library does.
@@ -24,7 +24,8 @@ class DescriptorCache {
   void put(const std::filesystem::path& library, const std::string& identity, const ScanResult& result);
   void clear() { entries_.clear(), changed_ = true; }
 
-  /// Writes the file when something changed, dropping libraries that are gone. A folder that cannot be written is a warning.
+  /// Writes the file when something changed, dropping libraries that are gone. A folder that cannot be written is a
+  /// warning.
   void save();
   /// Empty, or what went wrong.
   const std::string& warning() const noexcept { return warning_; }

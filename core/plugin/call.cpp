@@ -69,7 +69,7 @@ osteon_status allocate_on_host(osteon_device device, osteon_dtype dtype, const s
     return sdk::detail::report(error, OSTEON_OUT_OF_MEMORY,
                                ("no memory left for a tensor of " + std::to_string(bytes) + " bytes").c_str());
   out->flags = 0;
-  out->view = {tensor->data, device, static_cast<std::int32_t>(shape.size()), dtype, tensor->shape.data(),
+  out->view = {tensor->data,           device, static_cast<std::int32_t>(shape.size()), dtype, tensor->shape.data(),
                tensor->strides.data(), 0};
   out->release = release_host_tensor;
   out->owner = tensor.release();
@@ -117,10 +117,11 @@ struct Call::State {
     }
   }
 
-  static osteon_status allocate(const osteon_call* call, osteon_dtype dtype, std::int32_t ndim, const std::int64_t* shape,
-                                osteon_tensor* out, osteon_error* error) {
+  static osteon_status allocate(const osteon_call* call, osteon_dtype dtype, std::int32_t ndim,
+                                const std::int64_t* shape, osteon_tensor* out, osteon_error* error) {
     try {
-      if (ndim < 0 || ndim > 8) return sdk::detail::report(error, OSTEON_INVALID_ARGUMENT, "a tensor has 0 to 8 dimensions");
+      if (ndim < 0 || ndim > 8)
+        return sdk::detail::report(error, OSTEON_INVALID_ARGUMENT, "a tensor has 0 to 8 dimensions");
       for (std::int32_t i = 0; i < ndim; ++i)
         if (shape[i] < 0) return sdk::detail::report(error, OSTEON_INVALID_ARGUMENT, "a tensor's size is negative");
       if (dtype.bits == 0 || dtype.lanes == 0 || dtype.bits * dtype.lanes % 8 != 0)

@@ -35,15 +35,24 @@ struct Storage {
 
 std::uint32_t abi_type(ParameterType type) {
   switch (type) {
-    case ParameterType::kBool: return OSTEON_PARAM_BOOL;
-    case ParameterType::kInt: return OSTEON_PARAM_INT;
-    case ParameterType::kFloat: return OSTEON_PARAM_FLOAT;
-    case ParameterType::kString: return OSTEON_PARAM_STRING;
-    case ParameterType::kChoice: return OSTEON_PARAM_CHOICE;
-    case ParameterType::kFloatRange: return OSTEON_PARAM_FLOAT_RANGE;
-    case ParameterType::kPath: return OSTEON_PARAM_PATH;
-    case ParameterType::kPredictor: return OSTEON_PARAM_PREDICTOR;
-    case ParameterType::kClasses: return OSTEON_PARAM_CLASSES;
+    case ParameterType::kBool:
+      return OSTEON_PARAM_BOOL;
+    case ParameterType::kInt:
+      return OSTEON_PARAM_INT;
+    case ParameterType::kFloat:
+      return OSTEON_PARAM_FLOAT;
+    case ParameterType::kString:
+      return OSTEON_PARAM_STRING;
+    case ParameterType::kChoice:
+      return OSTEON_PARAM_CHOICE;
+    case ParameterType::kFloatRange:
+      return OSTEON_PARAM_FLOAT_RANGE;
+    case ParameterType::kPath:
+      return OSTEON_PARAM_PATH;
+    case ParameterType::kPredictor:
+      return OSTEON_PARAM_PREDICTOR;
+    case ParameterType::kClasses:
+      return OSTEON_PARAM_CLASSES;
   }
   return 0;
 }
@@ -51,8 +60,8 @@ std::uint32_t abi_type(ParameterType type) {
 std::int64_t channel_of(const std::string& name, const ParameterSpec& spec, const ClassContext& classes) {
   const auto found = std::find(classes.names.begin(), classes.names.end(), name);
   if (found == classes.names.end())
-    throw Error(ExitCode::kUsage, "parameter '" + spec.name + "' names the class '" + name + "', which the data does not have" +
-                                      did_you_mean(name, classes.names));
+    throw Error(ExitCode::kUsage, "parameter '" + spec.name + "' names the class '" + name +
+                                      "', which the data does not have" + did_you_mean(name, classes.names));
   return found - classes.names.begin();
 }
 
@@ -67,8 +76,8 @@ ValueArray::ValueArray(const ComponentSchema& schema, const Parameters& paramete
                        const PredictorResolver& resolver)
     : state_(std::make_unique<State>()) {
   if (parameters.size() != schema.parameters.size())
-    throw Error(ExitCode::kUsage, schema.name + ": " + std::to_string(parameters.size()) + " parameter values for a schema of " +
-                                      std::to_string(schema.parameters.size()));
+    throw Error(ExitCode::kUsage, schema.name + ": " + std::to_string(parameters.size()) +
+                                      " parameter values for a schema of " + std::to_string(schema.parameters.size()));
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const ParameterSpec& spec = schema.parameters[i];
     Storage& s = state_->storage.emplace_back();
@@ -85,11 +94,14 @@ ValueArray::ValueArray(const ComponentSchema& schema, const Parameters& paramete
       for (const std::string& name : s.strings) s.ints.push_back(channel_of(name, spec, classes));
     if (spec.type == ParameterType::kPredictor)
       for (const std::string& path : s.strings) {
-        if (!resolver) throw Error(ExitCode::kUsage, schema.name + ": parameter '" + spec.name + "' names a predictor, which a " +
-                                                         to_string(schema.kind) + " cannot be given");
+        if (!resolver)
+          throw Error(ExitCode::kUsage, schema.name + ": parameter '" + spec.name + "' names a predictor, which a " +
+                                            to_string(schema.kind) + " cannot be given");
         s.predictors.push_back(resolver(path));
       }
-    const std::size_t count = !s.pointers.empty() ? s.pointers.size() : !s.floats.empty() ? s.floats.size() : s.ints.size();
+    const std::size_t count = !s.pointers.empty() ? s.pointers.size()
+                              : !s.floats.empty() ? s.floats.size()
+                                                  : s.ints.size();
     s.value = {sizeof s.value,
                abi_type(spec.type),
                count,

@@ -16,8 +16,8 @@
 
 namespace osteon::plugin {
 
-/// A component of a library that is loaded. Libraries are held for the life of the process, so copies are cheap and never
-/// dangle.
+/// A component of a library that is loaded. Libraries are held for the life of the process, so copies are cheap and
+/// never dangle.
 struct LoadedComponent {
   const osteon_component* component = nullptr;
   ComponentSchema schema;
@@ -35,7 +35,7 @@ struct LoadedComponent {
 
 /// The names of the data's classes and how they relate, as components are created with them.
 struct ClassContext {
-  bool multiclass = false;             ///< false: multilabel
+  bool multiclass = false;  ///< false: multilabel
   std::vector<std::string> names;
   std::vector<std::int32_t> mirrored;  ///< class that c becomes in a mirrored image; empty: itself
 };

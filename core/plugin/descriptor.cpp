@@ -25,7 +25,8 @@ std::string text_or_empty(const char* text) { return text != nullptr ? text : ""
 
 // Keys of the recipe itself beside a component's parameters.
 bool is_reserved(const std::string& name) {
-  static const std::set<std::string> kReserved = {"plugin", "p", "weight", "weights", "strict", "group", "steps", "count", "member"};
+  static const std::set<std::string> kReserved = {"plugin", "p",     "weight", "weights", "strict",
+                                                  "group",  "steps", "count",  "member"};
   return kReserved.count(name) > 0;
 }
 
@@ -51,7 +52,8 @@ ParameterValue read_default(const osteon_param_spec& raw, const ParameterSpec& s
     }
     case ParameterType::kInt: {
       need(value.ints);
-      std::for_each(value.ints, value.ints + value.count, [&](std::int64_t v) { check_bounds(static_cast<double>(v)); });
+      std::for_each(value.ints, value.ints + value.count,
+                    [&](std::int64_t v) { check_bounds(static_cast<double>(v)); });
       return std::vector<std::int64_t>(value.ints, value.ints + value.count);
     }
     case ParameterType::kFloat:
@@ -93,8 +95,10 @@ ParameterSpec read_spec(const osteon_param_spec* raw, const std::string& compone
   if (!is_name(raw->name)) broken(component + ": a parameter's name is not [a-z][a-z0-9_]*");
   const std::string where = component + "." + raw->name;
   if (is_reserved(raw->name)) broken(where + ": this key belongs to recipes");
-  if (raw->type < OSTEON_PARAM_BOOL || raw->type > OSTEON_PARAM_CLASSES) broken(where + ": unknown type " + std::to_string(raw->type));
-  if ((raw->flags & ~static_cast<std::uint32_t>(OSTEON_PARAM_REQUIRED | OSTEON_PARAM_LIST)) != 0) broken(where + ": unknown flags");
+  if (raw->type < OSTEON_PARAM_BOOL || raw->type > OSTEON_PARAM_CLASSES)
+    broken(where + ": unknown type " + std::to_string(raw->type));
+  if ((raw->flags & ~static_cast<std::uint32_t>(OSTEON_PARAM_REQUIRED | OSTEON_PARAM_LIST)) != 0)
+    broken(where + ": unknown flags");
   ParameterSpec spec;
   spec.name = raw->name;
   spec.type = static_cast<ParameterType>(raw->type - OSTEON_PARAM_BOOL);
@@ -114,7 +118,8 @@ ParameterSpec read_spec(const osteon_param_spec* raw, const std::string& compone
   if (spec.doc.empty()) broken(where + ": it has no line of documentation");
   if (spec.type == ParameterType::kClasses && !spec.list) broken(where + ": class names are always a list");
   if (spec.type == ParameterType::kChoice && spec.choices.empty()) broken(where + ": a choice without choices");
-  if (std::isnan(spec.minimum) || std::isnan(spec.maximum) || spec.minimum > spec.maximum) broken(where + ": its bounds are upside down");
+  if (std::isnan(spec.minimum) || std::isnan(spec.maximum) || spec.minimum > spec.maximum)
+    broken(where + ": its bounds are upside down");
   const bool required = (raw->flags & OSTEON_PARAM_REQUIRED) != 0;
   if (required != (raw->default_value == nullptr)) broken(where + ": a parameter is either required or has a default");
   if (!required) spec.default_value = read_default(*raw, spec, where);
@@ -129,8 +134,8 @@ bool has_functions(std::uint32_t kind, const void* raw) {
   switch (kind) {
     case OSTEON_KIND_MODEL: {
       const auto* a = static_cast<const osteon_model_api*>(raw);
-      return complete(a, a->create, a->destroy, a->info, a->tensors, a->set_trainable, a->parameters_changed, a->move, a->forward,
-                      a->backward, a->release_tape);
+      return complete(a, a->create, a->destroy, a->info, a->tensors, a->set_trainable, a->parameters_changed, a->move,
+                      a->forward, a->backward, a->release_tape);
     }
     case OSTEON_KIND_LOSS: {
       const auto* a = static_cast<const osteon_loss_api*>(raw);
@@ -148,7 +153,8 @@ bool has_functions(std::uint32_t kind, const void* raw) {
       const auto* a = static_cast<const osteon_ensembler_api*>(raw);
       return complete(a, a->create, a->destroy, a->info, a->needed, a->begin, a->add, a->finish);
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -157,7 +163,8 @@ ComponentSchema read_component(const osteon_component* raw) {
   if (raw->struct_size < sizeof(osteon_component)) broken("a component's struct is too small");
   if (!is_name(raw->name)) broken("a component's name is not [a-z][a-z0-9_]*");
   const std::string name = raw->name;
-  if (raw->kind < OSTEON_KIND_MODEL || raw->kind > OSTEON_KIND_ENSEMBLER) broken(name + ": unknown kind " + std::to_string(raw->kind));
+  if (raw->kind < OSTEON_KIND_MODEL || raw->kind > OSTEON_KIND_ENSEMBLER)
+    broken(name + ": unknown kind " + std::to_string(raw->kind));
   if (raw->version == nullptr || *raw->version == '\0') broken(name + ": it has no version");
   if (raw->api == nullptr || !has_functions(raw->kind, raw->api)) broken(name + ": functions of its kind are missing");
   if (raw->n_params > 0 && raw->params == nullptr) broken(name + ": its parameters are null");

@@ -20,11 +20,13 @@ struct LibraryDescription {
 /// "0.1".
 std::string abi_text(std::uint32_t abi_version);
 
-/// Whether a host of this build can serve a plugin of `abi_version`: the same major number, and while that is 0 the same minor.
+/// Whether a host of this build can serve a plugin of `abi_version`: the same major number, and while that is 0 the
+/// same minor.
 bool abi_fits(std::uint32_t abi_version) noexcept;
 
-/// Reads a description. Throws Error(kPlugin) that says what is broken: another ABI, no or malformed names, unknown kinds,
-/// types or flags, two components or parameters of one name, functions that are missing, defaults that break their own bounds.
+/// Reads a description. Throws Error(kPlugin) that says what is broken: another ABI, no or malformed names, unknown
+/// kinds, types or flags, two components or parameters of one name, functions that are missing, defaults that break
+/// their own bounds.
 LibraryDescription describe(const osteon_plugin& plugin);
 
 /// The component of this kind and name of a library that is loaded or linked in.

@@ -9,8 +9,8 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include <osteon/abi/entry.h>
 
@@ -48,7 +48,8 @@ class File {
 
 void check_header(Elf* elf) {
   GElf_Ehdr header;
-  if (elf == nullptr || elf_kind(elf) != ELF_K_ELF || gelf_getehdr(elf, &header) == nullptr) refuse("is no shared library (not an ELF file)");
+  if (elf == nullptr || elf_kind(elf) != ELF_K_ELF || gelf_getehdr(elf, &header) == nullptr)
+    refuse("is no shared library (not an ELF file)");
   if (header.e_type != ET_DYN) refuse("is no shared library");
 #if defined(__x86_64__)
   if (header.e_machine != EM_X86_64) refuse("is built for another processor");
@@ -132,7 +133,8 @@ ElfFacts read_elf(const std::filesystem::path& path) {
     if (gelf_getshdr(section, &header) == nullptr) refuse("is damaged: a section has no header");
     if (header.sh_type != SHT_NOTE && header.sh_type != SHT_DYNAMIC && header.sh_type != SHT_DYNSYM) continue;
     Elf_Data* data = elf_getdata(section, nullptr);
-    if (data == nullptr || (data->d_buf == nullptr && data->d_size > 0)) refuse("is cut off or damaged: a section cannot be read");
+    if (data == nullptr || (data->d_buf == nullptr && data->d_size > 0))
+      refuse("is cut off or damaged: a section cannot be read");
     if (header.sh_type == SHT_NOTE) read_notes(data, facts);
     if (header.sh_type == SHT_DYNAMIC) read_dynamic(file.get(), header, data, facts);
     if (header.sh_type == SHT_DYNSYM) read_symbols(file.get(), header, data, facts);
@@ -144,20 +146,24 @@ void refuse_by_facts(const ElfFacts& facts) {
   if (!facts.has_entry) refuse("has no entry: it does not define " OSTEON_ENTRY_SYMBOL);
   if (!facts.note) refuse("has no note that says what it is; build it with osteon_add_plugin");
   const nlohmann::json note = parse_note(*facts.note);
-  const std::uint32_t abi = (note.at("abi").at(0).get<std::uint32_t>() << 16) | (note.at("abi").at(1).get<std::uint32_t>() & 0xffff);
+  const std::uint32_t abi =
+      (note.at("abi").at(0).get<std::uint32_t>() << 16) | (note.at("abi").at(1).get<std::uint32_t>() & 0xffff);
   if (!abi_fits(abi))
     refuse("built for plugin ABI " + abi_text(abi) + ", this host has " + abi_text(OSTEON_ABI_VERSION) +
            "; rebuild it against this host's SDK");
   const std::string libtorch = note.at("libtorch");
   if (!libtorch.empty() && libtorch != OSTEON_LIBTORCH_VERSION)
-    refuse("built with LibTorch " + libtorch + ", the engine has " OSTEON_LIBTORCH_VERSION "; two of them cannot share a process");
+    refuse("built with LibTorch " + libtorch +
+           ", the engine has " OSTEON_LIBTORCH_VERSION "; two of them cannot share a process");
   for (const std::string& path : facts.run_paths)
     if (path.find("$ORIGIN") != std::string::npos || path.find("${ORIGIN}") != std::string::npos)
       refuse("has the run path " + path + ", through which it would bring libraries of its own; link them statically");
   // Wheels and the like carry renamed copies of libraries that must be there once in a process.
-  static const std::regex kBundled("lib(gomp|iomp5|openblas|blas|mkl_[a-z0-9_]+|torch[a-z_]*|c10|opencv_[a-z0-9_]+)-[0-9a-f]{6,}\\.so.*");
+  static const std::regex kBundled(
+      "lib(gomp|iomp5|openblas|blas|mkl_[a-z0-9_]+|torch[a-z_]*|c10|opencv_[a-z0-9_]+)-[0-9a-f]{6,}\\.so.*");
   for (const std::string& name : facts.needed)
-    if (std::regex_match(name, kBundled)) refuse("needs " + name + ", a private copy of a library that may be there only once");
+    if (std::regex_match(name, kBundled))
+      refuse("needs " + name + ", a private copy of a library that may be there only once");
 }
 
 void refuse_by_disagreement(const ElfFacts& facts, const LibraryDescription& description) {
@@ -167,7 +173,8 @@ void refuse_by_disagreement(const ElfFacts& facts, const LibraryDescription& des
   for (const ComponentSchema& schema : description.components)
     described.insert(std::string(to_string(schema.kind)) + " '" + schema.name + "'");
   for (const std::string& component : noted)
-    if (described.count(component) == 0) refuse("its note promises the " + component + ", which its code does not have");
+    if (described.count(component) == 0)
+      refuse("its note promises the " + component + ", which its code does not have");
   for (const std::string& component : described)
     if (noted.count(component) == 0) refuse("its code has the " + component + ", of which its note says nothing");
 }

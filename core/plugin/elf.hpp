@@ -12,17 +12,17 @@ struct LibraryDescription;
 
 /// What a library file says before any of its code runs.
 struct ElfFacts {
-  std::optional<std::string> note;       ///< the JSON of the Osteon note
-  std::vector<std::string> needed;       ///< DT_NEEDED
-  std::vector<std::string> run_paths;    ///< DT_RPATH and DT_RUNPATH, split
-  bool has_entry = false;                ///< the dynamic symbol osteon_get_plugin is defined
+  std::optional<std::string> note;     ///< the JSON of the Osteon note
+  std::vector<std::string> needed;     ///< DT_NEEDED
+  std::vector<std::string> run_paths;  ///< DT_RPATH and DT_RUNPATH, split
+  bool has_entry = false;              ///< the dynamic symbol osteon_get_plugin is defined
 };
 
 /// Reads a shared library of this machine's kind. Throws Error(kPlugin) that says why the file is none.
 ElfFacts read_elf(const std::filesystem::path& file);
 
-/// Throws Error(kPlugin) with the reason when a library must not be loaded: no entry, another ABI, another LibTorch than the
-/// engine's, run paths of its own, or libraries that a plugin may not bring along.
+/// Throws Error(kPlugin) with the reason when a library must not be loaded: no entry, another ABI, another LibTorch
+/// than the engine's, run paths of its own, or libraries that a plugin may not bring along.
 void refuse_by_facts(const ElfFacts& facts);
 
 /// Throws Error(kPlugin) when the components of a library's note are not those of its code. `facts` were not refused.

@@ -22,7 +22,8 @@ Ensembler::Ensembler(LoadedComponent component, const Parameters& parameters, co
              [&](osteon_error* error) { return api().create(call.raw(), values.get(), &request, &ensembler_, error); });
   if (ensembler_ == nullptr) misbehaved(component_, "create", "returned OK without an ensembler");
   const osteon_ensembler_info* info = api().info(ensembler_);
-  if (info == nullptr || (info->fits != 0 && (api().fit_begin == nullptr || api().fit_add == nullptr || api().fit_end == nullptr))) {
+  if (info == nullptr ||
+      (info->fits != 0 && (api().fit_begin == nullptr || api().fit_add == nullptr || api().fit_end == nullptr))) {
     api().destroy(ensembler_);
     misbehaved(component_, "info", "is missing, or says that it fits without functions to fit with");
   }
@@ -37,7 +38,8 @@ std::vector<NamedTensor> Ensembler::tensors() {
   if (api().tensors == nullptr) return tensors;
   std::uint64_t count = 0;
   const osteon_named_tensor* const* list = nullptr;
-  check_call(component_, "tensors", [&](osteon_error* error) { return api().tensors(ensembler_, &count, &list, error); });
+  check_call(component_, "tensors",
+             [&](osteon_error* error) { return api().tensors(ensembler_, &count, &list, error); });
   check_named(component_, count, list);
   for (std::uint64_t i = 0; i < count; ++i)
     tensors.push_back({list[i]->name, list[i]->role == OSTEON_TENSOR_PARAMETER, &list[i]->value, nullptr});
@@ -49,8 +51,9 @@ void Ensembler::fit_begin(const Call& call, const osteon_tensor_view* dice) {
              [&](osteon_error* error) { return api().fit_begin(call.raw(), ensembler_, dice, error); });
 }
 
-void Ensembler::fit_add(const Call& call, const osteon_band& band, const std::vector<const osteon_tensor_view*>& members,
-                        const osteon_tensor_view& target, const osteon_tensor_view* valid) {
+void Ensembler::fit_add(const Call& call, const osteon_band& band,
+                        const std::vector<const osteon_tensor_view*>& members, const osteon_tensor_view& target,
+                        const osteon_tensor_view* valid) {
   check_call(component_, "fit_add", [&](osteon_error* error) {
     return api().fit_add(call.raw(), ensembler_, &band, members.size(), members.data(), &target, valid, error);
   });
@@ -92,8 +95,7 @@ sdk::OwnedTensor Ensembler::Accumulation::finish(const osteon_call* call) {
              [&](osteon_error* error) { return owner_->api().finish(call, handle, given, error); });
   if (out.empty()) misbehaved(owner_->component_, "finish", "returned OK without a tensor");
   const bool bits = owner_->info().gives == OSTEON_FORM_BITS;
-  check_owned(owner_->component_, "finish", *given,
-              {bits ? (n_classes_ + 31) / 32 : n_classes_, height_, width_},
+  check_owned(owner_->component_, "finish", *given, {bits ? (n_classes_ + 31) / 32 : n_classes_, height_, width_},
               {bits ? sdk::dtype_of<std::int32_t>() : sdk::dtype_of<float>()}, call->device);
   return out;
 }

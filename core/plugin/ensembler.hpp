@@ -33,9 +33,17 @@ class Ensembler {
   class Accumulation {
    public:
     Accumulation(const Ensembler* owner, osteon_accumulation* handle, const osteon_band& band)
-        : owner_(owner), handle_(handle), n_classes_(static_cast<std::int64_t>(band.n_classes)), height_(band.height), width_(band.width) {}
+        : owner_(owner),
+          handle_(handle),
+          n_classes_(static_cast<std::int64_t>(band.n_classes)),
+          height_(band.height),
+          width_(band.width) {}
     Accumulation(Accumulation&& other) noexcept
-        : owner_(other.owner_), handle_(other.handle_), n_classes_(other.n_classes_), height_(other.height_), width_(other.width_) {
+        : owner_(other.owner_),
+          handle_(other.handle_),
+          n_classes_(other.n_classes_),
+          height_(other.height_),
+          width_(other.width_) {
       other.handle_ = nullptr;
     }
     Accumulation& operator=(Accumulation&&) = delete;

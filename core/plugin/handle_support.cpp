@@ -8,7 +8,8 @@
 namespace osteon::plugin {
 
 void check_owned(const LoadedComponent& component, const char* call, const osteon_tensor& tensor,
-                 const std::vector<std::int64_t>& shape, const std::vector<osteon_dtype>& dtypes, osteon_device device) {
+                 const std::vector<std::int64_t>& shape, const std::vector<osteon_dtype>& dtypes,
+                 osteon_device device) {
   if (tensor.release == nullptr) misbehaved(component, call, "returned OK without giving a tensor");
   const osteon_tensor_view& view = tensor.view;
   if (view.ndim > 0 && (view.shape == nullptr || view.strides == nullptr))
@@ -17,11 +18,13 @@ void check_owned(const LoadedComponent& component, const char* call, const osteo
   for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || view.shape[i] == shape[i];
   if (!fits) {
     std::string expected = "[";
-    for (std::size_t i = 0; i < shape.size(); ++i) expected += (i ? ", " : "") + (shape[i] < 0 ? std::string("any") : std::to_string(shape[i]));
-    misbehaved(component, call, "gave a tensor of shape " + sdk::shape_text(view) + " where " + expected + "] was promised");
+    for (std::size_t i = 0; i < shape.size(); ++i)
+      expected += (i ? ", " : "") + (shape[i] < 0 ? std::string("any") : std::to_string(shape[i]));
+    misbehaved(component, call,
+               "gave a tensor of shape " + sdk::shape_text(view) + " where " + expected + "] was promised");
   }
-  const bool known = dtypes.empty() || std::any_of(dtypes.begin(), dtypes.end(),
-                                                   [&](osteon_dtype type) { return type == view.dtype; });
+  const bool known = dtypes.empty() ||
+                     std::any_of(dtypes.begin(), dtypes.end(), [&](osteon_dtype type) { return type == view.dtype; });
   if (!known) misbehaved(component, call, "gave a tensor of " + sdk::to_string(view.dtype));
   if (view.device.type != device.type || view.device.id != device.id)
     misbehaved(component, call, "gave a tensor that is not on the device of the call");

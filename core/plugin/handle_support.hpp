@@ -38,12 +38,12 @@ T copy_known_fields(const T& given) {
 
 /// What a plugin gave and what it promised do not agree.
 [[noreturn]] inline void misbehaved(const LoadedComponent& component, const char* call, const std::string& what) {
-  throw Error(ExitCode::kPlugin,
-              std::string(to_string(component.schema.kind)) + " '" + component.schema.name + "', " + call + ": " + what);
+  throw Error(ExitCode::kPlugin, std::string(to_string(component.schema.kind)) + " '" + component.schema.name + "', " +
+                                     call + ": " + what);
 }
 
-/// Throws unless an owned tensor is one: has a release, strides, the shape (-1: any size), one of the element types (all when
-/// empty), and lies on the device.
+/// Throws unless an owned tensor is one: has a release, strides, the shape (-1: any size), one of the element types
+/// (all when empty), and lies on the device.
 void check_owned(const LoadedComponent& component, const char* call, const osteon_tensor& tensor,
                  const std::vector<std::int64_t>& shape, const std::vector<osteon_dtype>& dtypes, osteon_device device);
 

@@ -53,7 +53,8 @@ OpenLibrary open_library(const std::filesystem::path& file) {
   refuse_by_facts(facts);
   const std::string digest = sha256_file(path);
   const boost::dll::shared_library& library = open_for_ever(path);
-  if (!library.has(OSTEON_ENTRY_SYMBOL)) throw Error(ExitCode::kPlugin, "has no entry: it does not define " OSTEON_ENTRY_SYMBOL);
+  if (!library.has(OSTEON_ENTRY_SYMBOL))
+    throw Error(ExitCode::kPlugin, "has no entry: it does not define " OSTEON_ENTRY_SYMBOL);
   const auto entry = library.get<const osteon_plugin*(std::uint32_t)>(OSTEON_ENTRY_SYMBOL);
   const osteon_plugin* plugin = entry(OSTEON_ABI_VERSION);
   if (plugin == nullptr) throw Error(ExitCode::kPlugin, "its entry says that it cannot serve this host");

@@ -16,16 +16,16 @@ struct OpenLibrary {
   std::string sha256;
 };
 
-/// The dynamic linker could not load a library: something that it needs is missing. That says more of the machine than of the file.
+/// The dynamic linker could not load a library: something that it needs is missing. That says more of the machine than
+/// of the file.
 class LoadFailure : public Error {
  public:
   explicit LoadFailure(const std::string& why) : Error(ExitCode::kPlugin, why) {}
 };
 
-/// Opens a library once per path, `RTLD_NOW | RTLD_LOCAL`, after a look at what it says before its code runs, and never closes it:
-/// things that it made, and LibTorch's own registrations, may outlive any owner. Throws Error(kPlugin) with the reason, LoadFailure when
-/// it is the dynamic linker's.
-/// Thread-safe.
+/// Opens a library once per path, `RTLD_NOW | RTLD_LOCAL`, after a look at what it says before its code runs, and never
+/// closes it: things that it made, and LibTorch's own registrations, may outlive any owner. Throws Error(kPlugin) with
+/// the reason, LoadFailure when it is the dynamic linker's. Thread-safe.
 OpenLibrary open_library(const std::filesystem::path& file);
 
 }  // namespace osteon::plugin

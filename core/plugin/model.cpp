@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-const std::vector<osteon_dtype> kLogitTypes = {sdk::dtype_of<float>(), {OSTEON_DTYPE_FLOAT, 16, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}};
+const std::vector<osteon_dtype> kLogitTypes = {
+    sdk::dtype_of<float>(), {OSTEON_DTYPE_FLOAT, 16, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}};
 
 osteon_forward_options abi_options(const Model::ForwardOptions& options, std::uint32_t mode) {
   osteon_forward_options raw{};
@@ -27,8 +28,8 @@ osteon_forward_options abi_options(const Model::ForwardOptions& options, std::ui
 
 }  // namespace
 
-Model::Model(LoadedComponent component, const Parameters& parameters, const ClassContext& classes, std::int64_t in_channels,
-             std::uint64_t seed, const Call& call)
+Model::Model(LoadedComponent component, const Parameters& parameters, const ClassContext& classes,
+             std::int64_t in_channels, std::uint64_t seed, const Call& call)
     : component_(std::move(component)) {
   const ValueArray values(component_.schema, parameters, classes);
   const auto names = name_pointers(classes.names);
@@ -38,9 +39,8 @@ Model::Model(LoadedComponent component, const Parameters& parameters, const Clas
   request.n_classes = static_cast<std::int64_t>(names.size());
   request.class_names = names.data();
   request.seed = seed;
-  check_call(component_, "create", [&](osteon_error* error) {
-    return api().create(call.raw(), values.get(), &request, &model_, error);
-  });
+  check_call(component_, "create",
+             [&](osteon_error* error) { return api().create(call.raw(), values.get(), &request, &model_, error); });
   try {
     if (model_ == nullptr) misbehaved(component_, "create", "returned OK without a model");
     const osteon_model_info* info = api().info(model_);
@@ -51,8 +51,10 @@ Model::Model(LoadedComponent component, const Parameters& parameters, const Clas
     for (std::uint64_t i = 0; i < info->n_outputs; ++i) {
       if (info->outputs == nullptr || info->outputs[i] == nullptr) misbehaved(component_, "info", "an output is null");
       const osteon_model_output& output = *info->outputs[i];
-      if (output.name == nullptr || output.stride < 1) misbehaved(component_, "info", "an output has no name or no stride");
-      outputs_.push_back({output.name, output.loss_weight, output.stride, (output.flags & OSTEON_OUTPUT_ALIGN_CORNERS) != 0});
+      if (output.name == nullptr || output.stride < 1)
+        misbehaved(component_, "info", "an output has no name or no stride");
+      outputs_.push_back(
+          {output.name, output.loss_weight, output.stride, (output.flags & OSTEON_OUTPUT_ALIGN_CORNERS) != 0});
     }
   } catch (...) {
     api().destroy(model_);
@@ -81,7 +83,8 @@ const std::vector<NamedTensor>& Model::tensors() {
                       (tensor.grad.ndim > 0 && (tensor.grad.shape == nullptr || tensor.grad.strides == nullptr)) ||
                       !std::equal(tensor.grad.shape, tensor.grad.shape + tensor.grad.ndim, tensor.value.shape) ||
                       (tensor.grad.data == nullptr && sdk::element_count(tensor.value) > 0)))
-      misbehaved(component_, "tensors", std::string("parameter '") + tensor.name + "' has no gradient of its own shape in float32");
+      misbehaved(component_, "tensors",
+                 std::string("parameter '") + tensor.name + "' has no gradient of its own shape in float32");
     tensors_.push_back({tensor.name, parameter, &tensor.value, parameter ? &tensor.grad : nullptr});
   }
   return tensors_;
@@ -99,7 +102,8 @@ void Model::move(const Call& call, osteon_device device) {
   check_call(component_, "move", [&](osteon_error* error) { return api().move(call.raw(), model_, device, error); });
 }
 
-sdk::OwnedTensor Model::infer(const osteon_call* call, const osteon_tensor_view& input, const ForwardOptions& options) const {
+sdk::OwnedTensor Model::infer(const osteon_call* call, const osteon_tensor_view& input,
+                              const ForwardOptions& options) const {
   const osteon_forward_options raw = abi_options(options, OSTEON_MODE_INFERENCE);
   sdk::OwnedTensor output;
   osteon_tensor* outputs[] = {output.out()};
@@ -107,7 +111,8 @@ sdk::OwnedTensor Model::infer(const osteon_call* call, const osteon_tensor_view&
     return api().forward(call, model_, &raw, &input, 1, outputs, nullptr, error);
   });
   check_owned(component_, "forward", *outputs[0],
-              {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[0].stride), ceil_div(input.shape[3], outputs_[0].stride)},
+              {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[0].stride),
+               ceil_div(input.shape[3], outputs_[0].stride)},
               kLogitTypes, input.device);
   return output;
 }
@@ -126,7 +131,8 @@ Model::TrainingResult Model::forward(const Call& call, const osteon_tensor_view&
   if (tape == nullptr) misbehaved(component_, "forward", "gave no tape in training");
   for (std::size_t i = 0; i < outputs.size(); ++i)
     check_owned(component_, "forward", *outputs[i],
-                {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[i].stride), ceil_div(input.shape[3], outputs_[i].stride)},
+                {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[i].stride),
+                 ceil_div(input.shape[3], outputs_[i].stride)},
                 kLogitTypes, input.device);
   return result;
 }
@@ -134,18 +140,22 @@ Model::TrainingResult Model::forward(const Call& call, const osteon_tensor_view&
 void Model::backward(const Call& call, Tape tape, const std::vector<const osteon_tensor_view*>& grad_outputs,
                      osteon_tensor* grad_input) {
   check_call(component_, "backward", [&](osteon_error* error) {
-    return api().backward(call.raw(), model_, tape.get(), grad_outputs.size(), grad_outputs.data(), nullptr, nullptr, grad_input,
-                          error);
+    return api().backward(call.raw(), model_, tape.get(), grad_outputs.size(), grad_outputs.data(), nullptr, nullptr,
+                          grad_input, error);
   });
 }
 
 std::vector<std::string> Model::inference_plan() const {
   std::vector<std::string> lines;
   if (component_.component->extension == nullptr) return lines;
-  const auto* plan = static_cast<const osteon_inference_plan*>(component_.component->extension(OSTEON_EXTENSION_INFERENCE_PLAN));
+  const auto* plan =
+      static_cast<const osteon_inference_plan*>(component_.component->extension(OSTEON_EXTENSION_INFERENCE_PLAN));
   if (plan == nullptr) return lines;
-  const auto add = [](void* user, const char* text) { static_cast<std::vector<std::string>*>(user)->emplace_back(text); };
-  check_call(component_, "inference_plan", [&](osteon_error* error) { return plan->describe(model_, add, &lines, error); });
+  const auto add = [](void* user, const char* text) {
+    static_cast<std::vector<std::string>*>(user)->emplace_back(text);
+  };
+  check_call(component_, "inference_plan",
+             [&](osteon_error* error) { return plan->describe(model_, add, &lines, error); });
   return lines;
 }
 

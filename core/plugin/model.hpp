@@ -58,8 +58,8 @@ class Model {
     bool plain = false;  ///< inference on the reference path
   };
 
-  /// How the plugin runs predictions and what it measured, a line per input shape; empty when it does not say (draft extension
-  /// "osteon.inference-plan/1").
+  /// How the plugin runs predictions and what it measured, a line per input shape; empty when it does not say (draft
+  /// extension "osteon.inference-plan/1").
   std::vector<std::string> inference_plan() const;
 
   /// What one training forward keeps. Released when it dies, before its model.

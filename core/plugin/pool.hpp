@@ -7,8 +7,8 @@ namespace osteon::plugin {
 
 /// Host memory for tensors, 64-byte aligned, reused: fresh pages of a large tensor cost more than many kernels on it.
 ///
-/// Blocks come in size classes, at most an eighth larger than asked for. Freed blocks are kept up to a limit; what is over
-/// it goes back to the system. All functions are thread-safe.
+/// Blocks come in size classes, at most an eighth larger than asked for. Freed blocks are kept up to a limit; what is
+/// over it goes back to the system. All functions are thread-safe.
 class MemoryPool {
  public:
   explicit MemoryPool(std::size_t keep_bytes);

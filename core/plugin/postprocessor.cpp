@@ -37,16 +37,18 @@ void Postprocessor::process(const osteon_call* call, const osteon_predictor& inn
   });
   for (std::uint64_t i = 0; i < n; ++i) {
     if (predictions[i]->form != request.form)
-      misbehaved(component_, "process", "gave form " + std::to_string(predictions[i]->form) + " where " +
-                                            std::to_string(request.form) + " was asked for");
+      misbehaved(component_, "process",
+                 "gave form " + std::to_string(predictions[i]->form) + " where " + std::to_string(request.form) +
+                     " was asked for");
     if (predictions[i]->values.release == nullptr || predictions[i]->values.view.ndim != 3)
       misbehaved(component_, "process", "gave no [K, H, W] tensor");
     const std::int64_t classes = request.n_classes > 0 ? static_cast<std::int64_t>(request.n_classes) : inner.n_classes;
     const bool bits = request.form == OSTEON_FORM_BITS, on_image = request.grid == OSTEON_GRID_IMAGE;
     const osteon_tensor_view& pixels = images[i]->pixels;
-    check_owned(component_, "process", predictions[i]->values,
-                {bits ? (classes + 31) / 32 : classes, on_image ? pixels.shape[0] : -1, on_image ? pixels.shape[1] : -1},
-                {bits ? sdk::dtype_of<std::int32_t>() : sdk::dtype_of<float>()}, call->device);
+    check_owned(
+        component_, "process", predictions[i]->values,
+        {bits ? (classes + 31) / 32 : classes, on_image ? pixels.shape[0] : -1, on_image ? pixels.shape[1] : -1},
+        {bits ? sdk::dtype_of<std::int32_t>() : sdk::dtype_of<float>()}, call->device);
   }
 }
 

@@ -20,8 +20,9 @@ class Postprocessor {
   const osteon_postprocessor_info& info() const noexcept;
 
   /// As osteon_postprocessor_api.process; `call` is passed through so that one request stays one request.
-  void process(const osteon_call* call, const osteon_predictor& inner, std::uint64_t n, const osteon_image* const* images,
-               const osteon_predict_request& request, osteon_prediction* const* predictions) const;
+  void process(const osteon_call* call, const osteon_predictor& inner, std::uint64_t n,
+               const osteon_image* const* images, const osteon_predict_request& request,
+               osteon_prediction* const* predictions) const;
 
  private:
   const osteon_postprocessor_api& api() const noexcept { return component_.api<osteon_postprocessor_api>(); }

@@ -48,7 +48,8 @@ std::vector<fs::path> libraries_in(const fs::path& folder, std::vector<std::stri
   for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
     // A link that leads nowhere is listed with that reason; pipes and the like would block whoever opens them.
     const bool dangling = entry->is_symlink(none) && !entry->exists(none);
-    if (entry->path().extension() == ".so" && (entry->is_regular_file(none) || dangling)) files.push_back(entry->path());
+    if (entry->path().extension() == ".so" && (entry->is_regular_file(none) || dangling))
+      files.push_back(entry->path());
   }
   if (failure) warnings.push_back("the plugin folder " + folder.string() + " cannot be read: " + failure.message());
   std::sort(files.begin(), files.end());
@@ -138,15 +139,18 @@ LoadedComponent Registry::load(Kind kind, const std::string& name) {
     std::vector<std::string> names;
     for (const ComponentSchema& schema : state_->schemas)
       if (schema.kind == kind) names.push_back(schema.name);
-    throw Error(ExitCode::kUsage, std::string("there is no ") + to_string(kind) + " plugin '" + name + "'" + did_you_mean(name, names));
+    throw Error(ExitCode::kUsage,
+                std::string("there is no ") + to_string(kind) + " plugin '" + name + "'" + did_you_mean(name, names));
   }
   const fs::path& file = found->second;
   try {
     const OpenLibrary library = open_library(file);
     LoadedComponent component = component_of(*library.plugin, kind, name);
-    // A recipe was checked against what the scan said. A library that now says something else is not the one that was meant.
+    // A recipe was checked against what the scan said. A library that now says something else is not the one that was
+    // meant.
     if (to_json(component.schema) != to_json(*find(kind, name)))
-      throw Error(ExitCode::kPlugin, "describes '" + name + "' otherwise than when it was scanned; `osteon plugins list --rescan`");
+      throw Error(ExitCode::kPlugin,
+                  "describes '" + name + "' otherwise than when it was scanned; `osteon plugins list --rescan`");
     component.library = file;
     component.library_sha256 = library.sha256;
     return component;

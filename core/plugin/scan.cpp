@@ -37,7 +37,8 @@ struct ChildOutcome {
 class Pipe {
  public:
   Pipe() {
-    if (::pipe2(ends_, O_CLOEXEC) != 0) throw Error(ExitCode::kResources, std::string("no pipe to a child process: ") + std::strerror(errno));
+    if (::pipe2(ends_, O_CLOEXEC) != 0)
+      throw Error(ExitCode::kResources, std::string("no pipe to a child process: ") + std::strerror(errno));
   }
   ~Pipe() {
     close_write();
@@ -92,7 +93,8 @@ bool wait_until(pid_t child, int& status, Clock::time_point end) {
 }
 
 // Exec'ed, never forked: this process has threads.
-ChildOutcome run_child(const std::filesystem::path& program, const std::filesystem::path& file, std::chrono::seconds time_limit) {
+ChildOutcome run_child(const std::filesystem::path& program, const std::filesystem::path& file,
+                       std::chrono::seconds time_limit) {
   Pipe out, err;
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -104,7 +106,9 @@ ChildOutcome run_child(const std::filesystem::path& program, const std::filesyst
   pid_t child = 0;
   const int failure = ::posix_spawn(&child, name.c_str(), &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (failure != 0) throw Error(ExitCode::kResources, std::string("cannot start a process to scan plugins: ") + std::strerror(failure), name);
+  if (failure != 0)
+    throw Error(ExitCode::kResources, std::string("cannot start a process to scan plugins: ") + std::strerror(failure),
+                name);
   out.close_write();
   err.close_write();
   ChildOutcome outcome;
@@ -155,7 +159,10 @@ ScanResult judge(const ChildOutcome& outcome, std::chrono::seconds time_limit) {
 nlohmann::json to_json(const ScanResult& result) {
   nlohmann::json components = nlohmann::json::array();
   for (const ComponentSchema& schema : result.components) components.push_back(to_json(schema));
-  return {{"abi", result.abi}, {"version", result.version}, {"components", components}, {"refusal", result.refusal},
+  return {{"abi", result.abi},
+          {"version", result.version},
+          {"components", components},
+          {"refusal", result.refusal},
           {"sticks", result.sticks}};
 }
 
@@ -165,11 +172,13 @@ ScanResult scan_result_from_json(const nlohmann::json& json) {
   result.version = json.at("version");
   result.refusal = json.at("refusal");
   result.sticks = json.at("sticks");
-  for (const auto& component : json.at("components")) result.components.push_back(component_schema_from_json(component));
+  for (const auto& component : json.at("components"))
+    result.components.push_back(component_schema_from_json(component));
   return result;
 }
 
-ScanResult scan_library(const std::filesystem::path& file, const std::filesystem::path& scanner, std::chrono::seconds time_limit) {
+ScanResult scan_library(const std::filesystem::path& file, const std::filesystem::path& scanner,
+                        std::chrono::seconds time_limit) {
   try {
     refuse_by_facts(read_elf(file));
   } catch (const Error& e) {

@@ -49,7 +49,7 @@ struct ParameterSpec {
 
 /// What a plugin says of one component before anything of it is created.
 struct ComponentSchema {
-  std::string name;       ///< what recipes write after `plugin =`
+  std::string name;  ///< what recipes write after `plugin =`
   Kind kind = Kind::kModel;
   std::string version;    ///< of the component, semantic
   std::string doc;        ///< one paragraph

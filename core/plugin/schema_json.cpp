@@ -18,11 +18,15 @@ json value_json(const ParameterSpec& spec, const ParameterValue& value) {
 ParameterValue value_from_json(const ParameterSpec& spec, const json& given) {
   const json list = is_array(spec) ? given : json::array({given});
   switch (spec.type) {
-    case ParameterType::kBool: return list.get<std::vector<bool>>();
-    case ParameterType::kInt: return list.get<std::vector<std::int64_t>>();
+    case ParameterType::kBool:
+      return list.get<std::vector<bool>>();
+    case ParameterType::kInt:
+      return list.get<std::vector<std::int64_t>>();
     case ParameterType::kFloat:
-    case ParameterType::kFloatRange: return list.get<std::vector<double>>();
-    default: return list.get<std::vector<std::string>>();
+    case ParameterType::kFloatRange:
+      return list.get<std::vector<double>>();
+    default:
+      return list.get<std::vector<std::string>>();
   }
 }
 
@@ -69,8 +73,8 @@ json to_json(const ParameterSpec& spec) {
 json to_json(const ComponentSchema& schema) {
   json parameters = json::array();
   for (const ParameterSpec& spec : schema.parameters) parameters.push_back(to_json(spec));
-  return {{"name", schema.name},   {"kind", to_string(schema.kind)},   {"version", schema.version},
-          {"doc", schema.doc},     {"reference", schema.reference},    {"parameters", parameters}};
+  return {{"name", schema.name}, {"kind", to_string(schema.kind)}, {"version", schema.version},
+          {"doc", schema.doc},   {"reference", schema.reference},  {"parameters", parameters}};
 }
 
 ComponentSchema component_schema_from_json(const json& given) {

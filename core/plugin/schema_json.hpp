@@ -7,8 +7,8 @@
 
 namespace osteon::plugin {
 
-/// `plugins describe --json`, and how the descriptor cache keeps schemas. Bounds that are not there are null, and so are the
-/// defaults of required parameters. Scalars are plain values, ranges and lists are arrays.
+/// `plugins describe --json`, and how the descriptor cache keeps schemas. Bounds that are not there are null, and so
+/// are the defaults of required parameters. Scalars are plain values, ranges and lists are arrays.
 nlohmann::json to_json(const ParameterSpec& spec);
 nlohmann::json to_json(const ComponentSchema& schema);
 

@@ -14,13 +14,36 @@
 namespace osteon::predict {
 namespace {
 
-OSTEON_MULTIVERSION void set_bits(const float* values, float threshold, std::uint32_t bit, std::int64_t count, std::uint32_t* row) {
+OSTEON_MULTIVERSION void set_bits(const float* values, float threshold, std::uint32_t bit, std::int64_t count,
+                                  std::uint32_t* row) {
   OSTEON_VECTOR_LOOP
   for (std::int64_t x = 0; x < count; ++x) row[x] |= values[x] > threshold ? bit : 0u;
 }
 
+OSTEON_MULTIVERSION bool any_above(const float* values, float threshold, std::int64_t count) {
+  std::uint32_t any = 0;
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t x = 0; x < count; ++x) any |= values[x] > threshold ? 1u : 0u;
+  return any != 0;
+}
+
+// The part of a row outside which nothing is above the threshold.
+Span span_above(const float* row, float threshold, std::int64_t width) {
+  if (!any_above(row, threshold, width)) return {};
+  Span span{0, width};
+  while (!(row[span.begin] > threshold)) ++span.begin;
+  while (!(row[span.end - 1] > threshold)) --span.end;
+  return span;
+}
+
+Span joined(Span a, Span b) {
+  if (a.empty()) return b;
+  return b.empty() ? a : Span{std::min(a.begin, b.begin), std::max(a.end, b.end)};
+}
+
 // Keeps the greatest value so far and whose it is; the first of equals stays.
-OSTEON_MULTIVERSION void keep_greatest(const float* values, std::int32_t c, std::int64_t count, float* best, std::int32_t* winner) {
+OSTEON_MULTIVERSION void keep_greatest(const float* values, std::int32_t c, std::int64_t count, float* best,
+                                       std::int32_t* winner) {
   OSTEON_VECTOR_LOOP
   for (std::int64_t x = 0; x < count; ++x) {
     const bool greater = values[x] > best[x];
@@ -42,7 +65,8 @@ data::Labels copy_bits(const osteon_tensor_view& view, int classes, std::int64_t
   data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
   const auto* bits = sdk::data_of<const std::int32_t>(view, "a prediction");
   for (std::size_t p = 0; p < labels.planes().size(); ++p)
-    std::memcpy(labels.planes()[p].data, bits + static_cast<std::int64_t>(p) * height * width, static_cast<std::size_t>(height * width) * 4);
+    std::memcpy(labels.planes()[p].data, bits + static_cast<std::int64_t>(p) * height * width,
+                static_cast<std::size_t>(height * width) * 4);
   return labels;
 }
 
@@ -54,8 +78,8 @@ struct Scratch {
 
 }  // namespace
 
-data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction, int classes, std::int64_t height, std::int64_t width,
-                    const Decision& decision) {
+data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction, int classes, std::int64_t height,
+                    std::int64_t width, const Decision& decision) {
   const osteon_tensor_view& view = prediction.values.view;
   if (prediction.form == OSTEON_FORM_BITS) return copy_bits(view, classes, height, width);
   sdk::expect_shape(view, {classes, -1, -1}, "a prediction");
@@ -68,12 +92,21 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
   std::vector<float> thresholds;
   for (const double t : decision.thresholds) thresholds.push_back(threshold_for(t, prediction.form));
   if (!decision.multiclass && thresholds.size() != static_cast<std::size_t>(classes))
-    throw sdk::InvalidArgument("there are " + std::to_string(thresholds.size()) + " thresholds for " + std::to_string(classes) + " classes");
+    throw sdk::InvalidArgument("there are " + std::to_string(thresholds.size()) + " thresholds for " +
+                               std::to_string(classes) + " classes");
+
+  // What is interpolated lies between its neighbours: where none of them is above the threshold, nothing is. A bone
+  // covers a hundredth of an image, so most of the work is left out.
+  std::vector<Span> above(decision.multiclass ? 0 : static_cast<std::size_t>(classes * h));
+  sdk::parallel_for(call, static_cast<std::int64_t>(above.size()), [&](std::int64_t i, int) {
+    above[static_cast<std::size_t>(i)] = span_above(in + i * w, thresholds[static_cast<std::size_t>(i / h)], w);
+  });
 
   data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
   const auto n = static_cast<std::size_t>(width);
   std::vector<Scratch> scratches(static_cast<std::size_t>(call.threads()),
-                                 {std::vector<float>(static_cast<std::size_t>(w)), std::vector<float>(n), std::vector<float>(n), std::vector<std::int32_t>(n)});
+                                 {std::vector<float>(static_cast<std::size_t>(w)), std::vector<float>(n),
+                                  std::vector<float>(n), std::vector<std::int32_t>(n)});
   constexpr std::int64_t kBand = 16;
   sdk::parallel_for(call, (height + kBand - 1) / kBand, [&](std::int64_t band, int thread) {
     Scratch& s = scratches[static_cast<std::size_t>(thread)];
@@ -83,17 +116,27 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
       std::fill(s.winner.begin(), s.winner.end(), 0);
       for (int c = 0; c < classes; ++c) {
         const float* plane = in + c * h * w;
-        blend_row(plane + rows.low[i] * w, plane + rows.high[i] * w, rows.weight[i], w, columns, s.blended.data(), s.row.data());
-        if (decision.multiclass)
+        const float* top = plane + rows.low[i] * w;
+        const float* bottom = plane + rows.high[i] * w;
+        if (decision.multiclass) {
+          blend_row(top, bottom, rows.weight[i], w, columns, s.blended.data(), s.row.data());
           keep_greatest(s.row.data(), c, width, s.best.data(), s.winner.data());
-        else
-          set_bits(s.row.data(), thresholds[static_cast<std::size_t>(c)], std::uint32_t{1} << (c % 32), width,
-                   labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y)));
+          continue;
+        }
+        const Span* spans = above.data() + c * h;
+        const Span span = reached_by(columns, joined(spans[rows.low[i]], spans[rows.high[i]]));
+        if (span.empty()) continue;
+        blend_span(top, bottom, rows.weight[i], columns, span, s.blended.data(), s.row.data());
+        set_bits(
+            s.row.data() + span.begin, thresholds[static_cast<std::size_t>(c)], std::uint32_t{1} << (c % 32),
+            span.end - span.begin,
+            labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y)) + span.begin);
       }
       if (decision.multiclass)
         for (std::int64_t x = 0; x < width; ++x) {
           const std::int32_t c = s.winner[static_cast<std::size_t>(x)];
-          labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y))[x] = std::uint32_t{1} << (c % 32);
+          labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y))[x] =
+              std::uint32_t{1} << (c % 32);
         }
     }
   });

@@ -6,14 +6,15 @@
 
 namespace osteon::predict {
 
-/// Where each of `out` pixels of an axis lies between two pixels of a grid of `in` pixels: value = in[low] (1 - weight) + in[high]
-/// weight. Beyond the first and the last pixel the grid is continued by its edge.
+/// Where each of `out` pixels of an axis lies between two pixels of a grid of `in` pixels: value = in[low] (1 - weight)
+/// + in[high] weight. Beyond the first and the last pixel the grid is continued by its edge.
 struct Axis {
   std::vector<std::int32_t> low, high;
   std::vector<float> weight;
 };
 
-/// @param scale, offset  a pixel g of the grid lies at scale * g + offset in the image (osteon_prediction.to_image). Resizing as
+/// @param scale, offset  a pixel g of the grid lies at scale * g + offset in the image (osteon_prediction.to_image).
+/// Resizing as
 ///                       PyTorch does it: scale = out / in, offset = (scale - 1) / 2; with align_corners
 ///                       scale = (out - 1) / (in - 1), offset = 0.
 Axis make_axis(std::int64_t in, std::int64_t out, double scale, double offset);
@@ -24,8 +25,22 @@ struct AxisMap {
 };
 AxisMap covering(std::int64_t in, std::int64_t out, bool align_corners);
 
-/// One output row of bilinear interpolation: blends two rows of `in_width` into `scratch`, then `axis` picks along it. `out` has
-/// axis.weight.size() values, `scratch` in_width.
-void blend_row(const float* top, const float* bottom, float weight, std::int64_t in_width, const Axis& axis, float* scratch, float* out);
+/// One output row of bilinear interpolation: blends two rows of `in_width` into `scratch`, then `axis` picks along it.
+/// `out` has axis.weight.size() values, `scratch` in_width.
+void blend_row(const float* top, const float* bottom, float weight, std::int64_t in_width, const Axis& axis,
+               float* scratch, float* out);
+
+/// Elements begin .. end - 1 of a row.
+struct Span {
+  std::int64_t begin = 0, end = 0;
+  bool empty() const { return begin >= end; }
+};
+
+/// The output pixels that take anything from input pixels of `in`.
+Span reached_by(const Axis& axis, Span in);
+
+/// As blend_row for the output pixels of `span` alone; those of `out` beside it are left alone. Not for an empty span.
+void blend_span(const float* top, const float* bottom, float weight, const Axis& axis, Span span, float* scratch,
+                float* out);
 
 }  // namespace osteon::predict

@@ -16,17 +16,18 @@ struct LeafOptions {
   bool plain = false;  ///< the reference path only, as validation during training asks for
 };
 
-/// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean and standard
-/// deviation, padding to the model's multiple. Gives any form but bits, on both grids.
+/// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean
+/// and standard deviation, padding to the model's multiple. Gives any form but bits, on both grids.
 class Leaf final : public Predictor {
  public:
-  Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe, const plugin::ClassContext& classes, LeafOptions options = {});
+  Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
+       LeafOptions options = {});
 
   std::uint32_t gives_forms() const override;
   std::uint32_t gives_grids() const override;
   std::string name() const override { return "the model"; }
-  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
-               std::vector<OwnedPrediction>& predictions) const override;
+  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
+               const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override;
 
  private:
   struct Input;

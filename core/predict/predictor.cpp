@@ -14,7 +14,8 @@ osteon_status status_of(const Error& e) {
 
 }  // namespace
 
-Predictor::Predictor(const plugin::ClassContext& classes) : classes_(classes), names_(plugin::name_pointers(classes_.names)) {
+Predictor::Predictor(const plugin::ClassContext& classes)
+    : classes_(classes), names_(plugin::name_pointers(classes_.names)) {
   raw_.struct_size = sizeof raw_;
   raw_.labels = plugin::labels_of(classes_);
   raw_.n_classes = static_cast<std::int64_t>(names_.size());
@@ -23,11 +24,13 @@ Predictor::Predictor(const plugin::ClassContext& classes) : classes_(classes), n
   raw_.predict = predict_raw;
 }
 
-osteon_status Predictor::predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n, const osteon_image* const* images,
-                                     const osteon_predict_request* request, osteon_prediction* const* predictions, osteon_error* error) {
+osteon_status Predictor::predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n,
+                                     const osteon_image* const* images, const osteon_predict_request* request,
+                                     osteon_prediction* const* predictions, osteon_error* error) {
   try {
     std::vector<OwnedPrediction> owned(n);
-    static_cast<const Predictor*>(self->host)->predict(call, std::vector<const osteon_image*>(images, images + n), *request, owned);
+    static_cast<const Predictor*>(self->host)
+        ->predict(call, std::vector<const osteon_image*>(images, images + n), *request, owned);
     for (std::uint64_t i = 0; i < n; ++i) owned[i].move_to(predictions[i]);
     return OSTEON_OK;
   } catch (const Error& e) {
@@ -38,8 +41,11 @@ osteon_status Predictor::predict_raw(const osteon_call* call, const osteon_predi
 }
 
 RootImage::RootImage(const cv::Mat& pixels, std::string name)
-    : name_(std::move(name)), shape_{pixels.rows, pixels.cols, pixels.channels()}, strides_{std::int64_t{pixels.cols} * pixels.channels(), pixels.channels(), 1} {
-  if (pixels.depth() != CV_32F || !pixels.isContinuous()) throw sdk::InvalidArgument("a root image is continuous and float32");
+    : name_(std::move(name)),
+      shape_{pixels.rows, pixels.cols, pixels.channels()},
+      strides_{std::int64_t{pixels.cols} * pixels.channels(), pixels.channels(), 1} {
+  if (pixels.depth() != CV_32F || !pixels.isContinuous())
+    throw sdk::InvalidArgument("a root image is continuous and float32");
   image_.struct_size = sizeof image_;
   image_.pixels = {pixels.data, {OSTEON_DEVICE_CPU, 0}, 3, sdk::dtype_of<float>(), shape_.data(), strides_.data(), 0};
   image_.to_root[0] = image_.to_root[4] = 1;
@@ -49,17 +55,10 @@ RootImage::RootImage(const cv::Mat& pixels, std::string name)
 cv::Mat pixels_of(const osteon_image& image) {
   const osteon_tensor_view& view = image.pixels;
   float* data = sdk::data_of<float>(view, "an image");
-  if (view.ndim != 3 || (view.shape[2] != 1 && view.shape[2] != 3)) throw sdk::InvalidArgument("an image is [H, W, 1] or [H, W, 3], not " + sdk::shape_text(view));
-  return cv::Mat(static_cast<int>(view.shape[0]), static_cast<int>(view.shape[1]), CV_32FC(static_cast<int>(view.shape[2])), data);
-}
-
-osteon_predict_request make_request(std::uint32_t form, std::uint32_t grid) {
-  osteon_predict_request request{};
-  request.struct_size = sizeof request;
-  request.form = form;
-  request.grid = grid;
-  request.scale = OSTEON_SCALE_RECIPE;
-  return request;
+  if (view.ndim != 3 || (view.shape[2] != 1 && view.shape[2] != 3))
+    throw sdk::InvalidArgument("an image is [H, W, 1] or [H, W, 3], not " + sdk::shape_text(view));
+  return cv::Mat(static_cast<int>(view.shape[0]), static_cast<int>(view.shape[1]),
+                 CV_32FC(static_cast<int>(view.shape[2])), data);
 }
 
 }  // namespace osteon::predict

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <opencv2/core.hpp>
+#include <osteon/sdk/predictor.hpp>
 
 #include "plugin/component.hpp"
 #include "plugin/postprocessor.hpp"
@@ -13,43 +14,8 @@
 namespace osteon::predict {
 
 /// A prediction that is owned; gives its memory back when it dies.
-class OwnedPrediction {
- public:
-  OwnedPrediction() noexcept { clear(); }
-  OwnedPrediction(OwnedPrediction&& other) noexcept : raw_(other.raw_) { other.clear(); }
-  OwnedPrediction& operator=(OwnedPrediction&& other) noexcept {
-    if (this != &other) {
-      reset();
-      raw_ = other.raw_;
-      other.clear();
-    }
-    return *this;
-  }
-  OwnedPrediction(const OwnedPrediction&) = delete;
-  OwnedPrediction& operator=(const OwnedPrediction&) = delete;
-  ~OwnedPrediction() { reset(); }
-
-  osteon_prediction& raw() noexcept { return raw_; }
-  const osteon_prediction& raw() const noexcept { return raw_; }
-  const osteon_tensor_view& view() const noexcept { return raw_.values.view; }
-  void reset() noexcept {
-    if (raw_.values.release != nullptr) raw_.values.release(&raw_.values);
-    clear();
-  }
-  /// Hands it over to an out-argument of the ABI.
-  void move_to(osteon_prediction* out) noexcept {
-    *out = raw_;
-    clear();
-  }
-
- private:
-  void clear() noexcept {
-    raw_ = osteon_prediction{};
-    raw_.struct_size = sizeof raw_;
-    raw_.values.struct_size = sizeof raw_.values;
-  }
-  osteon_prediction raw_;
-};
+using OwnedPrediction = sdk::Prediction;
+using sdk::make_request;
 
 /// A predictor of the host: a leaf, a post-processor over another, or an ensemble. Thread-safe.
 class Predictor {
@@ -70,19 +36,20 @@ class Predictor {
   virtual std::string name() const = 0;
 
   /// As osteon_predictor.predict. Throws Error or sdk::Error; then `predictions` own nothing.
-  virtual void predict(const osteon_call* call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
-                       std::vector<OwnedPrediction>& predictions) const = 0;
+  virtual void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
+                       const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const = 0;
 
  private:
-  static osteon_status predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n, const osteon_image* const* images,
-                                   const osteon_predict_request* request, osteon_prediction* const* predictions, osteon_error* error);
+  static osteon_status predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n,
+                                   const osteon_image* const* images, const osteon_predict_request* request,
+                                   osteon_prediction* const* predictions, osteon_error* error);
   plugin::ClassContext classes_;
   std::vector<const char*> names_;
   osteon_predictor raw_{};
 };
 
-/// A root image: float32 0..1, H x W x C, as predictors take it. Borrows `pixels` (CV_32F, 1 or 3 channels), which must be
-/// continuous and outlive it.
+/// A root image: float32 0..1, H x W x C, as predictors take it. Borrows `pixels` (CV_32F, 1 or 3 channels), which must
+/// be continuous and outlive it.
 class RootImage {
  public:
   RootImage(const cv::Mat& pixels, std::string name);
@@ -99,6 +66,5 @@ class RootImage {
 /// An image's pixels as a header over its memory.
 cv::Mat pixels_of(const osteon_image& image);
 
-osteon_predict_request make_request(std::uint32_t form, std::uint32_t grid);
 
 }  // namespace osteon::predict

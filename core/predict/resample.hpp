@@ -9,8 +9,8 @@ namespace osteon::predict {
 void install_resample_service();
 
 /// The same for the host: brings `prediction` to the form and grid of `request`, in place. Throws sdk::Error.
-void convert(const osteon_call* call, const osteon_predictor& of, const osteon_predict_request& request, std::int64_t height,
-             std::int64_t width, osteon_prediction& prediction);
+void convert(const osteon_call* call, const osteon_predictor& of, const osteon_predict_request& request,
+             std::int64_t height, std::int64_t width, osteon_prediction& prediction);
 
 /// Takes some of a prediction's classes, in place. `classes` rise and are positions among the prediction's own.
 void select_classes(const osteon_call* call, const osteon_predict_request& request, osteon_prediction& prediction);

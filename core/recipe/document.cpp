@@ -44,7 +44,8 @@ Node convert(const toml::node& given, const std::string& file, Problems& problem
   } else if (const auto* flag = given.as_boolean()) {
     node.value = flag->get();
   } else {
-    problems.add(node.location, key, "'" + key + "' is a date or a time, which no recipe key takes", "write it as a string");
+    problems.add(node.location, key, "'" + key + "' is a date or a time, which no recipe key takes",
+                 "write it as a string");
   }
   return node;
 }
@@ -93,7 +94,8 @@ Node load_chain(const fs::path& path, std::vector<fs::path>& chain, Problems& pr
     if (std::find(chain.begin(), chain.end(), fs::weakly_canonical(target)) != chain.end()) {
       std::string route;
       for (const fs::path& file : chain) route += file.filename().string() + " -> ";
-      problems.add(entry.location, "extends", "recipes extend each other in a circle: " + route + target.filename().string());
+      problems.add(entry.location, "extends",
+                   "recipes extend each other in a circle: " + route + target.filename().string());
     } else if (!fs::is_regular_file(target)) {
       problems.add(entry.location, "extends", "there is no recipe " + target.lexically_normal().string() + " to extend",
                    "paths are relative to the file that names them");
@@ -161,7 +163,8 @@ bool split_path(const std::string& path, std::vector<Step>& steps) {
     while (i < path.size() && path[i] == '[') {
       const std::size_t end = path.find(']', i);
       const std::string digits = end == std::string::npos ? "" : path.substr(i + 1, end - i - 1);
-      if (digits.empty() || digits.size() > 6 || !std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c); }))
+      if (digits.empty() || digits.size() > 6 ||
+          !std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c); }))
         return false;
       step.indices.push_back(std::stoul(digits));
       i = end + 1;
@@ -208,7 +211,8 @@ Node parse_override_value(const std::string& text, const Location& location) {
 }  // namespace
 
 const char* type_name(const Node& node) {
-  static const char* const kNames[] = {"nothing", "a boolean", "an integer", "a float", "a string", "an array", "a table"};
+  static const char* const kNames[] = {"nothing",  "a boolean", "an integer", "a float",
+                                       "a string", "an array",  "a table"};
   return kNames[node.value.index()];
 }
 
@@ -271,7 +275,9 @@ void apply_override(Node& root, const std::string& text, Problems& problems) {
     for (const std::size_t index : steps[s].indices) {
       const std::size_t size = node->is_array() ? node->array().size() : 0;
       if (index >= size) {
-        problems.add(location, path, "there is no element " + std::to_string(index) + " of '" + steps[s].key + "', which has " + std::to_string(size));
+        problems.add(location, path,
+                     "there is no element " + std::to_string(index) + " of '" + steps[s].key + "', which has " +
+                         std::to_string(size));
         return;
       }
       node = &node->array()[index];

@@ -89,7 +89,9 @@ class Builder {
   Builder& required() { return last().default_value.reset(), *this; }
   Builder& between(double low, double high) { return last().minimum = low, last().maximum = high, *this; }
   Builder& at_least(double low) { return between(low, kNone); }
-  Builder& count(std::uint64_t low, std::uint64_t high) { return last().min_count = low, last().max_count = high, *this; }
+  Builder& count(std::uint64_t low, std::uint64_t high) {
+    return last().min_count = low, last().max_count = high, *this;
+  }
   Builder& unit(const char* text) { return last().unit = text, *this; }
   Builder& scalar_too() { return section_.fields.back().accepts_scalar = true, *this; }
   Builder& choices(std::vector<std::string> values) {
@@ -107,55 +109,75 @@ class Builder {
 
 Section top_section() {
   return Builder("", "The recipe itself")
-      .add("name", [](Recipe& r) -> std::string& { return r.name; }, "what the run is called")
-      .add("description", [](Recipe& r) -> std::string& { return r.description; }, "one line for people")
+      .add(
+          "name", [](Recipe& r) -> std::string& { return r.name; }, "what the run is called")
+      .add(
+          "description", [](Recipe& r) -> std::string& { return r.description; }, "one line for people")
       .done();
 }
 
 Section data_section() {
   return Builder("data", "What is read, how it is split, and what the model sees of it")
-      .add("layout", [](Recipe& r) -> std::string& { return r.data.layout; }, "how files are laid out")
+      .add(
+          "layout", [](Recipe& r) -> std::string& { return r.data.layout; }, "how files are laid out")
       .required()
       .choices({"boostcamp", "index_png", "class_png"})
-      .add("root", [](Recipe& r) -> std::filesystem::path& { return r.data.root; }, "folder of the data set")
+      .add(
+          "root", [](Recipe& r) -> std::filesystem::path& { return r.data.root; }, "folder of the data set")
       .required()
-      .add("kind", [](Recipe& r) -> std::string& { return r.data.kind; },
-           "multilabel: classes overlap, sigmoid; multiclass: one class per pixel, softmax")
+      .add(
+          "kind", [](Recipe& r) -> std::string& { return r.data.kind; },
+          "multilabel: classes overlap, sigmoid; multiclass: one class per pixel, softmax")
       .choices({"multilabel", "multiclass"})
-      .add("classes", [](Recipe& r) -> std::vector<std::string>& { return r.data.classes; }, "class names in channel order")
+      .add(
+          "classes", [](Recipe& r) -> std::vector<std::string>& { return r.data.classes; },
+          "class names in channel order")
       .required()
       .count(1, 4096)
-      .add("image_size", [](Recipe& r) -> std::vector<int>& { return r.data.image_size; },
-           "what the model sees: one number for a square, or [height, width]")
+      .add(
+          "image_size", [](Recipe& r) -> std::vector<int>& { return r.data.image_size; },
+          "what the model sees: one number for a square, or [height, width]")
       .required()
       .count(1, 2)
       .between(8, 16384)
       .unit("px")
       .scalar_too()
-      .add("channels", [](Recipe& r) -> int& { return r.data.channels; }, "1: grey, 3: RGB; files of the other kind are converted")
+      .add(
+          "channels", [](Recipe& r) -> int& { return r.data.channels; },
+          "1: grey, 3: RGB; files of the other kind are converted")
       .between(1, 3)
-      .add("mean", [](Recipe& r) -> std::vector<double>& { return r.data.mean; },
-           "per channel, subtracted from 0..1 intensities; empty: 0")
+      .add(
+          "mean", [](Recipe& r) -> std::vector<double>& { return r.data.mean; },
+          "per channel, subtracted from 0..1 intensities; empty: 0")
       .count(0, 3)
-      .add("std", [](Recipe& r) -> std::vector<double>& { return r.data.std; }, "per channel, divided by; empty: 1")
+      .add(
+          "std", [](Recipe& r) -> std::vector<double>& { return r.data.std; }, "per channel, divided by; empty: 1")
       .count(0, 3)
       .at_least(1e-6)
-      .add("ignore_index", [](Recipe& r) -> int& { return r.data.ignore_index; },
-           "index_png: pixels of this value are left out; -1: none")
+      .add(
+          "ignore_index", [](Recipe& r) -> int& { return r.data.ignore_index; },
+          "index_png: pixels of this value are left out; -1: none")
       .between(-1, 65535)
-      .add("folds", [](Recipe& r) -> int& { return r.data.folds; }, "patient-grouped folds")
+      .add(
+          "folds", [](Recipe& r) -> int& { return r.data.folds; }, "patient-grouped folds")
       .between(2, 1000)
-      .add("fold", [](Recipe& r) -> int& { return r.data.fold; }, "the fold that validates, from 0")
+      .add(
+          "fold", [](Recipe& r) -> int& { return r.data.fold; }, "the fold that validates, from 0")
       .between(0, 999)
-      .add("seed", [](Recipe& r) -> std::int64_t& { return r.data.seed; }, "of the split into folds")
-      .add("on_broken", [](Recipe& r) -> std::string& { return r.data.on_broken; },
-           "fail: a broken image or annotation stops; skip: it is named and counted")
+      .add(
+          "seed", [](Recipe& r) -> std::int64_t& { return r.data.seed; }, "of the split into folds")
+      .add(
+          "on_broken", [](Recipe& r) -> std::string& { return r.data.on_broken; },
+          "fail: a broken image or annotation stops; skip: it is named and counted")
       .choices({"fail", "skip"})
-      .add("workers", [](Recipe& r) -> int& { return r.data.workers; }, "loader threads; 0: load in the training thread")
+      .add(
+          "workers", [](Recipe& r) -> int& { return r.data.workers; }, "loader threads; 0: load in the training thread")
       .between(0, 256)
-      .add("prefetch", [](Recipe& r) -> int& { return r.data.prefetch; }, "batches that may wait, which bounds memory")
+      .add(
+          "prefetch", [](Recipe& r) -> int& { return r.data.prefetch; }, "batches that may wait, which bounds memory")
       .between(1, 1024)
-      .add("cache_mb", [](Recipe& r) -> int& { return r.data.cache_mb; }, "memory for decoded images; 0: none")
+      .add(
+          "cache_mb", [](Recipe& r) -> int& { return r.data.cache_mb; }, "memory for decoded images; 0: none")
       .between(0, 1 << 24)
       .unit("MiB")
       .done();
@@ -163,68 +185,97 @@ Section data_section() {
 
 Section train_section() {
   return Builder("train", "How it is trained")
-      .add("epochs", [](Recipe& r) -> int& { return r.train.epochs; }, "passes over the training images")
+      .add(
+          "epochs", [](Recipe& r) -> int& { return r.train.epochs; }, "passes over the training images")
       .required()
       .between(1, 100000)
-      .add("batch_size", [](Recipe& r) -> int& { return r.train.batch_size; }, "images per forward")
+      .add(
+          "batch_size", [](Recipe& r) -> int& { return r.train.batch_size; }, "images per forward")
       .between(1, 65536)
-      .add("accumulate", [](Recipe& r) -> int& { return r.train.accumulate; }, "batches per optimizer step")
+      .add(
+          "accumulate", [](Recipe& r) -> int& { return r.train.accumulate; }, "batches per optimizer step")
       .between(1, 65536)
-      .add("precision", [](Recipe& r) -> std::string& { return r.train.precision; },
-           "amp: float16 on CUDA, bfloat16 on the CPU; parameters stay float32")
+      .add(
+          "precision", [](Recipe& r) -> std::string& { return r.train.precision; },
+          "amp: float16 on CUDA, bfloat16 on the CPU; parameters stay float32")
       .choices({"fp32", "amp"})
-      .add("device", [](Recipe& r) -> std::string& { return r.train.device; }, "auto: CUDA where there is one, else the CPU")
+      .add(
+          "device", [](Recipe& r) -> std::string& { return r.train.device; },
+          "auto: CUDA where there is one, else the CPU")
       .choices({"auto", "cpu", "cuda"})
-      .add("seed", [](Recipe& r) -> std::int64_t& { return r.train.seed; }, "of weights, order, augmentation and dropout")
+      .add(
+          "seed", [](Recipe& r) -> std::int64_t& { return r.train.seed; },
+          "of weights, order, augmentation and dropout")
       .at_least(0)
-      .add("validate_every", [](Recipe& r) -> int& { return r.train.validate_every; }, "epochs; 0: after the last only")
+      .add(
+          "validate_every", [](Recipe& r) -> int& { return r.train.validate_every; }, "epochs; 0: after the last only")
       .between(0, 100000)
-      .add("gradient_clip", [](Recipe& r) -> double& { return r.train.gradient_clip; },
-           "greatest norm of all gradients together; 0: none")
+      .add(
+          "gradient_clip", [](Recipe& r) -> double& { return r.train.gradient_clip; },
+          "greatest norm of all gradients together; 0: none")
       .at_least(0)
-      .add("ema", [](Recipe& r) -> double& { return r.train.ema; }, "decay of a moving average of the weights, which is kept; 0: none")
+      .add(
+          "ema", [](Recipe& r) -> double& { return r.train.ema; },
+          "decay of a moving average of the weights, which is kept; 0: none")
       .between(0, 0.999999)
-      .add("checkpoint_every", [](Recipe& r) -> int& { return r.train.checkpoint_every; }, "epochs between checkpoints")
+      .add(
+          "checkpoint_every", [](Recipe& r) -> int& { return r.train.checkpoint_every; }, "epochs between checkpoints")
       .between(1, 100000)
-      .map({"head_weights", "weight of the loss on each of the model's outputs, by name, over the model's own", 0, kNone,
-            [](Recipe& r, std::map<std::string, double> weights) { r.train.head_weights = std::move(weights); }})
+      .map({"head_weights", "weight of the loss on each of the model's outputs, by name, over the model's own", 0,
+            kNone, [](Recipe& r, std::map<std::string, double> weights) { r.train.head_weights = std::move(weights); }})
       .done();
 }
 
 Section optimizer_section() {
   return Builder("train.optimizer", "Adam with decoupled weight decay")
-      .add("name", [](Recipe& r) -> std::string& { return r.train.optimizer.name; }, "the optimizer")
+      .add(
+          "name", [](Recipe& r) -> std::string& { return r.train.optimizer.name; }, "the optimizer")
       .choices({"adamw"})
-      .add("lr", [](Recipe& r) -> double& { return r.train.optimizer.lr; }, "learning rate")
+      .add(
+          "lr", [](Recipe& r) -> double& { return r.train.optimizer.lr; }, "learning rate")
       .at_least(0)
-      .add("weight_decay", [](Recipe& r) -> double& { return r.train.optimizer.weight_decay; }, "decoupled from the gradient")
+      .add(
+          "weight_decay", [](Recipe& r) -> double& { return r.train.optimizer.weight_decay; },
+          "decoupled from the gradient")
       .at_least(0)
-      .add("betas", [](Recipe& r) -> std::vector<double>& { return r.train.optimizer.betas; }, "decay of the two moments")
+      .add(
+          "betas", [](Recipe& r) -> std::vector<double>& { return r.train.optimizer.betas; },
+          "decay of the two moments")
       .count(2, 2)
       .between(0, 0.9999999)
-      .add("eps", [](Recipe& r) -> double& { return r.train.optimizer.eps; }, "added to the denominator")
+      .add(
+          "eps", [](Recipe& r) -> double& { return r.train.optimizer.eps; }, "added to the denominator")
       .at_least(0)
       .done();
 }
 
 Section scheduler_section() {
   return Builder("train.scheduler", "How the learning rate changes")
-      .add("name", [](Recipe& r) -> std::string& { return r.train.scheduler.name; }, "the schedule")
+      .add(
+          "name", [](Recipe& r) -> std::string& { return r.train.scheduler.name; }, "the schedule")
       .choices({"cosine", "constant"})
-      .add("min_lr", [](Recipe& r) -> double& { return r.train.scheduler.min_lr; }, "where cosine ends")
+      .add(
+          "min_lr", [](Recipe& r) -> double& { return r.train.scheduler.min_lr; }, "where cosine ends")
       .at_least(0)
-      .add("warmup_epochs", [](Recipe& r) -> double& { return r.train.scheduler.warmup_epochs; }, "linear rise at the start")
+      .add(
+          "warmup_epochs", [](Recipe& r) -> double& { return r.train.scheduler.warmup_epochs; },
+          "linear rise at the start")
       .at_least(0)
-      .add("step", [](Recipe& r) -> std::string& { return r.train.scheduler.step; }, "how often the rate changes")
+      .add(
+          "step", [](Recipe& r) -> std::string& { return r.train.scheduler.step; }, "how often the rate changes")
       .choices({"epoch", "iteration"})
       .done();
 }
 
 Section predict_section() {
   return Builder("predict", "How masks come out of it")
-      .add("threshold", [](Recipe& r) -> double& { return r.predict.threshold; }, "probability above which a pixel is set")
+      .add(
+          "threshold", [](Recipe& r) -> double& { return r.predict.threshold; },
+          "probability above which a pixel is set")
       .between(0, 1)
-      .add("batch_size", [](Recipe& r) -> int& { return r.predict.batch_size; }, "images (tiles, transforms) per forward")
+      .add(
+          "batch_size", [](Recipe& r) -> int& { return r.predict.batch_size; },
+          "images (tiles, transforms) per forward")
       .between(1, 65536)
       .map({"thresholds", "threshold of single classes, by name", 0, 1,
             [](Recipe& r, std::map<std::string, double> t) { r.predict.thresholds = std::move(t); }})
@@ -276,10 +327,14 @@ const std::vector<Field>& component_fields(plugin::Kind kind) {
     return std::vector<Field>{weights, strict};
   }();
   switch (kind) {
-    case plugin::Kind::kModel: return kModel;
-    case plugin::Kind::kLoss: return kLoss;
-    case plugin::Kind::kAugmentation: return kAugmentation;
-    default: return kNothing;
+    case plugin::Kind::kModel:
+      return kModel;
+    case plugin::Kind::kLoss:
+      return kLoss;
+    case plugin::Kind::kAugmentation:
+      return kAugmentation;
+    default:
+      return kNothing;
   }
 }
 

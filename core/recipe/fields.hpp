@@ -10,8 +10,8 @@
 
 namespace osteon::recipe {
 
-/// One key of the host's own, described as plugins describe their parameters: validation, defaults, `recipe show`, the JSON
-/// Schema and the reference page all come from this one table.
+/// One key of the host's own, described as plugins describe their parameters: validation, defaults, `recipe show`, the
+/// JSON Schema and the reference page all come from this one table.
 struct Field {
   plugin::ParameterSpec spec;
   std::function<void(Recipe&, const plugin::ParameterValue&)> assign;

@@ -12,8 +12,8 @@
 namespace osteon::recipe {
 
 struct LoadOptions {
-  std::vector<std::string> overrides;             ///< `key.path=value`, applied in order after all files
-  std::vector<plugin::ComponentSchema> schemas;   ///< of every plugin there is
+  std::vector<std::string> overrides;            ///< `key.path=value`, applied in order after all files
+  std::vector<plugin::ComponentSchema> schemas;  ///< of every plugin there is
 };
 
 /// One value of a resolved recipe and where it came from.
@@ -31,8 +31,8 @@ struct LoadedRecipe {
 
 /// Reads, merges, resolves and checks a recipe. Throws RecipeErrors with everything that is wrong with it.
 ///
-/// Nothing is created and no plugin is loaded; a recipe that passes can still be refused by a plugin whose parameters do not
-/// go together.
+/// Nothing is created and no plugin is loaded; a recipe that passes can still be refused by a plugin whose parameters
+/// do not go together.
 LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options);
 
 }  // namespace osteon::recipe

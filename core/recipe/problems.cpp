@@ -70,8 +70,9 @@ void Problems::add(const Location& location, const std::string& key, const std::
 void Problems::throw_if_any() {
   if (problems_.empty()) return;
   std::stable_sort(problems_.begin(), problems_.end(), [](const auto& a, const auto& b) { return rank(a) < rank(b); });
-  problems_.erase(std::unique(problems_.begin(), problems_.end(), [](const auto& a, const auto& b) { return rank(a) == rank(b); }),
-                  problems_.end());
+  problems_.erase(
+      std::unique(problems_.begin(), problems_.end(), [](const auto& a, const auto& b) { return rank(a) == rank(b); }),
+      problems_.end());
   throw RecipeErrors(problems_);
 }
 

@@ -14,7 +14,7 @@ namespace osteon::recipe {
 /// One thing that is wrong with a recipe.
 struct RecipeProblem {
   Location location;
-  std::string key;         ///< dotted path, "augment[0].p"; empty when there is none
+  std::string key;  ///< dotted path, "augment[0].p"; empty when there is none
   std::string message;
   std::string suggestion;  ///< what would work; empty when there is no guess
   std::string source;      ///< the line of the file; empty when there is none
@@ -44,7 +44,8 @@ nlohmann::json recipe_errors_json(const RecipeErrors& errors);
 /// Collects problems while a recipe is read, so that all of them are reported at once.
 class Problems {
  public:
-  void add(const Location& location, const std::string& key, const std::string& message, const std::string& suggestion = {});
+  void add(const Location& location, const std::string& key, const std::string& message,
+           const std::string& suggestion = {});
   /// A file could not be read as TOML: what else seems to be wrong is a consequence, and is not worth saying.
   void mark_unreadable() noexcept { unreadable_ = true; }
   bool unreadable() const noexcept { return unreadable_; }

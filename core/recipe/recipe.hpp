@@ -30,23 +30,23 @@ struct Component {
 
 /// `[data]`: what is read, how it is split and what the model sees of it.
 struct DataSection {
-  std::string layout;                 ///< "boostcamp", "index_png" or "class_png"
-  std::filesystem::path root;         ///< resolved against the recipe's folder
-  std::string kind = "multilabel";    ///< "multilabel" (sigmoid) or "multiclass" (softmax, arg max)
-  std::vector<std::string> classes;   ///< in channel order
-  std::vector<int> mirrored;          ///< class that class c becomes in a mirrored image; empty: itself
-  std::vector<int> image_size;        ///< {height, width} in px; one number in the recipe means a square
-  int channels = 3;                   ///< 1 or 3, what the model sees; a grey image is repeated, colour is made grey
-  std::vector<double> mean;           ///< per channel on 0..1 intensities; empty: 0
-  std::vector<double> std;            ///< per channel; empty: 1
-  int ignore_index = 255;             ///< index_png only: pixels of this value are invalid
-  int folds = 5;                      ///< patient-grouped k-fold
-  int fold = 0;                       ///< the fold that validates; training uses the others
-  std::int64_t seed = 21;             ///< of the split
-  std::string on_broken = "fail";     ///< "fail": a broken image or annotation stops; "skip": it is named and counted
-  int workers = 2;                    ///< loader threads, 0: load in the caller
-  int prefetch = 4;                   ///< batches that may wait; bounds the loader's memory
-  int cache_mb = 0;                   ///< memory for decoded images in MiB, 0: none
+  std::string layout;                ///< "boostcamp", "index_png" or "class_png"
+  std::filesystem::path root;        ///< resolved against the recipe's folder
+  std::string kind = "multilabel";   ///< "multilabel" (sigmoid) or "multiclass" (softmax, arg max)
+  std::vector<std::string> classes;  ///< in channel order
+  std::vector<int> mirrored;         ///< class that class c becomes in a mirrored image; empty: itself
+  std::vector<int> image_size;       ///< {height, width} in px; one number in the recipe means a square
+  int channels = 3;                  ///< 1 or 3, what the model sees; a grey image is repeated, colour is made grey
+  std::vector<double> mean;          ///< per channel on 0..1 intensities; empty: 0
+  std::vector<double> std;           ///< per channel; empty: 1
+  int ignore_index = 255;            ///< index_png only: pixels of this value are invalid
+  int folds = 5;                     ///< patient-grouped k-fold
+  int fold = 0;                      ///< the fold that validates; training uses the others
+  std::int64_t seed = 21;            ///< of the split
+  std::string on_broken = "fail";    ///< "fail": a broken image or annotation stops; "skip": it is named and counted
+  int workers = 2;                   ///< loader threads, 0: load in the caller
+  int prefetch = 4;                  ///< batches that may wait; bounds the loader's memory
+  int cache_mb = 0;                  ///< memory for decoded images in MiB, 0: none
 };
 
 /// `[model]`.
@@ -58,11 +58,11 @@ struct ModelSection {
 
 /// One `[[augment]]`: a plugin, or a group of steps.
 struct AugmentStep {
-  std::string group;              ///< "", "one_of", "some_of" or "sequence"
-  double p = 1.0;                 ///< probability of the step; inside one_of and some_of a weight of the choice
-  int count = 1;                  ///< some_of: how many of the steps
-  Component component;            ///< when group is empty
-  std::vector<AugmentStep> steps; ///< when it is not: `[[augment.steps]]`
+  std::string group;               ///< "", "one_of", "some_of" or "sequence"
+  double p = 1.0;                  ///< probability of the step; inside one_of and some_of a weight of the choice
+  int count = 1;                   ///< some_of: how many of the steps
+  Component component;             ///< when group is empty
+  std::vector<AugmentStep> steps;  ///< when it is not: `[[augment.steps]]`
   Location location;
 };
 
@@ -85,8 +85,8 @@ struct OptimizerSection {
 struct SchedulerSection {
   std::string name = "cosine";  ///< "cosine" or "constant"
   double min_lr = 0.0;
-  double warmup_epochs = 0.0;   ///< linear from 0
-  std::string step = "epoch";   ///< "epoch" or "iteration"
+  double warmup_epochs = 0.0;  ///< linear from 0
+  std::string step = "epoch";  ///< "epoch" or "iteration"
 };
 
 /// `[train]`.
@@ -97,10 +97,10 @@ struct TrainSection {
   std::string precision = "fp32";  ///< "fp32" or "amp" (fp16 on CUDA, bf16 on the CPU)
   std::string device = "auto";     ///< "auto", "cpu", "cuda" or "cuda:N"
   std::int64_t seed = 21;
-  int validate_every = 1;          ///< epochs; 0: only after the last
-  double gradient_clip = 0.0;      ///< greatest norm of all gradients together; 0: none
-  double ema = 0.0;                ///< decay of the moving average of weights that is kept; 0: none
-  int checkpoint_every = 1;        ///< epochs
+  int validate_every = 1;                      ///< epochs; 0: only after the last
+  double gradient_clip = 0.0;                  ///< greatest norm of all gradients together; 0: none
+  double ema = 0.0;                            ///< decay of the moving average of weights that is kept; 0: none
+  int checkpoint_every = 1;                    ///< epochs
   std::map<std::string, double> head_weights;  ///< by the model's output name; others keep the model's own weight
   OptimizerSection optimizer;
   SchedulerSection scheduler;
@@ -111,7 +111,7 @@ struct PredictSection {
   double threshold = 0.5;
   std::map<std::string, double> thresholds;  ///< by class name, over `threshold`
   int batch_size = 1;
-  std::vector<Component> post;               ///< `[[predict.post]]`: the first is next to the model, the last is outermost
+  std::vector<Component> post;  ///< `[[predict.post]]`: the first is next to the model, the last is outermost
 };
 
 /// One `[[ensemble.member]]`.

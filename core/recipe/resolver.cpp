@@ -17,7 +17,9 @@ using plugin::Kind;
 using plugin::ParameterSpec;
 using plugin::ParameterType;
 
-std::string join(const std::string& prefix, const std::string& key) { return prefix.empty() ? key : prefix + "." + key; }
+std::string join(const std::string& prefix, const std::string& key) {
+  return prefix.empty() ? key : prefix + "." + key;
+}
 
 ParameterSpec list_of_strings() {
   ParameterSpec spec;
@@ -35,7 +37,8 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 
 LoadedRecipe Resolver::resolve() {
   check_top_level();
-  read_section(host_section(""), &root_, true, {"recipe", "data", "model", "ensemble", "augment", "loss", "train", "predict"});
+  read_section(host_section(""), &root_, true,
+               {"recipe", "data", "model", "ensemble", "augment", "loss", "train", "predict"});
   read_data();
   if (root_.find("model") != nullptr) read_model();
   if (root_.find("ensemble") != nullptr) read_ensemble();
@@ -56,14 +59,16 @@ LoadedRecipe Resolver::resolve() {
 void Resolver::check_top_level() {
   const Node* format = root_.find("recipe");
   if (format == nullptr) {
-    problems_.add(root_.location, "recipe", "this recipe does not say which format it has", "add `recipe = 1` as its first line");
+    problems_.add(root_.location, "recipe", "this recipe does not say which format it has",
+                  "add `recipe = 1` as its first line");
   } else if (const auto* number = format->as<std::int64_t>(); number == nullptr || *number != 1) {
     problems_.add(format->location, "recipe", "this program reads recipes of format 1 only", "write `recipe = 1`");
   }
   note("recipe", "1", format != nullptr ? to_string(format->location) : "default");
   const bool model = root_.find("model") != nullptr, ensemble = root_.find("ensemble") != nullptr;
   if (!model && !ensemble)
-    problems_.add(root_.location, "model", "there is neither a [model] nor an [ensemble]", "a recipe has one of the two");
+    problems_.add(root_.location, "model", "there is neither a [model] nor an [ensemble]",
+                  "a recipe has one of the two");
   if (model && ensemble)
     problems_.add(root_.find("ensemble")->location, "ensemble", "there are both a [model] and an [ensemble]",
                   "a recipe has one of the two");
@@ -84,9 +89,11 @@ void Resolver::refuse_unknown(const Node& table, const std::string& key, const s
   }
 }
 
-void Resolver::read_section(const Section& section, const Node* table, bool needed, const std::set<std::string>& also_known) {
+void Resolver::read_section(const Section& section, const Node* table, bool needed,
+                            const std::set<std::string>& also_known) {
   if (table != nullptr && !table->is_table()) {
-    problems_.add(table->location, section.name, fmt::format("'{}' is {}, expected a table", section.name, type_name(*table)));
+    problems_.add(table->location, section.name,
+                  fmt::format("'{}' is {}, expected a table", section.name, type_name(*table)));
     return;
   }
   if (table == nullptr && needed) {
@@ -175,7 +182,8 @@ void Resolver::read_mirrored(const Node* node) {
     std::vector<int> ends;
     for (const Node& end : pair.is_array() ? pair.array() : Node::Array{}) {
       const auto* name = end.as<std::string>();
-      const auto found = name == nullptr ? data.classes.end() : std::find(data.classes.begin(), data.classes.end(), *name);
+      const auto found =
+          name == nullptr ? data.classes.end() : std::find(data.classes.begin(), data.classes.end(), *name);
       if (found == data.classes.end()) {
         refuse(end, "no such class in data.classes", name == nullptr ? "" : suggestion(*name, data.classes));
         return;
@@ -207,28 +215,34 @@ const plugin::ComponentSchema* Resolver::find_schema(Kind kind, const Node& name
   }
   for (const auto& schema : options_.schemas)
     if (schema.name == *text) {
-      problems_.add(name.location, key, fmt::format("'{}' is a plugin of kind {}; here one of kind {} is needed", *text,
-                                                    plugin::to_string(schema.kind), plugin::to_string(kind)));
+      problems_.add(name.location, key,
+                    fmt::format("'{}' is a plugin of kind {}; here one of kind {} is needed", *text,
+                                plugin::to_string(schema.kind), plugin::to_string(kind)));
       return nullptr;
     }
   std::sort(names.begin(), names.end());
   std::string help = suggestion(*text, names);
   if (help.empty())
-    help = names.empty() ? fmt::format("no {} plugin was found at all; `osteon plugins list` shows what there is", plugin::to_string(kind))
+    help = names.empty() ? fmt::format("no {} plugin was found at all; `osteon plugins list` shows what there is",
+                                       plugin::to_string(kind))
                          : fmt::format("there are: {}", fmt::join(names, ", "));
-  problems_.add(name.location, key,
-                fmt::format("there is no {} plugin '{}'; its parameters cannot be checked", plugin::to_string(kind), *text), help);
+  problems_.add(
+      name.location, key,
+      fmt::format("there is no {} plugin '{}'; its parameters cannot be checked", plugin::to_string(kind), *text),
+      help);
   return nullptr;
 }
 
-Component Resolver::read_component(Kind kind, const Node& table, const std::string& key, const std::set<std::string>& host_keys) {
+Component Resolver::read_component(Kind kind, const Node& table, const std::string& key,
+                                   const std::set<std::string>& host_keys) {
   Component component;
   component.kind = kind;
   component.location = table.location;
   const Node* name = table.find("plugin");
   if (name == nullptr) {
-    problems_.add(table.location, key + ".plugin", fmt::format("[{}] does not name its plugin", key),
-                  fmt::format("add `plugin = \"...\"`; `osteon plugins list` shows the {} plugins", plugin::to_string(kind)));
+    problems_.add(
+        table.location, key + ".plugin", fmt::format("[{}] does not name its plugin", key),
+        fmt::format("add `plugin = \"...\"`; `osteon plugins list` shows the {} plugins", plugin::to_string(kind)));
     return component;
   }
   const plugin::ComponentSchema* schema = find_schema(kind, *name, key + ".plugin");
@@ -246,17 +260,20 @@ Component Resolver::read_component(Kind kind, const Node& table, const std::stri
   return component;
 }
 
-void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, const std::string& key, Component& component) {
+void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, const std::string& key,
+                              Component& component) {
   const std::string path = key + "." + spec.name;
   const Node* node = table.find(spec.name);
   for (const std::string& alias : spec.aliases) {
     const Node* old = table.find(alias);
     if (old == nullptr) continue;
     if (node != nullptr) {
-      problems_.add(old->key_location, key + "." + alias, fmt::format("'{}' is an old name of '{}', and both are given", alias, spec.name));
+      problems_.add(old->key_location, key + "." + alias,
+                    fmt::format("'{}' is an old name of '{}', and both are given", alias, spec.name));
     } else {
       node = old;
-      result_.warnings.push_back(fmt::format("{}: '{}' is an old name of '{}'", to_string(old->key_location), alias, spec.name));
+      result_.warnings.push_back(
+          fmt::format("{}: '{}' is an old name of '{}'", to_string(old->key_location), alias, spec.name));
     }
   }
   if (node == nullptr) {
@@ -277,7 +294,8 @@ void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, cons
     const auto& classes = result_.recipe.data.classes;
     for (const std::string& name : std::get<std::vector<std::string>>(*value))
       if (std::find(classes.begin(), classes.end(), name) == classes.end())
-        problems_.add(node->location, path, fmt::format("'{}' names the class '{}', which data.classes does not have", path, name),
+        problems_.add(node->location, path,
+                      fmt::format("'{}' names the class '{}', which data.classes does not have", path, name),
                       suggestion(name, classes));
   }
   if (spec.type == ParameterType::kPredictor)
@@ -304,14 +322,16 @@ std::vector<const Node*> Resolver::tables_of(const Node* node, const std::string
   std::vector<const Node*> tables;
   if (node == nullptr) return tables;
   if (!node->is_array()) {
-    problems_.add(node->location, key, fmt::format("'{}' is {}, expected an array of tables, [[{}]]", key, type_name(*node), key));
+    problems_.add(node->location, key,
+                  fmt::format("'{}' is {}, expected an array of tables, [[{}]]", key, type_name(*node), key));
     return tables;
   }
   for (const Node& each : node->array()) {
     if (each.is_table())
       tables.push_back(&each);
     else
-      problems_.add(each.location, key, fmt::format("an element of '{}' is {}, expected a table", key, type_name(each)));
+      problems_.add(each.location, key,
+                    fmt::format("an element of '{}' is {}, expected a table", key, type_name(each)));
   }
   return tables;
 }
@@ -323,7 +343,9 @@ void Resolver::read_losses() {
     LossTerm term;
     term.component = read_component(Kind::kLoss, *tables[i], key, {"weight"});
     for (Field field : component_fields(Kind::kLoss)) {
-      field.assign = [&term](Recipe&, const plugin::ParameterValue& value) { term.weight = std::get<std::vector<double>>(value)[0]; };
+      field.assign = [&term](Recipe&, const plugin::ParameterValue& value) {
+        term.weight = std::get<std::vector<double>>(value)[0];
+      };
       read_field(field, tables[i], key);
     }
     result_.recipe.loss.push_back(std::move(term));
@@ -336,12 +358,15 @@ AugmentStep Resolver::read_step(const Node& node, const std::string& key, bool i
   AugmentStep step;
   step.location = node.location;
   for (Field field : component_fields(Kind::kAugmentation)) {
-    field.assign = [&step](Recipe&, const plugin::ParameterValue& value) { step.p = std::get<std::vector<double>>(value)[0]; };
+    field.assign = [&step](Recipe&, const plugin::ParameterValue& value) {
+      step.p = std::get<std::vector<double>>(value)[0];
+    };
     read_field(field, &node, key);
   }
   // Of a choice `p` is a weight, which the bound of a probability does not hold for.
   if (step.p > 1 && !is_choice)
-    problems_.add(node.find("p")->location, key + ".p", fmt::format("'{}.p' is {}, a probability is at most 1", key, step.p));
+    problems_.add(node.find("p")->location, key + ".p",
+                  fmt::format("'{}.p' is {}, a probability is at most 1", key, step.p));
   const Node* group = node.find("group");
   if (group == nullptr) {
     step.component = read_component(Kind::kAugmentation, node, key, {"p"});
@@ -372,9 +397,11 @@ AugmentStep Resolver::read_step(const Node& node, const std::string& key, bool i
     const std::string child = fmt::format("{}.steps[{}]", key, i);
     step.steps.push_back(read_step(*tables[i], child, step.group == "one_of" || step.group == "some_of"));
   }
-  if (tables.empty()) problems_.add(node.location, key + ".steps", fmt::format("the group '{}' has no [[augment.steps]]", step.group));
+  if (tables.empty())
+    problems_.add(node.location, key + ".steps", fmt::format("the group '{}' has no [[augment.steps]]", step.group));
   if (step.group == "some_of" && step.count > static_cast<int>(tables.size()))
-    problems_.add(node.location, key + ".count", fmt::format("some_of asks for {} of {} steps", step.count, tables.size()));
+    problems_.add(node.location, key + ".count",
+                  fmt::format("some_of asks for {} of {} steps", step.count, tables.size()));
   return step;
 }
 
@@ -440,25 +467,31 @@ void Resolver::check_across() {
   if (r.data.fold >= r.data.folds)
     problems_.add(place("data.fold"), "data.fold",
                   fmt::format("fold {} of {} folds; folds are counted from 0", r.data.fold, r.data.folds));
-  if (r.data.channels == 2) problems_.add(place("data.channels"), "data.channels", "'data.channels' is 2, expected 1 or 3");
+  if (r.data.channels == 2)
+    problems_.add(place("data.channels"), "data.channels", "'data.channels' is 2, expected 1 or 3");
   const auto channels = static_cast<std::size_t>(r.data.channels);
-  for (const auto& [key, list] : {std::pair<const char*, const std::vector<double>*>{"data.mean", &r.data.mean}, {"data.std", &r.data.std}})
+  for (const auto& [key, list] :
+       {std::pair<const char*, const std::vector<double>*>{"data.mean", &r.data.mean}, {"data.std", &r.data.std}})
     if (!list->empty() && list->size() != channels)
       problems_.add(place(key), key, fmt::format("'{}' has {} numbers for {} channels", key, list->size(), channels));
   std::set<std::string> seen;
   for (const std::string& name : r.data.classes)
-    if (!seen.insert(name).second) problems_.add(place("data.classes"), "data.classes", fmt::format("the class '{}' is named twice", name));
+    if (!seen.insert(name).second)
+      problems_.add(place("data.classes"), "data.classes", fmt::format("the class '{}' is named twice", name));
   for (const auto& [name, value] : r.predict.thresholds)
     if (!seen.count(name))
       problems_.add(root_.find("predict")->find("thresholds")->find(name)->key_location, "predict.thresholds." + name,
                     fmt::format("there is no class '{}'", name), suggestion(name, r.data.classes));
   if (r.data.kind == "multiclass" && !r.predict.thresholds.empty())
     problems_.add(place("predict.thresholds"), "predict.thresholds",
-                  "thresholds have no meaning for data.kind = \"multiclass\", where the class of the greatest probability is taken");
+                  "thresholds have no meaning for data.kind = \"multiclass\", where the class of the greatest "
+                  "probability is taken");
   if (r.data.kind == "multilabel" && r.data.layout == "index_png")
-    problems_.add(place("data.layout"), "data.layout", "index_png holds one class per pixel", "write data.kind = \"multiclass\"");
+    problems_.add(place("data.layout"), "data.layout", "index_png holds one class per pixel",
+                  "write data.kind = \"multiclass\"");
   if (r.data.kind == "multiclass" && r.data.layout == "boostcamp")
-    problems_.add(place("data.layout"), "data.layout", "boostcamp's polygons overlap", "write data.kind = \"multilabel\"");
+    problems_.add(place("data.layout"), "data.layout", "boostcamp's polygons overlap",
+                  "write data.kind = \"multilabel\"");
 }
 
 }  // namespace osteon::recipe

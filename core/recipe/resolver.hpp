@@ -36,9 +36,11 @@ class Resolver {
   std::vector<const Node*> tables_of(const Node* node, const std::string& key);
 
   /// A component and its parameters; `host_keys` are read by the caller.
-  Component read_component(plugin::Kind kind, const Node& table, const std::string& key, const std::set<std::string>& host_keys);
+  Component read_component(plugin::Kind kind, const Node& table, const std::string& key,
+                           const std::set<std::string>& host_keys);
   const plugin::ComponentSchema* find_schema(plugin::Kind kind, const Node& name, const std::string& key);
-  void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key, Component& component);
+  void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key,
+                      Component& component);
   void refuse_unknown(const Node& table, const std::string& key, const std::set<std::string>& known);
   void note(const std::string& key, const std::string& value, const std::string& from);
 

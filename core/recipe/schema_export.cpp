@@ -17,11 +17,18 @@ using plugin::ParameterType;
 json element_schema(const ParameterSpec& spec) {
   json schema;
   switch (spec.type) {
-    case ParameterType::kBool: schema["type"] = "boolean"; break;
-    case ParameterType::kInt: schema["type"] = "integer"; break;
+    case ParameterType::kBool:
+      schema["type"] = "boolean";
+      break;
+    case ParameterType::kInt:
+      schema["type"] = "integer";
+      break;
     case ParameterType::kFloat:
-    case ParameterType::kFloatRange: schema["type"] = "number"; break;
-    default: schema["type"] = "string";
+    case ParameterType::kFloatRange:
+      schema["type"] = "number";
+      break;
+    default:
+      schema["type"] = "string";
   }
   if (std::isfinite(spec.minimum)) schema["minimum"] = spec.minimum;
   if (std::isfinite(spec.maximum)) schema["maximum"] = spec.maximum;
@@ -35,7 +42,8 @@ json value_schema(const ParameterSpec& spec, bool scalar_too = false) {
   if (spec.list || range) {
     json list = {{"type", "array"}, {"items", schema}};
     if (range || spec.min_count > 0) list["minItems"] = range ? 2 : spec.min_count;
-    if (range || spec.max_count != std::numeric_limits<std::uint64_t>::max()) list["maxItems"] = range ? 2 : spec.max_count;
+    if (range || spec.max_count != std::numeric_limits<std::uint64_t>::max())
+      list["maxItems"] = range ? 2 : spec.max_count;
     schema = scalar_too ? json{{"anyOf", {schema, list}}} : list;
   }
   schema["description"] = spec.unit.empty() ? spec.doc : spec.doc + " (" + spec.unit + ")";
@@ -46,13 +54,15 @@ json value_schema(const ParameterSpec& spec, bool scalar_too = false) {
 json section_schema(const Section& section) {
   json properties = json::object();
   // What is required may come from an extended recipe, which an editor does not see: nothing is required here.
-  for (const Field& field : section.fields) properties[field.spec.name] = value_schema(field.spec, field.accepts_scalar);
+  for (const Field& field : section.fields)
+    properties[field.spec.name] = value_schema(field.spec, field.accepts_scalar);
   for (const MapField& map : section.maps) {
     json number = {{"type", "number"}, {"minimum", map.minimum}};
     if (std::isfinite(map.maximum)) number["maximum"] = map.maximum;
     properties[map.key] = {{"type", "object"}, {"additionalProperties", number}, {"description", map.doc}};
   }
-  return {{"type", "object"}, {"description", section.doc}, {"properties", properties}, {"additionalProperties", false}};
+  return {
+      {"type", "object"}, {"description", section.doc}, {"properties", properties}, {"additionalProperties", false}};
 }
 
 // A component: its plugin decides which other keys there are.
@@ -95,12 +105,12 @@ json json_schema(const std::vector<plugin::ComponentSchema>& schemas) {
       {"items", {{"type", "array"}, {"items", {{"type", "string"}}}, {"minItems", 2}, {"maxItems", 2}}}};
   properties["model"] = component_schema(Kind::kModel, schemas, json::object());
   properties["loss"] = list_of(component_schema(Kind::kLoss, schemas, json::object()));
-  properties["ensemble"] =
-      component_schema(Kind::kEnsembler, schemas,
-                       {{"member", list_of({{"type", "object"},
-                                            {"properties", {{"run", {{"type", "string"}, {"description", "run folder"}}}}},
-                                            {"required", {"run"}},
-                                            {"additionalProperties", false}})}});
+  properties["ensemble"] = component_schema(
+      Kind::kEnsembler, schemas,
+      {{"member", list_of({{"type", "object"},
+                           {"properties", {{"run", {{"type", "string"}, {"description", "run folder"}}}}},
+                           {"required", {"run"}},
+                           {"additionalProperties", false}})}});
 
   json plain = component_schema(Kind::kAugmentation, schemas, json::object());
   plain["not"] = {{"required", {"group"}}};
@@ -118,7 +128,8 @@ json json_schema(const std::vector<plugin::ComponentSchema>& schemas) {
   properties["train"]["properties"]["optimizer"] = section_schema(host_section("train.optimizer"));
   properties["train"]["properties"]["scheduler"] = section_schema(host_section("train.scheduler"));
   properties["predict"] = section_schema(host_section("predict"));
-  properties["predict"]["properties"]["post"] = list_of(component_schema(Kind::kPostprocessor, schemas, json::object()));
+  properties["predict"]["properties"]["post"] =
+      list_of(component_schema(Kind::kPostprocessor, schemas, json::object()));
 
   return {{"$schema", "http://json-schema.org/draft-07/schema#"},
           {"title", "Osteon recipe"},

@@ -18,7 +18,8 @@ using plugin::ParameterValue;
 
 class Reader {
  public:
-  Reader(const ParameterSpec& spec, const std::string& key, Problems& problems) : spec_(spec), key_(key), problems_(problems) {}
+  Reader(const ParameterSpec& spec, const std::string& key, Problems& problems)
+      : spec_(spec), key_(key), problems_(problems) {}
 
   std::optional<ParameterValue> read(const Node& node) {
     if (spec_.type == ParameterType::kFloatRange && !spec_.list) return range(node);
@@ -26,7 +27,8 @@ class Reader {
     if (!node.is_array()) return wrong_type(node);
     const std::size_t count = node.array().size();
     if (count < spec_.min_count || count > spec_.max_count) {
-      problems_.add(node.location, key_, fmt::format("'{}' has {} elements, expected {}", key_, count, expected_text(spec_)));
+      problems_.add(node.location, key_,
+                    fmt::format("'{}' has {} elements, expected {}", key_, count, expected_text(spec_)));
       return std::nullopt;
     }
     return assemble({node.array().data(), count});
@@ -40,7 +42,8 @@ class Reader {
 
   std::optional<ParameterValue> wrong_type(const Node& node) {
     if (node.as<std::monostate>() != nullptr) return std::nullopt;  // a date, which was refused when the file was read
-    problems_.add(node.location, key_, fmt::format("'{}' is {}, expected {}", key_, type_name(node), expected_text(spec_)));
+    problems_.add(node.location, key_,
+                  fmt::format("'{}' is {}, expected {}", key_, type_name(node), expected_text(spec_)));
     return std::nullopt;
   }
 
@@ -49,7 +52,8 @@ class Reader {
     std::vector<double> ends;
     if (!numbers({node.array().data(), 2}, ends)) return std::nullopt;
     if (ends[0] > ends[1]) {
-      problems_.add(node.location, key_, fmt::format("'{}' runs from {} down to {}; the low end comes first", key_, ends[0], ends[1]));
+      problems_.add(node.location, key_,
+                    fmt::format("'{}' runs from {} down to {}; the low end comes first", key_, ends[0], ends[1]));
       return std::nullopt;
     }
     return ParameterValue(ends);
@@ -82,7 +86,8 @@ class Reader {
         if (!numbers(elements, values)) return std::nullopt;
         return ParameterValue(values);
       }
-      default: return strings(elements);
+      default:
+        return strings(elements);
     }
   }
 
@@ -127,7 +132,8 @@ class Reader {
       }
       const bool is_path = spec_.type == ParameterType::kPath || spec_.type == ParameterType::kPredictor;
       if (is_path && !value->empty())
-        values.push_back(std::filesystem::absolute(std::filesystem::path(node.folder) / *value).lexically_normal().string());
+        values.push_back(
+            std::filesystem::absolute(std::filesystem::path(node.folder) / *value).lexically_normal().string());
       else
         values.push_back(*value);
     }
@@ -195,10 +201,11 @@ std::string toml_text(const ParameterValue& value, const ParameterSpec& spec) {
 }
 
 std::string expected_text(const ParameterSpec& spec) {
-  static const char* const kOne[] = {"true or false", "an integer", "a number", "a string",    "one of ",
-                                     "a range [low, high]", "a path",   "a predictor's path", "class names"};
-  static const char* const kMany[] = {"booleans", "integers", "numbers", "strings",    "values out of ",
-                                      "ranges",   "paths",    "paths of predictors", "class names"};
+  static const char* const kOne[] = {"true or false",       "an integer", "a number",           "a string",   "one of ",
+                                     "a range [low, high]", "a path",     "a predictor's path", "class names"};
+  static const char* const kMany[] = {"booleans",       "integers", "numbers", "strings",
+                                      "values out of ", "ranges",   "paths",   "paths of predictors",
+                                      "class names"};
   const auto type = static_cast<std::size_t>(spec.type);
   std::string text = spec.list ? std::string("a list of ") : std::string();
   if (spec.list) {

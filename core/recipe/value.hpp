@@ -11,9 +11,10 @@
 namespace osteon::recipe {
 
 /// The typed value of a node, checked against a parameter's type, counts, bounds and choices. Whatever is wrong goes to
-/// `problems`, and nothing comes back. A path becomes absolute from the folder of the file that wrote it. `key` is for messages.
-std::optional<plugin::ParameterValue> read_value(const Node& node, const plugin::ParameterSpec& spec, const std::string& key,
-                                                 Problems& problems);
+/// `problems`, and nothing comes back. A path becomes absolute from the folder of the file that wrote it. `key` is for
+/// messages.
+std::optional<plugin::ParameterValue> read_value(const Node& node, const plugin::ParameterSpec& spec,
+                                                 const std::string& key, Problems& problems);
 
 /// A value as TOML writes it: `3`, `[0.1, 2.0]`, `"text"`.
 std::string toml_text(const plugin::ParameterValue& value, const plugin::ParameterSpec& spec);

@@ -52,8 +52,8 @@ void Progress::draw() {
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
   const double fraction = total_ > 0 ? std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_)) : 0;
   const std::string remaining = rate > 0 ? duration_text(static_cast<double>(total_ - done_) / rate) : "?";
-  const std::string numbers =
-      fmt::format("{}/{} {}  {:.1f}/s  {} left{}{}", done_, total_, unit_, rate, remaining, note_.empty() ? "" : "  ", note_);
+  const std::string numbers = fmt::format("{}/{} {}  {:.1f}/s  {} left{}{}", done_, total_, unit_, rate, remaining,
+                                          note_.empty() ? "" : "  ", note_);
   if (terminal_) {
     constexpr int kWidth = 24;
     const int filled = static_cast<int>(fraction * kWidth);

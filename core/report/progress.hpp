@@ -8,8 +8,8 @@
 
 namespace osteon::report {
 
-/// Progress on stderr: a live bar with rate and remaining time on a terminal; elsewhere a plain line now and then (every
-/// 15 s, and at the end). Thread-safe.
+/// Progress on stderr: a live bar with rate and remaining time on a terminal; elsewhere a plain line now and then
+/// (every 15 s, and at the end). Thread-safe.
 class Progress {
  public:
   /// `what` stands in front ("epoch 3/20"), `unit` behind the rate ("images").

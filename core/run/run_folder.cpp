@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 
 void RunFolder::check_usable() const {
   if (!fs::is_directory(root_))
-    throw Error(ExitCode::kData, "there is no such run folder; `osteon train RECIPE --out DIR` makes one", root_.string());
+    throw Error(ExitCode::kData, "there is no such run folder; `osteon train RECIPE --out DIR` makes one",
+                root_.string());
   if (!fs::exists(recipe()))
     throw Error(ExitCode::kData, "this folder is no run: it has no recipe.toml", root_.string());
 }

@@ -14,10 +14,9 @@ namespace osteon::run {
 /// A run: a folder that holds everything needed to use or repeat a training.
 ///
 ///     recipe.toml              the recipe, fully resolved
-///     run.json                 when, with what (program, LibTorch, BLAS, threads, plugins with version and SHA-256), how it ended
-///     model.safetensors        the weights to predict with
-///     checkpoint.safetensors   what `train --resume` goes on from: weights, optimizer, averages, position
-///     metrics.jsonl            one line per epoch
+///     run.json                 when, with what (program, LibTorch, BLAS, threads, plugins with version and SHA-256),
+///     how it ended model.safetensors        the weights to predict with checkpoint.safetensors   what `train --resume`
+///     goes on from: weights, optimizer, averages, position metrics.jsonl            one line per epoch
 ///     evaluation.json, .csv    written by `evaluate`
 class RunFolder {
  public:
@@ -31,8 +30,8 @@ class RunFolder {
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
   std::filesystem::path evaluation(const std::string& extension) const { return root_ / ("evaluation." + extension); }
 
-  /// Throws Error(kData) that says what is missing when this is no run folder, or one whose training never got as far as
-  /// weights.
+  /// Throws Error(kData) that says what is missing when this is no run folder, or one whose training never got as far
+  /// as weights.
   void check_usable() const;
 
   nlohmann::json read_info() const;

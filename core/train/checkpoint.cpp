@@ -5,8 +5,8 @@
 #include <map>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <torch/utils.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "weights/safetensors.hpp"
@@ -21,13 +21,15 @@ const std::map<c10::ScalarType, std::string>& dtype_names() {
   return kNames;
 }
 
-void write(const std::filesystem::path& path, const NamedState& state, const std::map<std::string, std::string>& metadata) {
+void write(const std::filesystem::path& path, const NamedState& state,
+           const std::map<std::string, std::string>& metadata) {
   std::vector<torch::Tensor> kept;
   std::vector<weights::TensorData> tensors;
   for (const auto& [name, tensor] : state) {
     kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
     const torch::Tensor& t = kept.back();
-    tensors.push_back({name, dtype_names().at(t.scalar_type()), t.sizes().vec(), static_cast<const std::byte*>(t.data_ptr()),
+    tensors.push_back({name, dtype_names().at(t.scalar_type()), t.sizes().vec(),
+                       static_cast<const std::byte*>(t.data_ptr()),
                        static_cast<std::uint64_t>(t.numel()) * t.element_size()});
   }
   weights::write_safetensors(path, std::move(tensors), metadata);
@@ -68,7 +70,8 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
 
 void load_checkpoint(const std::filesystem::path& path, const TrainingState& state) {
   if (!std::filesystem::exists(path))
-    throw Error(ExitCode::kData, "there is no checkpoint to go on from; the run ended before its first one", path.string());
+    throw Error(ExitCode::kData, "there is no checkpoint to go on from; the run ended before its first one",
+                path.string());
   const weights::SafetensorsFile file(path);
   NamedState all;
   std::map<std::string, torch::Tensor> weights;
@@ -83,7 +86,9 @@ void load_checkpoint(const std::filesystem::path& path, const TrainingState& sta
   for (const HostTensor& tensor : state.tensors) {
     const auto found = weights.find(tensor.name);
     if (found == weights.end() || !found->second.sizes().equals(tensor.value.sizes()))
-      throw Error(ExitCode::kData, "the checkpoint is of another model: '" + tensor.name + "' is missing or has another shape", path.string());
+      throw Error(ExitCode::kData,
+                  "the checkpoint is of another model: '" + tensor.name + "' is missing or has another shape",
+                  path.string());
     tensor.value.copy_(found->second);
   }
   state.optimizer.load(all);
@@ -101,7 +106,8 @@ void load_checkpoint(const std::filesystem::path& path, const TrainingState& sta
     c.seconds = cursor.at("seconds");
     state.scale.restore(cursor.at("loss_scale"), cursor.at("loss_scale_good_steps"));
   } catch (const std::exception& e) {
-    throw Error(ExitCode::kData, std::string("the checkpoint does not say where training stood: ") + e.what(), path.string());
+    throw Error(ExitCode::kData, std::string("the checkpoint does not say where training stood: ") + e.what(),
+                path.string());
   }
 }
 

@@ -14,14 +14,14 @@ namespace osteon::train {
 
 /// Where training stands between two optimizer steps, with the sums of the epoch that is under way.
 struct Cursor {
-  std::int64_t epoch = 0;       ///< the one to go on in
-  std::int64_t batch = 0;       ///< its first batch that was not trained on
-  std::int64_t steps = 0;       ///< optimizer steps so far
-  double loss_sum = 0;          ///< over the epoch's batches so far
+  std::int64_t epoch = 0;  ///< the one to go on in
+  std::int64_t batch = 0;  ///< its first batch that was not trained on
+  std::int64_t steps = 0;  ///< optimizer steps so far
+  double loss_sum = 0;     ///< over the epoch's batches so far
   std::int64_t loss_count = 0;
-  double best = -1;             ///< best validation Dice so far; below 0: none
+  double best = -1;  ///< best validation Dice so far; below 0: none
   std::int64_t best_epoch = -1;
-  double seconds = 0;           ///< of training so far
+  double seconds = 0;  ///< of training so far
 };
 
 /// Everything that the next step depends on.

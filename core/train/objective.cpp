@@ -34,8 +34,8 @@ Objective::Objective(const recipe::Recipe& recipe, plugin::Registry& registry, c
   }
 }
 
-Objective::Result Objective::evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs, const Target& target,
-                                      double scale) const {
+Objective::Result Objective::evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs,
+                                      const Target& target, double scale) const {
   Result result;
   result.grads.resize(outputs.size());
   const std::int64_t height = target.planes.size(2), width = target.planes.size(3);

@@ -27,14 +27,15 @@ class Objective {
             const std::vector<plugin::ModelOutput>& outputs, const plugin::Call& call);
 
   struct Result {
-    double value = 0;                    ///< weighted sum over losses and heads, unscaled
-    std::vector<double> terms;           ///< per loss: its unweighted value on the main output
-    std::vector<torch::Tensor> grads;    ///< per output: scale x d value / d logits, shape and dtype of the output
+    double value = 0;                  ///< weighted sum over losses and heads, unscaled
+    std::vector<double> terms;         ///< per loss: its unweighted value on the main output
+    std::vector<torch::Tensor> grads;  ///< per output: scale x d value / d logits, shape and dtype of the output
   };
 
   /// Evaluates one output after another and frees each as it goes. Outputs smaller than the target are resized to it
   /// (bilinear, with the output's align_corners) and the gradient is brought back; the target is never resized.
-  Result evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs, const Target& target, double scale) const;
+  Result evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs, const Target& target,
+                  double scale) const;
 
   const std::vector<std::string>& term_names() const noexcept { return names_; }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include <osteon/sdk/torch/compat.hpp>
 #include <torch/optim/adamw.h>
 
 #include "base/error.hpp"
@@ -11,11 +12,7 @@ namespace osteon::train {
 namespace {
 
 torch::optim::AdamWParamState& adamw_state(torch::optim::Optimizer& optimizer, const torch::Tensor& leaf) {
-#if TORCH_VERSION_MAJOR >= 2
-  auto& slot = optimizer.state()[leaf.unsafeGetTensorImpl()];
-#else
-  auto& slot = optimizer.state()[c10::guts::to_string(leaf.unsafeGetTensorImpl())];
-#endif
+  auto& slot = optimizer.state()[sdk::compat::optimizer_key(leaf)];
   if (!slot) slot = std::make_unique<torch::optim::AdamWParamState>();
   return static_cast<torch::optim::AdamWParamState&>(*slot);
 }
@@ -55,7 +52,8 @@ void Optimizer::load(const NamedState& state) {
     const auto found = by_name.find(name);
     if (found == by_name.end()) throw Error(ExitCode::kData, "the optimizer's state has no tensor '" + name + "'");
     if (like.defined() && !found->second.sizes().equals(like.sizes()))
-      throw Error(ExitCode::kData, "the optimizer's tensor '" + name + "' has another shape than the model's parameter");
+      throw Error(ExitCode::kData,
+                  "the optimizer's tensor '" + name + "' has another shape than the model's parameter");
     return found->second;
   };
   if (by_name.empty()) return;

@@ -18,7 +18,8 @@ using NamedState = std::vector<std::pair<std::string, torch::Tensor>>;
 
 /// The recipe's optimizer over a model's parameters.
 ///
-/// "adamw": Loshchilov and Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101; LibTorch's implementation.
+/// "adamw": Loshchilov and Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101; LibTorch's
+/// implementation.
 class Optimizer {
  public:
   Optimizer(const recipe::OptimizerSection& options, const std::vector<HostTensor>& tensors);

@@ -6,7 +6,8 @@
 
 namespace osteon::train {
 
-double learning_rate(const recipe::SchedulerSection& scheduler, double base, std::int64_t epochs, const Position& position) {
+double learning_rate(const recipe::SchedulerSection& scheduler, double base, std::int64_t epochs,
+                     const Position& position) {
   const bool by_iteration = scheduler.step == "iteration";
   const double steps_per_epoch = by_iteration ? static_cast<double>(position.iterations_per_epoch) : 1.0;
   const double t = static_cast<double>(position.epoch) * steps_per_epoch +

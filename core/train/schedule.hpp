@@ -18,8 +18,9 @@ struct Position {
 ///
 /// "cosine" follows Loshchilov and Hutter, "SGDR", arXiv:1608.03983, without restarts:
 ///     lr = min_lr + (base - min_lr) (1 + cos(pi t / T)) / 2
-/// with t and T in epochs or iterations as `scheduler.step` says (by epoch as PyTorch's CosineAnnealingLR does), counted
-/// from the end of the warm-up. Warm-up is linear from base / W to base over its W steps.
-double learning_rate(const recipe::SchedulerSection& scheduler, double base, std::int64_t epochs, const Position& position);
+/// with t and T in epochs or iterations as `scheduler.step` says (by epoch as PyTorch's CosineAnnealingLR does),
+/// counted from the end of the warm-up. Warm-up is linear from base / W to base over its W steps.
+double learning_rate(const recipe::SchedulerSection& scheduler, double base, std::int64_t epochs,
+                     const Position& position);
 
 }  // namespace osteon::train

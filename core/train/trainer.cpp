@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include <fmt/format.h>
-#include <osteon/sdk/torch/tensor.hpp>
 #include <spdlog/spdlog.h>
 #include <torch/utils.h>
+#include <osteon/sdk/torch/tensor.hpp>
 
 #include "report/progress.hpp"
 #include "train/schedule.hpp"
@@ -40,6 +40,24 @@ torch::Tensor on_device(const T* data, std::vector<std::int64_t> shape, torch::S
   return device.type == OSTEON_DEVICE_CPU ? tensor : tensor.to(sdk::to_torch_device(device));
 }
 
+/// The averages stand where the parameters do for as long as this lives, whatever happens in between.
+class AveragesInPlace {
+ public:
+  AveragesInPlace(MovingAverage& average, plugin::Model& model) : average_(average), model_(model) { exchange(); }
+  ~AveragesInPlace() { exchange(); }
+  AveragesInPlace(const AveragesInPlace&) = delete;
+  AveragesInPlace& operator=(const AveragesInPlace&) = delete;
+
+ private:
+  void exchange() {
+    if (!average_.active()) return;
+    average_.swap();
+    model_.parameters_changed();
+  }
+  MovingAverage& average_;
+  plugin::Model& model_;
+};
+
 }  // namespace
 
 Trainer::Trainer(Setup setup)
@@ -62,7 +80,12 @@ Outcome Trainer::run(bool resume) {
   zero_gradients(tensors_);
   while (cursor_.epoch < setup_.recipe.train.epochs) {
     train_epoch();
-    end_epoch();
+    try {
+      end_epoch();
+    } catch (const Interrupted&) {
+      // While validating: the epoch's steps are done, and going on begins with the validation.
+      stop();
+    }
   }
   return {cursor_.epoch, last_loss_, cursor_.best, cursor_.best_epoch, cursor_.seconds};
 }
@@ -72,7 +95,8 @@ void Trainer::train_epoch() {
   const int epochs = setup_.recipe.train.epochs;
   setup_.loader.start_epoch(cursor_.epoch, cursor_.batch);
   report::Progress progress(fmt::format("epoch {}/{}", cursor_.epoch + 1, epochs),
-                            (setup_.loader.batches_per_epoch() - cursor_.batch) * setup_.recipe.train.batch_size, "images");
+                            (setup_.loader.batches_per_epoch() - cursor_.batch) * setup_.recipe.train.batch_size,
+                            "images");
   while (auto batch = setup_.loader.next()) {
     train_batch(*batch);
     progress.advance(batch->n, fmt::format("loss {:.4f}", cursor_.loss_sum / static_cast<double>(cursor_.loss_count)));
@@ -80,8 +104,7 @@ void Trainer::train_epoch() {
     if (micro_batches_ == 0 && plugin::interrupted().load()) {
       progress.finish();
       cursor_.seconds += seconds_since(start);
-      save();
-      throw Interrupted("interrupted; go on with: osteon train --resume " + setup_.folder.root().string());
+      stop();
     }
   }
   if (micro_batches_ > 0) finish_step();  // the last, shorter group of an epoch
@@ -91,20 +114,26 @@ void Trainer::train_epoch() {
 
 void Trainer::train_batch(const data::Batch& batch) {
   const recipe::TrainSection& train = setup_.recipe.train;
-  const torch::Tensor image = on_device(batch.image.data(), {batch.n, batch.channels, batch.height, batch.width}, torch::kFloat32, setup_.device);
+  const torch::Tensor image = on_device(batch.image.data(), {batch.n, batch.channels, batch.height, batch.width},
+                                        torch::kFloat32, setup_.device);
   Target target;
-  target.planes = on_device(batch.planes.data(), {batch.n, batch.planes_per_image, batch.height, batch.width}, torch::kInt32, setup_.device);
-  if (!batch.valid.empty()) target.valid = on_device(batch.valid.data(), {batch.n, batch.height, batch.width}, torch::kUInt8, setup_.device);
+  target.planes = on_device(batch.planes.data(), {batch.n, batch.planes_per_image, batch.height, batch.width},
+                            torch::kInt32, setup_.device);
+  if (!batch.valid.empty())
+    target.valid = on_device(batch.valid.data(), {batch.n, batch.height, batch.width}, torch::kUInt8, setup_.device);
 
   plugin::Model::ForwardOptions options;
   options.precision = abi_precision(train.precision, setup_.device);
   // Dropout draws from the step's number, so that a resumed run draws the same.
-  options.seed = static_cast<std::uint64_t>(train.seed) * 0x9E3779B97F4A7C15ull + static_cast<std::uint64_t>(cursor_.steps * train.accumulate + micro_batches_);
+  options.seed = static_cast<std::uint64_t>(train.seed) * 0x9E3779B97F4A7C15ull +
+                 static_cast<std::uint64_t>(cursor_.steps * train.accumulate + micro_batches_);
   const sdk::TorchView input(sdk::canonical(image));
   auto forward = setup_.model.forward(call_, input.view(), options);
   auto result = objective_.evaluate(call_, std::move(forward.outputs), target, scale_.value() / train.accumulate);
   if (!std::isfinite(result.value))
-    throw Error(ExitCode::kPlugin, fmt::format("the loss is {} at step {}; a lower learning rate or train.gradient_clip may help", result.value, cursor_.steps));
+    throw Error(ExitCode::kPlugin,
+                fmt::format("the loss is {} at step {}; a lower learning rate or train.gradient_clip may help",
+                            result.value, cursor_.steps));
 
   std::vector<sdk::TorchView> views;
   views.reserve(result.grads.size());
@@ -120,7 +149,7 @@ void Trainer::train_batch(const data::Batch& batch) {
   setup_.model.backward(call_, std::move(forward.tape), grads);
   cursor_.loss_sum += result.value;
   ++cursor_.loss_count;
-  ++cursor_.batch;
+  cursor_.batch = batch.number + 1;  // batches that lost all of their samples are counted too
   if (++micro_batches_ == train.accumulate) finish_step();
 }
 
@@ -154,27 +183,30 @@ bool Trainer::validation_is_due(std::int64_t epoch) const {
 void Trainer::end_epoch() {
   const std::int64_t epoch = cursor_.epoch + 1;
   last_loss_ = cursor_.loss_count > 0 ? cursor_.loss_sum / static_cast<double>(cursor_.loss_count) : 0;
-  nlohmann::json line = {{"epoch", epoch}, {"loss", last_loss_}, {"lr", learning_rate_}, {"steps", cursor_.steps}, {"seconds", epoch_seconds_}};
-  std::string text = fmt::format("epoch {}/{}  loss {:.4f}  lr {:.2e}  {}", epoch, setup_.recipe.train.epochs, last_loss_, learning_rate_,
-                                 report::duration_text(epoch_seconds_));
-  average_->swap();
-  if (average_->active()) setup_.model.parameters_changed();
+  nlohmann::json line = {{"epoch", epoch},
+                         {"loss", last_loss_},
+                         {"lr", learning_rate_},
+                         {"steps", cursor_.steps},
+                         {"seconds", epoch_seconds_}};
+  std::string text = fmt::format("epoch {}/{}  loss {:.4f}  lr {:.2e}  {}", epoch, setup_.recipe.train.epochs,
+                                 last_loss_, learning_rate_, report::duration_text(epoch_seconds_));
   const bool last = epoch == setup_.recipe.train.epochs;
-  bool keep = last && !setup_.validate;
-  if (validation_is_due(epoch)) {
-    const double dice = setup_.validate();
-    line["dice"] = dice;
-    text += fmt::format("  validation Dice {:.4f}", dice);
-    keep = dice > cursor_.best;
-    if (keep) {
-      cursor_.best = dice;
-      cursor_.best_epoch = epoch;
-      text += "  (best)";
+  {
+    const AveragesInPlace averages(*average_, setup_.model);
+    bool keep = last && !setup_.validate;
+    if (validation_is_due(epoch)) {
+      const double dice = setup_.validate();
+      line["dice"] = dice;
+      text += fmt::format("  validation Dice {:.4f}", dice);
+      keep = dice > cursor_.best;
+      if (keep) {
+        cursor_.best = dice;
+        cursor_.best_epoch = epoch;
+        text += "  (best)";
+      }
     }
+    if (keep) save_weights(setup_.folder.model(), tensors_);
   }
-  if (keep) save_weights(setup_.folder.model(), tensors_);
-  average_->swap();
-  if (average_->active()) setup_.model.parameters_changed();
   log_.append(line);
   fmt::print(stderr, "{}\n", text);
   cursor_.epoch = epoch;
@@ -182,6 +214,11 @@ void Trainer::end_epoch() {
   cursor_.loss_sum = 0;
   cursor_.loss_count = 0;
   if (last || epoch % setup_.recipe.train.checkpoint_every == 0) save();
+}
+
+void Trainer::stop() {
+  save();
+  throw Interrupted("interrupted; go on with: osteon train --resume " + setup_.folder.root().string());
 }
 
 void Trainer::save() { save_checkpoint(setup_.folder.checkpoint(), state()); }

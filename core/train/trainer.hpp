@@ -34,8 +34,8 @@ struct Setup {
 /// How a training went.
 struct Outcome {
   std::int64_t epochs = 0;
-  double loss = 0;         ///< mean over the last epoch
-  double best_dice = -1;   ///< on the validation images; below 0: never validated
+  double loss = 0;        ///< mean over the last epoch
+  double best_dice = -1;  ///< on the validation images; below 0: never validated
   std::int64_t best_epoch = -1;
   double seconds = 0;
 };
@@ -47,8 +47,8 @@ class Trainer {
  public:
   explicit Trainer(Setup setup);
 
-  /// Trains from the start, or from the folder's checkpoint. Throws Interrupted, with a checkpoint written, when the user asks
-  /// to stop; Error(kPlugin) when the loss is not finite.
+  /// Trains from the start, or from the folder's checkpoint. Throws Interrupted, with a checkpoint written, when the
+  /// user asks to stop; Error(kPlugin) when the loss is not finite.
   Outcome run(bool resume);
 
  private:
@@ -58,6 +58,8 @@ class Trainer {
   void end_epoch();
   bool validation_is_due(std::int64_t epoch) const;
   void save();
+  /// Saves a checkpoint and throws Interrupted.
+  [[noreturn]] void stop();
   TrainingState state() { return {tensors_, *optimizer_, *average_, scale_, cursor_}; }
 
   Setup setup_;
@@ -69,7 +71,7 @@ class Trainer {
   LossScale scale_;
   Cursor cursor_;
   run::MetricsLog log_;
-  int micro_batches_ = 0;    ///< since the last optimizer step
+  int micro_batches_ = 0;  ///< since the last optimizer step
   double learning_rate_ = 0;
   double epoch_seconds_ = 0;
   double last_loss_ = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Masks of a 2048 x 2048 image from logits [29, 512, 512]: fused (osteon::predict::decide) against resizing with OpenCV and
-/// comparing afterwards; milliseconds by threads. Twice: on blobs that cover what bones cover, and on noise, where nothing can be
-/// left out.
+/// Masks of a 2048 x 2048 image from logits [29, 512, 512]: fused (osteon::predict::decide) against resizing with
+/// OpenCV and comparing afterwards; milliseconds by threads. Twice: on blobs that cover what bones cover, and on noise,
+/// where nothing can be left out.
 ///
 ///     decide_benchmark [--benchmark_filter=...]
 #include <cmath>
@@ -32,7 +32,8 @@ std::vector<float> make_logits(Content content) {
     for (int y = 0; y < kGrid; ++y)
       for (int x = 0; x < kGrid; ++x) {
         const double distance = std::hypot(x - cx, y - cy);
-        logits[(static_cast<std::size_t>(c) * kGrid + static_cast<std::size_t>(y)) * kGrid + static_cast<std::size_t>(x)] =
+        logits[(static_cast<std::size_t>(c) * kGrid + static_cast<std::size_t>(y)) * kGrid +
+               static_cast<std::size_t>(x)] =
             content == kBones ? static_cast<float>(40 - distance) / 4 : static_cast<float>(random.gaussian(2));
       }
   }
@@ -59,7 +60,8 @@ void fused(benchmark::State& state, Content content, bool multiclass) {
   options.threads = static_cast<int>(state.range(0));
   const plugin::Call call(options);
   const predict::Decision decision{multiclass, std::vector<double>(kClasses, 0.5)};
-  for (auto _ : state) benchmark::DoNotOptimize(predict::decide(call.raw(), prediction, kClasses, kImage, kImage, decision));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(predict::decide(call.raw(), prediction, kClasses, kImage, kImage, decision));
 }
 
 void resize_then_compare(benchmark::State& state, Content content) {
@@ -68,7 +70,8 @@ void resize_then_compare(benchmark::State& state, Content content) {
   for (auto _ : state) {
     data::Labels labels(kClasses, cv::Size(kImage, kImage));
     for (int c = 0; c < kClasses; ++c) {
-      const cv::Mat plane(kGrid, kGrid, CV_32F, logits.data() + std::size_t{kGrid} * kGrid * static_cast<std::size_t>(c));
+      const cv::Mat plane(kGrid, kGrid, CV_32F,
+                          logits.data() + std::size_t{kGrid} * kGrid * static_cast<std::size_t>(c));
       cv::Mat resized;
       cv::resize(plane, resized, cv::Size(kImage, kImage), 0, 0, cv::INTER_LINEAR);
       labels.add(c, resized > 0);

@@ -29,10 +29,12 @@ std::string component_name(const ::testing::TestParamInfo<std::string>& found) {
 
 plugin::ClassContext three_classes(bool multiclass = false) { return {multiclass, {"a", "b", "c"}, {0, 2, 1}}; }
 
-sdk::OwnedTensor random_tensor(const plugin::Call& call, const std::vector<std::int64_t>& shape, std::uint64_t seed, double low = -1, double high = 1) {
+sdk::OwnedTensor random_tensor(const plugin::Call& call, const std::vector<std::int64_t>& shape, std::uint64_t seed,
+                               double low = -1, double high = 1) {
   sdk::OwnedTensor tensor = sdk::Call(call.raw()).allocate<float>(shape);
   sdk::Random random(seed, 0);
-  for (std::int64_t i = 0; i < sdk::element_count(tensor.view()); ++i) tensor.data<float>()[i] = static_cast<float>(random.uniform(low, high));
+  for (std::int64_t i = 0; i < sdk::element_count(tensor.view()); ++i)
+    tensor.data<float>()[i] = static_cast<float>(random.uniform(low, high));
   return tensor;
 }
 
@@ -97,7 +99,8 @@ TEST_P(EveryModel, StartsFromItsSeed) {
   bool differs = false;
   for (std::size_t i = 0; i < a->tensors().size(); ++i) {
     if (!a->tensors()[i].parameter) continue;
-    const auto x = copy_of(*a->tensors()[i].value), y = copy_of(*b->tensors()[i].value), z = copy_of(*c->tensors()[i].value);
+    const auto x = copy_of(*a->tensors()[i].value), y = copy_of(*b->tensors()[i].value),
+               z = copy_of(*c->tensors()[i].value);
     EXPECT_EQ(x, y) << a->tensors()[i].name;
     differs = differs || x != z;
   }
@@ -163,7 +166,8 @@ class EveryLoss : public ::testing::TestWithParam<std::string> {
   std::unique_ptr<plugin::Loss> make(bool multiclass) {
     plugin::LoadedComponent component = registry().load(Kind::kLoss, GetParam());
     try {
-      return std::make_unique<plugin::Loss>(component, default_parameters(component.schema), three_classes(multiclass), call_);
+      return std::make_unique<plugin::Loss>(component, default_parameters(component.schema), three_classes(multiclass),
+                                            call_);
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ExitCode::kUsage);
       return nullptr;
@@ -172,11 +176,13 @@ class EveryLoss : public ::testing::TestWithParam<std::string> {
   std::vector<std::int32_t> target(bool multiclass) {
     sdk::Random random(5, 5);
     std::vector<std::int32_t> planes(kN * kH * kW);
-    for (auto& bits : planes) bits = multiclass ? 1 << random.below(kK) : static_cast<std::int32_t>(random.below(1 << kK));
+    for (auto& bits : planes)
+      bits = multiclass ? 1 << random.below(kK) : static_cast<std::int32_t>(random.below(1 << kK));
     return planes;
   }
-  double evaluate(const plugin::Loss& loss, std::vector<float>& logits, std::vector<std::int32_t>& planes, std::vector<std::uint8_t>* valid,
-                  std::vector<float>* grad, double scale = 1, bool accumulate = false) {
+  double evaluate(const plugin::Loss& loss, std::vector<float>& logits, std::vector<std::int32_t>& planes,
+                  std::vector<std::uint8_t>* valid, std::vector<float>* grad, double scale = 1,
+                  bool accumulate = false) {
     const sdk::BorrowedTensor x(logits.data(), {kN, kK, kH, kW}), y(planes.data(), {kN, 1, kH, kW});
     const sdk::BorrowedTensor v(valid != nullptr ? valid->data() : nullptr, {kN, kH, kW});
     const sdk::BorrowedTensor g(grad != nullptr ? grad->data() : nullptr, {kN, kK, kH, kW});
@@ -190,8 +196,8 @@ class EveryLoss : public ::testing::TestWithParam<std::string> {
     input.grad = grad != nullptr ? static_cast<const osteon_tensor_view*>(g) : nullptr;
     return loss.evaluate(call_, input);
   }
-  // Memory as the ABI promises it: aligned to 64 bytes is what a vector is not; losses of this tree read unaligned rows, the
-  // ABI's own checks are the validator's business.
+  // Memory as the ABI promises it: aligned to 64 bytes is what a vector is not; losses of this tree read unaligned
+  // rows, the ABI's own checks are the validator's business.
   plugin::Call call_;
 };
 
@@ -213,13 +219,17 @@ TEST_P(EveryLoss, HasTheGradientOfItsValue) {
       auto up = logits, down = logits;
       up[i] += kStep;
       down[i] -= kStep;
-      const double numeric = 3.0 * (evaluate(*loss, up, planes, &valid, nullptr) - evaluate(*loss, down, planes, &valid, nullptr)) / (2 * kStep);
-      EXPECT_NEAR(grad[i], numeric, 2e-3 * std::max(0.05, std::abs(numeric))) << "at " << i << (multiclass ? ", multiclass" : ", multilabel");
+      const double numeric =
+          3.0 * (evaluate(*loss, up, planes, &valid, nullptr) - evaluate(*loss, down, planes, &valid, nullptr)) /
+          (2 * kStep);
+      EXPECT_NEAR(grad[i], numeric, 2e-3 * std::max(0.05, std::abs(numeric)))
+          << "at " << i << (multiclass ? ", multiclass" : ", multilabel");
     }
     std::vector<float> again = grad;
     evaluate(*loss, logits, planes, &valid, &again, 3.0, true);
     for (std::size_t i = 0; i < grad.size(); ++i) EXPECT_NEAR(again[i], 2 * grad[i], 1e-6 + 1e-5 * std::abs(grad[i]));
-    for (std::int64_t k = 0; k < kK; ++k) EXPECT_EQ(grad[static_cast<std::size_t>(k * kH * kW + 3)], 0) << "an invalid pixel contributes";
+    for (std::int64_t k = 0; k < kK; ++k)
+      EXPECT_EQ(grad[static_cast<std::size_t>(k * kH * kW + 3)], 0) << "an invalid pixel contributes";
   }
   EXPECT_GT(kinds, 0) << "the loss takes no kind of labels";
 }
@@ -231,7 +241,8 @@ class EveryAugmentation : public ::testing::TestWithParam<std::string> {
  protected:
   std::unique_ptr<plugin::Augmentation> make() {
     plugin::LoadedComponent component = registry().load(Kind::kAugmentation, GetParam());
-    return std::make_unique<plugin::Augmentation>(component, default_parameters(component.schema), three_classes(), call_);
+    return std::make_unique<plugin::Augmentation>(component, default_parameters(component.schema), three_classes(),
+                                                  call_);
   }
   plugin::Call call_;
 };
@@ -266,7 +277,8 @@ TEST_P(EveryAugmentation, ObeysItsKey) {
 
 TEST_P(EveryAugmentation, StaysInTheRangeOfFloats) {
   const auto augmentation = make();
-  if (augmentation->geometric() || !augmentation->component().supports_dtype(sdk::dtype_of<float>())) GTEST_SKIP() << "sees no float pixels";
+  if (augmentation->geometric() || !augmentation->component().supports_dtype(sdk::dtype_of<float>()))
+    GTEST_SKIP() << "sees no float pixels";
   for (std::uint64_t k = 0; k < 20; ++k) {
     std::vector<float> pixels(16 * 16);
     for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i) / 255.0f;
@@ -287,10 +299,13 @@ INSTANTIATE_TEST_SUITE_P(Found, EveryAugmentation, ::testing::ValuesIn(names_of(
 class ConstantPredictor final : public predict::Predictor {
  public:
   ConstantPredictor() : Predictor(three_classes()) {}
-  std::uint32_t gives_forms() const override { return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES); }
+  std::uint32_t gives_forms() const override {
+    return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
+  }
   std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE); }
   std::string name() const override { return "a constant"; }
-  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
+  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
+               const osteon_predict_request& request,
                std::vector<predict::OwnedPrediction>& predictions) const override {
     for (std::size_t i = 0; i < images.size(); ++i) {
       const std::int64_t height = images[i]->pixels.shape[0], width = images[i]->pixels.shape[1];
@@ -332,7 +347,8 @@ TEST_P(EveryPostprocessor, KeepsAConstantAndGivesWhatIsAskedFor) {
     const auto values = copy_of(view);
     for (std::size_t i = 0; i < values.size(); ++i) {
       ASSERT_TRUE(values[i] >= 0 && values[i] <= 1);
-      // `mirrored` exchanges b and c in a mirrored copy, so a symmetric average of their logits 0 and 1 may come back too.
+      // `mirrored` exchanges b and c in a mirrored copy, so a symmetric average of their logits 0 and 1 may come back
+      // too.
       const std::size_t k = i / (20 * 31);
       if (k == 0) {
         EXPECT_NEAR(values[i], 1 / (1 + std::exp(1.0)), 1e-5);
@@ -340,7 +356,8 @@ TEST_P(EveryPostprocessor, KeepsAConstantAndGivesWhatIsAskedFor) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(Found, EveryPostprocessor, ::testing::ValuesIn(names_of(Kind::kPostprocessor)), component_name);
+INSTANTIATE_TEST_SUITE_P(Found, EveryPostprocessor, ::testing::ValuesIn(names_of(Kind::kPostprocessor)),
+                         component_name);
 
 // ------------------------------------------------------------------------------------------------------ ensemblers
 
@@ -349,7 +366,8 @@ class EveryEnsembler : public ::testing::TestWithParam<std::string> {};
 TEST_P(EveryEnsembler, AgreesWhateverTheOrderOfMembers) {
   const plugin::LoadedComponent component = registry().load(Kind::kEnsembler, GetParam());
   const plugin::Call call;
-  const plugin::Ensembler ensembler(component, default_parameters(component.schema), three_classes(), {"x", "y", "z"}, call);
+  const plugin::Ensembler ensembler(component, default_parameters(component.schema), three_classes(), {"x", "y", "z"},
+                                    call);
   if (ensembler.info().fits != 0) GTEST_SKIP() << "is fitted first";
   if (ensembler.info().takes == OSTEON_FORM_BITS) GTEST_SKIP() << "votes on bits";
   const std::int32_t classes[] = {0, 1, 2};

@@ -25,8 +25,9 @@ class Cli : public ::testing::Test {
 };
 
 TEST_F(Cli, HelpWorksAtEveryLevel) {
-  for (const std::string verb : {"", "plugins", "plugins list", "plugins describe", "recipe", "recipe check", "recipe show",
-                                 "recipe schema", "phantom", "train", "evaluate", "predict", "model", "model forward", "doctor"}) {
+  for (const std::string verb :
+       {"", "plugins", "plugins list", "plugins describe", "recipe", "recipe check", "recipe show", "recipe schema",
+        "phantom", "train", "evaluate", "predict", "model", "model forward", "doctor"}) {
     const Outcome outcome = osteon(verb + " -h");
     EXPECT_EQ(outcome.exit_code, 0) << verb;
     EXPECT_THAT(outcome.out, HasSubstr("Usage")) << verb;
@@ -65,11 +66,13 @@ TEST_F(Cli, PluginsAreListedWithTheKeysThatScriptsRead) {
   ASSERT_TRUE(rows.is_array());
   std::vector<std::string> names;
   for (const json& row : rows) {
-    for (const char* key : {"name", "kind", "version", "abi", "path", "status", "reason"}) EXPECT_TRUE(row.contains(key)) << key;
+    for (const char* key : {"name", "kind", "version", "abi", "path", "status", "reason"})
+      EXPECT_TRUE(row.contains(key)) << key;
     EXPECT_EQ(row.at("status"), "ok") << row.dump();
     names.push_back(row.at("name"));
   }
-  for (const char* name : {"unet", "bce", "dice", "horizontal_flip", "rotate", "random_brightness_contrast", "tta", "soft_voting"})
+  for (const char* name :
+       {"unet", "bce", "dice", "horizontal_flip", "rotate", "random_brightness_contrast", "tta", "soft_voting"})
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
 }
 
@@ -85,13 +88,15 @@ TEST_F(Cli, APluginIsDescribedWithTheKeysThatScriptsRead) {
 
 TEST_F(Cli, ARecipeIsCheckedAndItsProblemsAreJson) {
   EXPECT_EQ(osteon("recipe check " + kRecipe).exit_code, 0);
-  const Outcome outcome = osteon("recipe check " + kRecipe + " --json --set train.epoch=3 --set model.encoder=resnet19");
+  const Outcome outcome =
+      osteon("recipe check " + kRecipe + " --json --set train.epoch=3 --set model.encoder=resnet19");
   EXPECT_EQ(outcome.exit_code, 2);
   const json result = json::parse(outcome.out);
   EXPECT_EQ(result.at("ok"), false);
   ASSERT_EQ(result.at("errors").size(), 2u) << result.dump(2);
   for (const json& error : result.at("errors"))
-    for (const char* key : {"file", "line", "column", "key", "message", "suggestion"}) EXPECT_TRUE(error.contains(key)) << key;
+    for (const char* key : {"file", "line", "column", "key", "message", "suggestion"})
+      EXPECT_TRUE(error.contains(key)) << key;
 }
 
 TEST_F(Cli, ARecipeIsShownWithTheOriginOfEachValue) {
@@ -115,7 +120,8 @@ TEST_F(Cli, LightVerbsAnswerInWellUnderAHundredMilliseconds) {
 
 TEST_F(Cli, DoctorSaysWhatIsInUse) {
   const json result = json::parse(osteon("doctor --json").out);
-  for (const char* key : {"osteon", "abi", "cores", "threads", "instruction_set", "blas", "cache", "advice", "plugins", "engine"})
+  for (const char* key :
+       {"osteon", "abi", "cores", "threads", "instruction_set", "blas", "cache", "advice", "plugins", "engine"})
     EXPECT_TRUE(result.contains(key)) << key;
   EXPECT_GT(result.at("engine").at("matmul_gflops").get<double>(), 0.1);
   EXPECT_EQ(result.at("engine").at("threads"), result.at("threads"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole road through the program on toy sizes: recipe -> training -> run folder -> evaluation -> prediction, in both kinds of
-// labels and all layouts; interruption and resume; ensembles; broken data.
+// The whole road through the program on toy sizes: recipe -> training -> run folder -> evaluation -> prediction, in
+// both kinds of labels and all layouts; interruption and resume; ensembles; broken data.
 #include <chrono>
 #include <thread>
 
@@ -20,7 +20,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-Outcome osteon(const std::string& arguments) { return run_program(std::string("OMP_NUM_THREADS=1 ") + OSTEON_PROGRAM, arguments); }
+Outcome osteon(const std::string& arguments) {
+  return run_program(std::string("OMP_NUM_THREADS=1 ") + OSTEON_PROGRAM, arguments);
+}
 
 const char* const kSmallModel = R"(
 [model]
@@ -37,11 +39,13 @@ class Training : public ::testing::Test {
     folder_ = new TemporaryFolder();
     const Outcome outcome = osteon("phantom " + path("data") + " --patients 6 --test-patients 1 --size 96");
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-    write_text(path("recipe.toml"), std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR + "/configs/base/hand29.toml\"\n[data]\nroot = \"data\"\nimage_size = 64\nfolds = 3\n" +
-                                        kSmallModel +
-                                        "[[augment]]\nplugin = \"horizontal_flip\"\np = 0.5\n[[augment]]\nplugin = \"rotate\"\nlimit = 10\n"
-                                        "[[loss]]\nplugin = \"bce\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 3\nbatch_size = 4\nema = 0.5\n"
-                                        "[train.optimizer]\nlr = 1e-3\n[[predict.post]]\nplugin = \"tta\"\n");
+    write_text(
+        path("recipe.toml"),
+        std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR +
+            "/configs/base/hand29.toml\"\n[data]\nroot = \"data\"\nimage_size = 64\nfolds = 3\n" + kSmallModel +
+            "[[augment]]\nplugin = \"horizontal_flip\"\np = 0.5\n[[augment]]\nplugin = \"rotate\"\nlimit = 10\n"
+            "[[loss]]\nplugin = \"bce\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 3\nbatch_size = 4\nema = 0.5\n"
+            "[train.optimizer]\nlr = 1e-3\n[[predict.post]]\nplugin = \"tta\"\n");
     const Outcome trained = osteon("train " + path("recipe.toml") + " --out " + path("run"));
     ASSERT_EQ(trained.exit_code, 0) << trained.err;
   }
@@ -82,7 +86,8 @@ TEST_F(Training, PredictsAnyImageAtItsOwnSize) {
   cv::imwrite((inputs / "grey_too.jpg").string(), grey);
   cv::imwrite((inputs / "colour.jpg").string(), colour);
   cv::imwrite((inputs / "deep.png").string(), deep);
-  const Outcome outcome = osteon("predict " + path("run") + " " + inputs.string() + " --out " + path("out") + " --format csv,png,overlay,probabilities --json");
+  const Outcome outcome = osteon("predict " + path("run") + " " + inputs.string() + " --out " + path("out") +
+                                 " --format csv,png,overlay,probabilities --json");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(json::parse(outcome.out).at("images").size(), 4u);
   EXPECT_EQ(cv::imread(path("out/masks/grey/Radius.png"), cv::IMREAD_UNCHANGED).size(), grey.size());
@@ -97,12 +102,14 @@ TEST_F(Training, PredictsAnyImageAtItsOwnSize) {
 
 TEST_F(Training, IsTheSameTwiceAndAcrossAnInterruption) {
   ASSERT_EQ(osteon("train " + path("recipe.toml") + " --out " + path("again") + " --set data.workers=0").exit_code, 0);
-  EXPECT_EQ(sha256_file(path("again/model.safetensors")), sha256_file(path("run/model.safetensors"))) << "workers changed the result";
+  EXPECT_EQ(sha256_file(path("again/model.safetensors")), sha256_file(path("run/model.safetensors")))
+      << "workers changed the result";
 
   // Interrupted as soon as the first epoch has been written down, then resumed.
   const std::string run = path("interrupted");
   std::thread stopper([&] {
-    for (int i = 0; i < 600 && slurp(run + "/metrics.jsonl").empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    for (int i = 0; i < 600 && slurp(run + "/metrics.jsonl").empty(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     const int ignored = std::system(("pkill -INT -f -- '--out " + run + "$'").c_str());
     (void)ignored;
   });
@@ -112,7 +119,8 @@ TEST_F(Training, IsTheSameTwiceAndAcrossAnInterruption) {
   EXPECT_EQ(json::parse(slurp(run + "/run.json")).at("status"), "interrupted");
   const Outcome resumed = osteon("train --resume " + run);
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_EQ(sha256_file(run + "/model.safetensors"), sha256_file(path("run/model.safetensors"))) << "the interruption changed the result";
+  EXPECT_EQ(sha256_file(run + "/model.safetensors"), sha256_file(path("run/model.safetensors")))
+      << "the interruption changed the result";
   const std::string log = slurp(run + "/metrics.jsonl");
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 3);
 }
@@ -126,15 +134,19 @@ TEST_F(Training, NeverReplacesARunUnasked) {
 }
 
 TEST_F(Training, CombinesRunsIntoAnEnsemble) {
-  write_text(path("ensemble.toml"), std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR +
-                                        "/configs/base/hand29.toml\"\n[data]\nroot = \"data\"\nimage_size = 64\nfolds = 3\n"
-                                        "[ensemble]\nplugin = \"soft_voting\"\n[[ensemble.member]]\nrun = \"run\"\n[[ensemble.member]]\nrun = \"run\"\n");
+  write_text(path("ensemble.toml"),
+             std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR +
+                 "/configs/base/hand29.toml\"\n[data]\nroot = \"data\"\nimage_size = 64\nfolds = 3\n"
+                 "[ensemble]\nplugin = \"soft_voting\"\n[[ensemble.member]]\nrun = \"run\"\n[[ensemble.member]]\nrun = "
+                 "\"run\"\n");
   const Outcome outcome = osteon("train " + path("ensemble.toml") + " --out " + path("both"));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  const Outcome both = osteon("evaluate " + path("both") + " --json"), one = osteon("evaluate " + path("run") + " --json");
+  const Outcome both = osteon("evaluate " + path("both") + " --json"),
+                one = osteon("evaluate " + path("run") + " --json");
   ASSERT_EQ(both.exit_code, 0) << both.err;
   // Twice the same member is that member.
-  EXPECT_NEAR(json::parse(both.out).at("dice").at("mean").get<double>(), json::parse(one.out).at("dice").at("mean").get<double>(), 1e-3);
+  EXPECT_NEAR(json::parse(both.out).at("dice").at("mean").get<double>(),
+              json::parse(one.out).at("dice").at("mean").get<double>(), 1e-3);
 }
 
 TEST_F(Training, SaysAtOnceWhenSomethingIsBroken) {
@@ -143,7 +155,8 @@ TEST_F(Training, SaysAtOnceWhenSomethingIsBroken) {
   for (const auto& entry : fs::recursive_directory_iterator(path("broken/train/DCM")))
     if (entry.path().extension() == ".png") victim = std::max(victim, entry.path());
   fs::resize_file(victim, fs::file_size(victim) / 2);
-  const std::string common = "train " + path("recipe.toml") + " --set train.epochs=1 --set data.root=" + path("broken") + " --out ";
+  const std::string common =
+      "train " + path("recipe.toml") + " --set train.epochs=1 --set data.root=" + path("broken") + " --out ";
   const Outcome fails = osteon(common + path("fails"));
   EXPECT_EQ(fails.exit_code, 3);
   EXPECT_THAT(fails.err, HasSubstr(victim.filename().string()));
@@ -154,11 +167,15 @@ TEST_F(Training, SaysAtOnceWhenSomethingIsBroken) {
 }
 
 TEST_F(Training, StartsFromTheWeightsOfAnotherRun) {
-  const Outcome outcome = osteon("train " + path("recipe.toml") + " --set train.epochs=1 --set train.optimizer.lr=0 --set train.ema=0 --set model.strict=true --set model.weights=" +
+  const Outcome outcome = osteon("train " + path("recipe.toml") +
+                                 " --set train.epochs=1 --set train.optimizer.lr=0 --set train.ema=0 --set "
+                                 "model.strict=true --set model.weights=" +
                                  path("run/model.safetensors") + " --out " + path("warm"));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  const Outcome other = osteon("train " + path("recipe.toml") + " --set train.epochs=1 --set model.strict=true --set model.width=0.25 --set model.weights=" +
-                               path("run/model.safetensors") + " --out " + path("misfit"));
+  const Outcome other =
+      osteon("train " + path("recipe.toml") +
+             " --set train.epochs=1 --set model.strict=true --set model.width=0.25 --set model.weights=" +
+             path("run/model.safetensors") + " --out " + path("misfit"));
   EXPECT_EQ(other.exit_code, 3);
 }
 
@@ -175,13 +192,18 @@ TEST_F(Training, TrainsOnClassIndexImages) {
     cv::imwrite(path("index/images/" + name + ".png"), image);
     cv::imwrite(path("index/masks/" + name + ".png"), index);
   }
-  write_text(path("index.toml"), std::string("recipe = 1\n[data]\nlayout = \"index_png\"\nkind = \"multiclass\"\nroot = \"index\"\nclasses = [\"background\", \"disc\", \"bar\"]\n"
-                                             "image_size = [64, 96]\nchannels = 1\nfolds = 4\n") +
-                                     kSmallModel + "[[loss]]\nplugin = \"cross_entropy\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 25\nbatch_size = 3\nvalidate_every = 0\n[train.optimizer]\nlr = 5e-3\n");
+  write_text(path("index.toml"),
+             std::string("recipe = 1\n[data]\nlayout = \"index_png\"\nkind = \"multiclass\"\nroot = \"index\"\nclasses "
+                         "= [\"background\", \"disc\", \"bar\"]\n"
+                         "image_size = [64, 96]\nchannels = 1\nfolds = 4\n") +
+                 kSmallModel +
+                 "[[loss]]\nplugin = \"cross_entropy\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 25\nbatch_size "
+                 "= 3\nvalidate_every = 0\n[train.optimizer]\nlr = 5e-3\n");
   const Outcome trained = osteon("train " + path("index.toml") + " --out " + path("index_run") + " --json");
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_GT(json::parse(trained.out).at("result").at("validation_dice").get<double>(), 0.8);
-  ASSERT_EQ(osteon("predict " + path("index_run") + " " + path("index/images") + " --out " + path("index_out")).exit_code, 0);
+  ASSERT_EQ(
+      osteon("predict " + path("index_run") + " " + path("index/images") + " --out " + path("index_out")).exit_code, 0);
   const cv::Mat mask = cv::imread(path("index_out/masks/case0.png"), cv::IMREAD_UNCHANGED);
   EXPECT_EQ(mask.size(), cv::Size(48, 48));
   double greatest = 0;
@@ -205,13 +227,16 @@ TEST_F(Training, TrainsOnFortyOverlappingClasses) {
       cv::imwrite(path("many/masks/c" + std::to_string(c) + "/n" + std::to_string(i) + ".png"), mask);
     }
   }
-  write_text(path("many.toml"), "recipe = 1\n[data]\nlayout = \"class_png\"\nroot = \"many\"\nclasses = [" + names + "]\nimage_size = 40\nfolds = 2\n" + std::string(kSmallModel) +
-                                    "[[augment]]\nplugin = \"horizontal_flip\"\n[[loss]]\nplugin = \"bce\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 1\nbatch_size = 2\n");
+  write_text(path("many.toml"), "recipe = 1\n[data]\nlayout = \"class_png\"\nroot = \"many\"\nclasses = [" + names +
+                                    "]\nimage_size = 40\nfolds = 2\n" + std::string(kSmallModel) +
+                                    "[[augment]]\nplugin = \"horizontal_flip\"\n[[loss]]\nplugin = "
+                                    "\"bce\"\n[[loss]]\nplugin = \"dice\"\n[train]\nepochs = 1\nbatch_size = 2\n");
   const Outcome outcome = osteon("train " + path("many.toml") + " --out " + path("many_run"));
   // 40 is no multiple of the network's 32: the training view has to be one.
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("64"));
-  const Outcome fits = osteon("train " + path("many.toml") + " --out " + path("many_run") + " --set data.image_size=64");
+  const Outcome fits =
+      osteon("train " + path("many.toml") + " --out " + path("many_run") + " --set data.image_size=64");
   ASSERT_EQ(fits.exit_code, 0) << fits.err;
   EXPECT_EQ(json::parse(osteon("evaluate " + path("many_run") + " --json").out).at("dice").at("per_class").size(), 40u);
 }

@@ -16,7 +16,8 @@ inline plugin::LoadedComponent linked_component(plugin::Kind kind, const std::st
 }
 
 /// Defaults, with some values replaced by name.
-inline plugin::Parameters parameters_of(const plugin::LoadedComponent& component, const std::map<std::string, plugin::ParameterValue>& given = {}) {
+inline plugin::Parameters parameters_of(const plugin::LoadedComponent& component,
+                                        const std::map<std::string, plugin::ParameterValue>& given = {}) {
   plugin::Parameters parameters;
   for (const plugin::ParameterSpec& spec : component.schema.parameters) {
     const auto found = given.find(spec.name);

@@ -18,8 +18,8 @@ namespace osteon::test {
 /// [classes, height, width] from a function of class, row and column.
 using Value = std::function<double(std::int64_t c, std::int64_t y, std::int64_t x)>;
 
-inline void fill(const osteon_call* call, std::uint32_t form, std::int64_t classes, std::int64_t height, std::int64_t width, const Value& value,
-                 predict::OwnedPrediction& prediction) {
+inline void fill(const osteon_call* call, std::uint32_t form, std::int64_t classes, std::int64_t height,
+                 std::int64_t width, const Value& value, predict::OwnedPrediction& prediction) {
   sdk::OwnedTensor values = sdk::Call(call).allocate<float>({classes, height, width});
   float* out = values.data<float>();
   for (std::int64_t c = 0; c < classes; ++c)
@@ -32,19 +32,22 @@ inline void fill(const osteon_call* call, std::uint32_t form, std::int64_t class
 }
 
 inline double torch_source(std::int64_t in, std::int64_t out, std::int64_t i, bool align_corners) {
-  const double position = align_corners ? (out > 1 ? static_cast<double>((in - 1) * i) / static_cast<double>(out - 1) : 0.0)
-                                        : static_cast<double>(in) / static_cast<double>(out) * (static_cast<double>(i) + 0.5) - 0.5;
+  const double position =
+      align_corners ? (out > 1 ? static_cast<double>((in - 1) * i) / static_cast<double>(out - 1) : 0.0)
+                    : static_cast<double>(in) / static_cast<double>(out) * (static_cast<double>(i) + 0.5) - 0.5;
   return std::clamp(position, 0.0, static_cast<double>(in - 1));
 }
 
 /// Pixel (y, x) of `in` (height x width) resized to out_height x out_width.
-inline double torch_bilinear(const float* in, std::int64_t height, std::int64_t width, std::int64_t out_height, std::int64_t out_width, std::int64_t y,
-                             std::int64_t x, bool align_corners) {
-  const double sy = torch_source(height, out_height, y, align_corners), sx = torch_source(width, out_width, x, align_corners);
+inline double torch_bilinear(const float* in, std::int64_t height, std::int64_t width, std::int64_t out_height,
+                             std::int64_t out_width, std::int64_t y, std::int64_t x, bool align_corners) {
+  const double sy = torch_source(height, out_height, y, align_corners),
+               sx = torch_source(width, out_width, x, align_corners);
   const auto y0 = static_cast<std::int64_t>(sy), x0 = static_cast<std::int64_t>(sx);
   const std::int64_t y1 = std::min(y0 + 1, height - 1), x1 = std::min(x0 + 1, width - 1);
   const double wy = sy - static_cast<double>(y0), wx = sx - static_cast<double>(x0);
-  return (in[y0 * width + x0] * (1 - wx) + in[y0 * width + x1] * wx) * (1 - wy) + (in[y1 * width + x0] * (1 - wx) + in[y1 * width + x1] * wx) * wy;
+  return (in[y0 * width + x0] * (1 - wx) + in[y0 * width + x1] * wx) * (1 - wy) +
+         (in[y1 * width + x0] * (1 - wx) + in[y1 * width + x1] * wx) * wy;
 }
 
 inline plugin::ClassContext classes(int count, bool multiclass = false) {
@@ -58,17 +61,26 @@ inline plugin::ClassContext classes(int count, bool multiclass = false) {
 class FunctionPredictor final : public predict::Predictor {
  public:
   FunctionPredictor(const plugin::ClassContext& context, Value value) : Predictor(context), value_(std::move(value)) {}
-  std::uint32_t gives_forms() const override { return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES); }
+  std::uint32_t gives_forms() const override {
+    return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
+  }
   std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_IMAGE); }
   std::string name() const override { return "the test's predictor"; }
-  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
+  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
+               const osteon_predict_request& request,
                std::vector<predict::OwnedPrediction>& predictions) const override {
     std::vector<std::int32_t> wanted(request.classes, request.classes + request.n_classes);
-    for (std::size_t c = 0; request.n_classes == 0 && c < classes().names.size(); ++c) wanted.push_back(static_cast<std::int32_t>(c));
+    for (std::size_t c = 0; request.n_classes == 0 && c < classes().names.size(); ++c)
+      wanted.push_back(static_cast<std::int32_t>(c));
     asked.push_back(wanted);
     for (std::size_t i = 0; i < images.size(); ++i)
-      fill(call, request.form, static_cast<std::int64_t>(wanted.size()), images[i]->pixels.shape[0], images[i]->pixels.shape[1],
-           [&](std::int64_t c, std::int64_t y, std::int64_t x) { return value_(wanted[static_cast<std::size_t>(c)], y, x); }, predictions[i]);
+      fill(
+          call, request.form, static_cast<std::int64_t>(wanted.size()), images[i]->pixels.shape[0],
+          images[i]->pixels.shape[1],
+          [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+            return value_(wanted[static_cast<std::size_t>(c)], y, x);
+          },
+          predictions[i]);
   }
   mutable std::vector<std::vector<std::int32_t>> asked;
 

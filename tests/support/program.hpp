@@ -59,7 +59,8 @@ inline void write_text(const std::filesystem::path& path, const std::string& tex
 /// Runs `program arguments` through the shell; the arguments are quoted by the caller where they need it.
 inline Outcome run_program(const std::string& program, const std::string& arguments) {
   const TemporaryFolder folder;
-  const std::string command = program + " " + arguments + " >" + (folder / "out").string() + " 2>" + (folder / "err").string();
+  const std::string command =
+      program + " " + arguments + " >" + (folder / "out").string() + " 2>" + (folder / "err").string();
   const auto start = std::chrono::steady_clock::now();
   const int status = std::system(command.c_str());
   Outcome outcome;

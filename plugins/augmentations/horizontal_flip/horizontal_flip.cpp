@@ -25,4 +25,5 @@ class HorizontalFlip {
 
 }  // namespace
 
-OSTEON_PLUGIN("horizontal_flip", "1.0.0", osteon::sdk::augmentation<HorizontalFlip>({"horizontal_flip", "1.0.0", "Mirrors left and right."}))
+OSTEON_PLUGIN("horizontal_flip", "1.0.0",
+              osteon::sdk::augmentation<HorizontalFlip>({"horizontal_flip", "1.0.0", "Mirrors left and right."}))

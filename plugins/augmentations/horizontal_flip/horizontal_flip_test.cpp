@@ -9,7 +9,8 @@ namespace {
 
 plugin::Augmentation make(const std::vector<std::int32_t>& mirrored, const plugin::Call& call) {
   const auto component = linked_component(plugin::Kind::kAugmentation, "horizontal_flip");
-  return plugin::Augmentation(component, parameters_of(component), {false, {"left", "right", "middle"}, mirrored}, call);
+  return plugin::Augmentation(component, parameters_of(component), {false, {"left", "right", "middle"}, mirrored},
+                              call);
 }
 
 TEST(HorizontalFlip, TakesTheLastColumnForTheFirst) {
@@ -30,7 +31,8 @@ TEST(HorizontalFlip, ExchangesClassesThatComeInPairs) {
   const plugin::Augmentation flip = make({1, 0, 2}, call);
   const auto warp = flip.sample_warp(call, {{1, 2}}, 7, 10);
   ASSERT_NE(warp.get().class_source, nullptr);
-  EXPECT_EQ(std::vector<std::int32_t>(warp.get().class_source, warp.get().class_source + 3), (std::vector<std::int32_t>{1, 0, 2}));
+  EXPECT_EQ(std::vector<std::int32_t>(warp.get().class_source, warp.get().class_source + 3),
+            (std::vector<std::int32_t>{1, 0, 2}));
 }
 
 }  // namespace

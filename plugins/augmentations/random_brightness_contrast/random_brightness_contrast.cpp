@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// out = in (1 + contrast) + brightness maximum, clipped to 0 .. maximum, as albumentations' RandomBrightnessContrast computes it.
+// out = in (1 + contrast) + brightness maximum, clipped to 0 .. maximum, as albumentations' RandomBrightnessContrast
+// computes it.
 //
 //     [[augment]]
 //     plugin = "random_brightness_contrast"
@@ -61,5 +62,5 @@ class RandomBrightnessContrast {
 }  // namespace
 
 OSTEON_PLUGIN("random_brightness_contrast", "1.0.0",
-              osteon::sdk::augmentation<RandomBrightnessContrast>({"random_brightness_contrast", "1.0.0",
-                                                                   "Random brightness and contrast.", "albumentations 1.4.18"}))
+              osteon::sdk::augmentation<RandomBrightnessContrast>(
+                  {"random_brightness_contrast", "1.0.0", "Random brightness and contrast.", "albumentations 1.4.18"}))

@@ -15,8 +15,11 @@ std::vector<T> apply(std::vector<T> pixels, double maximum, double brightness, d
   const plugin::Call call;
   const auto component = linked_component(plugin::Kind::kAugmentation, "random_brightness_contrast");
   // An interval of one value leaves nothing to chance, so the formula can be checked.
-  const plugin::Augmentation change(component, parameters_of(component, {{"brightness", std::vector<double>{brightness, brightness}}, {"contrast", std::vector<double>{contrast, contrast}}}),
-                                    {false, {"a"}, {}}, call);
+  const plugin::Augmentation change(
+      component,
+      parameters_of(component, {{"brightness", std::vector<double>{brightness, brightness}},
+                                {"contrast", std::vector<double>{contrast, contrast}}}),
+      {false, {"a"}, {}}, call);
   const sdk::BorrowedTensor view(pixels.data(), {static_cast<std::int64_t>(pixels.size()), 1, 1});
   osteon_pixels request{};
   request.struct_size = sizeof request;

@@ -43,4 +43,5 @@ class Rotate {
 
 }  // namespace
 
-OSTEON_PLUGIN("rotate", "1.0.0", osteon::sdk::augmentation<Rotate>({"rotate", "1.0.0", "Rotation about the centre by a uniform angle."}))
+OSTEON_PLUGIN("rotate", "1.0.0",
+              osteon::sdk::augmentation<Rotate>({"rotate", "1.0.0", "Rotation about the centre by a uniform angle."}))

@@ -40,7 +40,8 @@ TEST(Rotate, TurnsRigidlyAboutTheCentreWithinItsLimit) {
 
 TEST(Rotate, FillsAConstantBorder) {
   const plugin::Call call;
-  const plugin::Augmentation rotate = make({{"border", std::vector<std::string>{"constant"}}, {"fill", std::vector<double>{0.25}}}, call);
+  const plugin::Augmentation rotate =
+      make({{"border", std::vector<std::string>{"constant"}}, {"fill", std::vector<double>{0.25}}}, call);
   const auto warp = rotate.sample_warp(call, {{1, 1}}, 8, 8);
   EXPECT_EQ(warp.get().border, std::uint32_t{OSTEON_BORDER_CONSTANT});
   EXPECT_EQ(warp.get().image_fill, 0.25);

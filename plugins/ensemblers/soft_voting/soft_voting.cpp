@@ -32,7 +32,8 @@ class SoftVoting {
     const std::size_t members = request.member_names.size();
     if (weights_.empty()) weights_.assign(members, 1.0);
     if (weights_.size() != members)
-      throw InvalidArgument("weights_by_member has " + std::to_string(weights_.size()) + " numbers for " + std::to_string(members) + " members");
+      throw InvalidArgument("weights_by_member has " + std::to_string(weights_.size()) + " numbers for " +
+                            std::to_string(members) + " members");
     const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
     if (total <= 0) throw InvalidArgument("weights_by_member are all 0");
     for (double& weight : weights_) weight /= total;
@@ -63,7 +64,8 @@ class SoftVoting {
   };
 
   std::unique_ptr<Accumulation> begin(const Call& call, const osteon_band& band) const {
-    return std::make_unique<Accumulation>(weights_, call.allocate<float>({static_cast<std::int64_t>(band.n_classes), band.height, band.width}));
+    return std::make_unique<Accumulation>(
+        weights_, call.allocate<float>({static_cast<std::int64_t>(band.n_classes), band.height, band.width}));
   }
 
  private:
@@ -72,4 +74,6 @@ class SoftVoting {
 
 }  // namespace
 
-OSTEON_PLUGIN("soft_voting", "1.0.0", osteon::sdk::ensembler<SoftVoting>({"soft_voting", "1.0.0", "The weighted mean of the members' probabilities."}))
+OSTEON_PLUGIN("soft_voting", "1.0.0",
+              osteon::sdk::ensembler<SoftVoting>({"soft_voting", "1.0.0",
+                                                  "The weighted mean of the members' probabilities."}))

@@ -8,9 +8,11 @@
 namespace osteon::test {
 namespace {
 
-std::unique_ptr<plugin::Ensembler> make(const std::vector<double>& weights, const plugin::Call& call, std::size_t members = 3) {
+std::unique_ptr<plugin::Ensembler> make(const std::vector<double>& weights, const plugin::Call& call,
+                                        std::size_t members = 3) {
   const auto component = linked_component(plugin::Kind::kEnsembler, "soft_voting");
-  return std::make_unique<plugin::Ensembler>(component, parameters_of(component, {{"weights_by_member", weights}}), plugin::ClassContext{false, {"a", "b"}, {}},
+  return std::make_unique<plugin::Ensembler>(component, parameters_of(component, {{"weights_by_member", weights}}),
+                                             plugin::ClassContext{false, {"a", "b"}, {}},
                                              std::vector<std::string>(members, "m"), call);
 }
 

@@ -70,7 +70,8 @@ sdk::ModelTraits UNetImpl::traits() const {
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x) {
   // In training channels-last saves a quarter to a third of the time; for inference the SDK finds out what is fastest.
-  const std::vector<torch::Tensor> features = encoder_(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x);
+  const std::vector<torch::Tensor> features =
+      encoder_(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x);
   torch::Tensor y = features.back();
   for (std::size_t i = 0; i < blocks_.size(); ++i)
     y = blocks_[i](y, i + 1 < blocks_.size() ? features[features.size() - 2 - i] : torch::Tensor());

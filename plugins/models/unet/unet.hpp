@@ -29,8 +29,8 @@ TORCH_MODULE(UNetBlock);
 /// segmentation_models.pytorch builds it: nearest upsampling, five blocks, no centre. With width 1 the names and shapes
 /// of the weights are those of that library's Unet, so its checkpoints and torchvision's encoders load by name.
 ///
-/// `prior` sets the head's bias as Lin et al., "Focal loss for dense object detection", ICCV 2017, section 4.1, do; 0.5 is no
-/// bias, as in the public library.
+/// `prior` sets the head's bias as Lin et al., "Focal loss for dense object detection", ICCV 2017, section 4.1, do; 0.5
+/// is no bias, as in the public library.
 ///
 ///     [model]
 ///     plugin = "unet"
@@ -51,7 +51,8 @@ class UNetImpl : public torch::nn::Module {
       s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
           .between(0.125, 1);
       s.add("prior", &Params::prior,
-            "probability that every class starts with; near the share of its pixels, small classes are learnt much sooner")
+            "probability that every class starts with; near the share of its pixels, small classes are learnt much "
+            "sooner")
           .between(1e-6, 1 - 1e-6);
     }
   };

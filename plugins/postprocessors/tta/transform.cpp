@@ -9,7 +9,7 @@ namespace {
 
 const std::map<std::string, Transform>& all_transforms() {
   static const std::map<std::string, Transform> kTransforms = {
-      {"identity", {false, false, false}}, {"hflip", {false, true, false}},  {"vflip", {false, false, true}},
+      {"identity", {false, false, false}}, {"hflip", {false, true, false}},     {"vflip", {false, false, true}},
       {"rot180", {false, true, true}},     {"transpose", {true, false, false}}, {"rot90", {true, false, true}},
       {"rot270", {true, true, false}}};
   return kTransforms;
@@ -18,7 +18,8 @@ const std::map<std::string, Transform>& all_transforms() {
 }  // namespace
 
 const std::vector<std::string>& transform_names() {
-  static const std::vector<std::string> kNames = {"identity", "hflip", "vflip", "rot90", "rot180", "rot270", "transpose"};
+  static const std::vector<std::string> kNames = {"identity", "hflip",  "vflip",    "rot90",
+                                                  "rot180",   "rot270", "transpose"};
   return kNames;
 }
 
@@ -38,12 +39,14 @@ sdk::Image transformed(const sdk::Call& call, const Transform& t, const osteon_i
     }
   // A pixel of the copy to one of the image: unflip in the copy's own size, then exchange the axes back.
   const auto w = static_cast<double>(out_width - 1), h = static_cast<double>(out_height - 1);
-  const sdk::Affine unflip = sdk::Affine::of({t.flips_x ? -1.0 : 1.0, 0, t.flips_x ? w : 0, 0, t.flips_y ? -1.0 : 1.0, t.flips_y ? h : 0});
+  const sdk::Affine unflip =
+      sdk::Affine::of({t.flips_x ? -1.0 : 1.0, 0, t.flips_x ? w : 0, 0, t.flips_y ? -1.0 : 1.0, t.flips_y ? h : 0});
   const sdk::Affine exchange = t.swaps ? sdk::Affine::of({0, 1, 0, 1, 0, 0}) : sdk::Affine();
   return sdk::Image(std::move(pixels), sdk::Affine::of(image.to_root).after(exchange.after(unflip)), image.root);
 }
 
-void add_back(const Transform& t, const float* plane, std::int64_t height, std::int64_t width, float weight, float* sum) {
+void add_back(const Transform& t, const float* plane, std::int64_t height, std::int64_t width, float weight,
+              float* sum) {
   const std::int64_t copy_height = t.swaps ? width : height, copy_width = t.swaps ? height : width;
   for (std::int64_t y = 0; y < height; ++y)
     for (std::int64_t x = 0; x < width; ++x) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Test-time augmentation: predicts mirrored and turned copies of an image, brings the predictions back and averages them.
+// Test-time augmentation: predicts mirrored and turned copies of an image, brings the predictions back and averages
+// them.
 //
 //     [[predict.post]]
 //     plugin = "tta"
@@ -26,7 +27,9 @@ class Tta {
     std::string merge = "mean_logits";
 
     static void schema(Schema<Params>& s) {
-      s.add("transforms", &Params::transforms, "copies of the image that are predicted").choices(transform_names()).count(1, 64);
+      s.add("transforms", &Params::transforms, "copies of the image that are predicted")
+          .choices(transform_names())
+          .count(1, 64);
       s.add("merge", &Params::merge, "what is averaged").choices({"mean_logits", "mean_probabilities"});
     }
   };
@@ -43,11 +46,13 @@ class Tta {
     return traits;
   }
 
-  std::vector<Prediction> process(const Call& call, const Predictor& inner, const std::vector<const osteon_image*>& images,
+  std::vector<Prediction> process(const Call& call, const Predictor& inner,
+                                  const std::vector<const osteon_image*>& images,
                                   const osteon_predict_request& request) const {
     std::vector<Prediction> results;
     // A softmax of averaged logits needs those of all classes, whichever are wanted.
-    const bool selects = inner.multiclass() && form_ == OSTEON_FORM_LOGITS && request.form == OSTEON_FORM_PROBABILITIES && request.n_classes != 0;
+    const bool selects = inner.multiclass() && form_ == OSTEON_FORM_LOGITS &&
+                         request.form == OSTEON_FORM_PROBABILITIES && request.n_classes != 0;
     osteon_predict_request made = request;
     if (selects) {
       made.n_classes = 0;
@@ -64,15 +69,18 @@ class Tta {
  private:
   static void select(const Call& call, const osteon_predict_request& request, Prediction& prediction) {
     const std::int64_t pixels = prediction.height() * prediction.width();
-    OwnedTensor kept = call.allocate<float>({static_cast<std::int64_t>(request.n_classes), prediction.height(), prediction.width()});
+    OwnedTensor kept =
+        call.allocate<float>({static_cast<std::int64_t>(request.n_classes), prediction.height(), prediction.width()});
     for (std::uint64_t k = 0; k < request.n_classes; ++k)
-      std::copy_n(prediction.data() + request.classes[k] * pixels, pixels, kept.data<float>() + static_cast<std::int64_t>(k) * pixels);
+      std::copy_n(prediction.data() + request.classes[k] * pixels, pixels,
+                  kept.data<float>() + static_cast<std::int64_t>(k) * pixels);
     prediction.set(std::move(kept));
   }
 
   bool exchanges(const Transform& transform) const { return transform.mirrors() && !mirrored_.empty(); }
 
-  // Classes to ask for, so that every wanted class is there in each copy: in a mirrored one a class may carry its pair's name.
+  // Classes to ask for, so that every wanted class is there in each copy: in a mirrored one a class may carry its
+  // pair's name.
   std::vector<std::int32_t> classes_to_ask(const std::vector<std::int32_t>& wanted) const {
     std::vector<std::int32_t> classes = wanted;
     for (const Transform& transform : transforms_)
@@ -83,7 +91,8 @@ class Tta {
     return classes;
   }
 
-  Prediction predict_one(const Call& call, const Predictor& inner, const osteon_image& image, const osteon_predict_request& request) const {
+  Prediction predict_one(const Call& call, const Predictor& inner, const osteon_image& image,
+                         const osteon_predict_request& request) const {
     std::vector<std::int32_t> wanted(request.classes, request.classes + request.n_classes);
     if (wanted.empty()) {
       wanted.resize(static_cast<std::size_t>(inner.n_classes()));
@@ -125,12 +134,12 @@ class Tta {
       for (std::size_t k = 0; k < wanted.size(); ++k) {
         const std::int32_t c = exchanges(transforms_[i]) ? mirrored_[static_cast<std::size_t>(wanted[k])] : wanted[k];
         const auto position = std::lower_bound(asked.begin(), asked.end(), c) - asked.begin();
-        add_back(transforms_[i], values + position * height * width, height, width, weight, sum.data<float>() + static_cast<std::int64_t>(k) * height * width);
+        add_back(transforms_[i], values + position * height * width, height, width, weight,
+                 sum.data<float>() + static_cast<std::int64_t>(k) * height * width);
       }
     }
     Prediction result;
     result.raw().form = form_;
-    result.raw().flags = predictions[0].raw().flags;
     std::copy_n(common ? predictions[0].raw().to_image : Affine().m, 6, result.raw().to_image);
     result.set(std::move(sum));
     return result;
@@ -140,9 +149,11 @@ class Tta {
   static bool covers_evenly(Prediction& prediction, const osteon_tensor_view& pixels) {
     const double* m = prediction.raw().to_image;
     const auto even = [](double scale, double offset, std::int64_t grid, std::int64_t image) {
-      return std::abs(2 * offset + scale * static_cast<double>(grid - 1) - static_cast<double>(image - 1)) < 1e-6 * static_cast<double>(image);
+      return std::abs(2 * offset + scale * static_cast<double>(grid - 1) - static_cast<double>(image - 1)) <
+             1e-6 * static_cast<double>(image);
     };
-    return m[1] == 0 && m[3] == 0 && even(m[0], m[2], prediction.width(), pixels.shape[1]) && even(m[4], m[5], prediction.height(), pixels.shape[0]);
+    return m[1] == 0 && m[3] == 0 && even(m[0], m[2], prediction.width(), pixels.shape[1]) &&
+           even(m[4], m[5], prediction.height(), pixels.shape[0]);
   }
 
   std::vector<Transform> transforms_;
@@ -154,4 +165,5 @@ class Tta {
 }  // namespace osteon::tta
 
 OSTEON_PLUGIN("tta", "1.0.0",
-              osteon::sdk::postprocessor<osteon::tta::Tta>({"tta", "1.0.0", "Test-time augmentation: averages predictions of mirrored and turned copies."}))
+              osteon::sdk::postprocessor<osteon::tta::Tta>(
+                  {"tta", "1.0.0", "Test-time augmentation: averages predictions of mirrored and turned copies."}))

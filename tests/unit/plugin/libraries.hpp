@@ -59,7 +59,8 @@ inline std::string content_of(const std::filesystem::path& path) {
 
 /// Expects `text` to hold all of `parts`.
 inline void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
+  for (const std::string& part : parts)
+    EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
 }
 
 /// Expects Error with this code and a message that holds all of these parts.

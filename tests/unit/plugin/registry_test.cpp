@@ -33,7 +33,8 @@ class RegistryTest : public testing::Test {
   }
 
   static const Listing& only(const Registry& registry) {
-    if (registry.listings().size() != 1) throw std::runtime_error(std::to_string(registry.listings().size()) + " listings");
+    if (registry.listings().size() != 1)
+      throw std::runtime_error(std::to_string(registry.listings().size()) + " listings");
     return registry.listings()[0];
   }
 
@@ -200,7 +201,8 @@ TEST_F(RegistryTest, WarnsOfFoldersThatAreMissingOrOpenToAll) {
 }
 
 TEST_F(RegistryTest, WarnsOfAStickyFolderThatIsOpenToAll) {
-  ASSERT_EQ(::chmod(first_.path().c_str(), 01777), 0);  // as /tmp is: nobody may remove a plugin, but anybody may add one
+  ASSERT_EQ(::chmod(first_.path().c_str(), 01777),
+            0);  // as /tmp is: nobody may remove a plugin, but anybody may add one
   EXPECT_TRUE(warns(Registry(options({first_.path()})), first_.path().string()));
 }
 

@@ -58,16 +58,16 @@ TEST_P(Offender, IsRefusedWithItsReason) {
   expect_parts(result.refusal, GetParam().parts);
   EXPECT_TRUE(result.components.empty());
 }
-INSTANTIATE_TEST_SUITE_P(Each, Offender,
-                         testing::Values(Offence{"crash_at_load", {"crashed", "Aborted"}},
-                                         Offence{"exit_at_load", {"ended the process", "exit code 0"}},
-                                         Offence{"other_abi_inside", {"99.7", "0.1"}},
-                                         Offence{"note_disagrees", {"note", "loss 'another'"}},
-                                         Offence{"print_garbage", {"exit code 7", "is closed"}},
-                                         Offence{"null_entry", {"cannot serve this host"}},
-                                         Offence{"broken_descriptor", {"broken descriptor", "name"}},
-                                         Offence{"absent_dependency", {"cannot be loaded", "libosteon_fixture_absent.so"}}),
-                         [](const auto& test) { return std::string(test.param.fixture); });
+INSTANTIATE_TEST_SUITE_P(
+    Each, Offender,
+    testing::Values(Offence{"crash_at_load", {"crashed", "Aborted"}},
+                    Offence{"exit_at_load", {"ended the process", "exit code 0"}},
+                    Offence{"other_abi_inside", {"99.7", "0.1"}}, Offence{"note_disagrees", {"note", "loss 'another'"}},
+                    Offence{"print_garbage", {"exit code 7", "is closed"}},
+                    Offence{"null_entry", {"cannot serve this host"}},
+                    Offence{"broken_descriptor", {"broken descriptor", "name"}},
+                    Offence{"absent_dependency", {"cannot be loaded", "libosteon_fixture_absent.so"}}),
+    [](const auto& test) { return std::string(test.param.fixture); });
 
 TEST(Scan, EndsALibraryThatHangs) {
   const auto start = std::chrono::steady_clock::now();

@@ -18,17 +18,21 @@ class DecideTest : public ::testing::TestWithParam<int> {
   }
   OwnedPrediction made(std::uint32_t form, int classes, bool align_corners) const {
     OwnedPrediction prediction;
-    test::fill(call_->raw(), form, classes, kGridHeight, kGridWidth, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
-      const double logit = 5 * std::sin(0.9 * static_cast<double>(7 * c + 3 * y) + 1.3 * static_cast<double>(x));
-      return form == OSTEON_FORM_LOGITS ? logit : 1 / (1 + std::exp(-logit));
-    }, prediction);
+    test::fill(
+        call_->raw(), form, classes, kGridHeight, kGridWidth,
+        [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+          const double logit = 5 * std::sin(0.9 * static_cast<double>(7 * c + 3 * y) + 1.3 * static_cast<double>(x));
+          return form == OSTEON_FORM_LOGITS ? logit : 1 / (1 + std::exp(-logit));
+        },
+        prediction);
     const AxisMap x = covering(kGridWidth, kWidth, align_corners), y = covering(kGridHeight, kHeight, align_corners);
     double* m = prediction.raw().to_image;
     m[0] = x.scale, m[2] = x.offset, m[4] = y.scale, m[5] = y.offset;
     return prediction;
   }
   static bool has(const data::Labels& labels, int c, std::int64_t y, std::int64_t x) {
-    const auto word = static_cast<std::uint32_t>(labels.planes()[static_cast<std::size_t>(c / 32)].at<std::int32_t>(static_cast<int>(y), static_cast<int>(x)));
+    const auto word = static_cast<std::uint32_t>(
+        labels.planes()[static_cast<std::size_t>(c / 32)].at<std::int32_t>(static_cast<int>(y), static_cast<int>(x)));
     return (word >> (c % 32) & 1u) != 0;
   }
   double resized(const OwnedPrediction& prediction, int c, std::int64_t y, std::int64_t x, bool align_corners) const {
@@ -89,7 +93,9 @@ TEST_P(DecideTest, TakesTheGreatestOfExclusiveClasses) {
 
 TEST_P(DecideTest, KeepsTheFirstOfEqualClasses) {
   OwnedPrediction prediction;
-  test::fill(call_->raw(), OSTEON_FORM_LOGITS, 3, 2, 2, [](std::int64_t c, std::int64_t, std::int64_t) { return c == 0 ? -1.0 : 2.0; }, prediction);
+  test::fill(
+      call_->raw(), OSTEON_FORM_LOGITS, 3, 2, 2,
+      [](std::int64_t c, std::int64_t, std::int64_t) { return c == 0 ? -1.0 : 2.0; }, prediction);
   Decision decision;
   decision.multiclass = true;
   const data::Labels labels = decide(call_->raw(), prediction.raw(), 3, 2, 2, decision);
@@ -108,7 +114,8 @@ TEST_P(DecideTest, TakesBitsAsTheyAre) {
   const sdk::Call call(call_->raw());
   OwnedPrediction prediction;
   sdk::OwnedTensor bits = call.allocate<std::int32_t>({2, 3, 4});
-  for (int i = 0; i < 24; ++i) bits.data<std::int32_t>()[i] = static_cast<std::int32_t>(0x80000001u * static_cast<unsigned>(i + 1));
+  for (int i = 0; i < 24; ++i)
+    bits.data<std::int32_t>()[i] = static_cast<std::int32_t>(0x80000001u * static_cast<unsigned>(i + 1));
   const std::vector<std::int32_t> expected(bits.data<std::int32_t>(), bits.data<std::int32_t>() + 24);
   prediction.raw().form = OSTEON_FORM_BITS;
   bits.move_to(&prediction.raw().values);

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "plugin/descriptor.hpp"
+#include "predict/resample.hpp"
 #include "support/predictions.hpp"
 
 namespace osteon::predict {
@@ -138,6 +139,49 @@ TEST_F(EnsembleTest, RunsNoMemberThatNobodyNeeds) {
   predict(ensemble, {1, 5, 7}, OSTEON_FORM_PROBABILITIES);
   EXPECT_EQ(members_[0]->asked, (std::vector<std::vector<std::int32_t>>{{1, 5, 7}}));
   EXPECT_TRUE(members_[2]->asked.empty());
+}
+
+// A forward costs more than all that follows; 21 classes are three groups.
+TEST_F(EnsembleTest, RunsEachMemberOnceForAllGroupsOfClasses) {
+  const Ensemble ensemble = make("sum", 21);
+  predict(ensemble, {}, OSTEON_FORM_PROBABILITIES);
+  for (const auto& member : members_) EXPECT_EQ(member->asked.size(), 1u);
+}
+
+// Logits are resized before the sigmoid, under an ensemble as without one.
+TEST_F(EnsembleTest, ResizesAMembersLogitsBeforeTheirSigmoid) {
+  class Coarse final : public Predictor {
+   public:
+    using Predictor::Predictor;
+    std::uint32_t gives_forms() const override {
+      return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
+    }
+    std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE); }
+    std::string name() const override { return "coarse"; }
+    void predict(const osteon_call* call, const std::vector<const osteon_image*>&,
+                 const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override {
+      test::fill(
+          call, OSTEON_FORM_LOGITS, static_cast<std::int64_t>(request.n_classes), 1, 2,
+          [&](std::int64_t c, std::int64_t, std::int64_t x) {
+            return (x == 0 ? -8.0 : 2.0) + static_cast<double>(request.classes[c]);
+          },
+          predictions[0]);
+      predictions[0].raw().to_image[0] = kWidth - 1;  // its two pixels lie on the image's first and last
+      convert(call, raw(), request, kHeight, kWidth, predictions[0].raw());
+    }
+  };
+  const plugin::ClassContext context = test::classes(12);
+  const auto coarse = std::make_shared<Coarse>(context);
+  const Ensemble ensemble(ensembler("sum", context), {coarse, coarse, coarse}, context,
+                          {3, std::vector<double>(12, 0.5)});
+  const OwnedPrediction prediction = predict(ensemble, {}, OSTEON_FORM_PROBABILITIES);
+  const float* out = sdk::data_of<const float>(prediction.view(), "values");
+  for (int c = 0; c < 12; ++c)
+    for (int i = 0; i < kHeight * kWidth; ++i) {
+      const double logit = -8 + 10.0 * (i % kWidth) / (kWidth - 1) + c;
+      ASSERT_NEAR(static_cast<double>(out[c * kHeight * kWidth + i]), 3 / (1 + std::exp(-logit)), 1e-5)
+          << c << " " << i;
+    }
 }
 
 TEST_F(EnsembleTest, VotesWithEachMembersOwnThresholds) {

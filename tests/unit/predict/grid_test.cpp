@@ -12,7 +12,8 @@ namespace {
 
 // PyTorch's area_pixel_compute_source_index for bilinear interpolation.
 double torch_position(std::int64_t in, std::int64_t out, std::int64_t i, bool align_corners) {
-  if (align_corners) return out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) * static_cast<double>(i) : 0.0;
+  if (align_corners)
+    return out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) * static_cast<double>(i) : 0.0;
   return std::max(0.0, static_cast<double>(in) / static_cast<double>(out) * (static_cast<double>(i) + 0.5) - 0.5);
 }
 
@@ -36,8 +37,9 @@ TEST_P(Covering, PutsPixelsWherePyTorchPutsThem) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Sizes, Covering,
-                         ::testing::Combine(::testing::Values(std::pair{4, 4}, std::pair{4, 8}, std::pair{5, 13}, std::pair{128, 512}, std::pair{9, 4},
-                                                              std::pair{1, 7}, std::pair{7, 1}, std::pair{1, 1}),
+                         ::testing::Combine(::testing::Values(std::pair{4, 4}, std::pair{4, 8}, std::pair{5, 13},
+                                                              std::pair{128, 512}, std::pair{9, 4}, std::pair{1, 7},
+                                                              std::pair{7, 1}, std::pair{1, 1}),
                                             ::testing::Bool()));
 
 TEST(MakeAxis, ContinuesAGridByItsEdges) {
@@ -68,7 +70,8 @@ TEST(BlendRow, IsBilinearInterpolation) {
     const double position = std::clamp(torch_position(11, 37, i, false), 0.0, 10.0);
     const auto low = static_cast<std::size_t>(position), high = std::min<std::size_t>(low + 1, 10);
     const double w = position - static_cast<double>(low);
-    const double expected = 0.7 * (top[low] * (1 - w) + top[high] * w) + 0.3 * (bottom[low] * (1 - w) + bottom[high] * w);
+    const double expected =
+        0.7 * (top[low] * (1 - w) + top[high] * w) + 0.3 * (bottom[low] * (1 - w) + bottom[high] * w);
     EXPECT_NEAR(out[static_cast<std::size_t>(i)], expected, 1e-5);
   }
 }

@@ -25,9 +25,9 @@ typedef struct osteon_augmentation_request {
   uint32_t struct_size;
   uint32_t flags; /**< 0 */
   int64_t n_classes;
-  const char *const *class_names;
+  const char* const* class_names;
   /** n_classes channel numbers: the class that each becomes in a mirrored image; NULL: each stays what it is. */
-  const int32_t *mirrored;
+  const int32_t* mirrored;
 } osteon_augmentation_request;
 
 /** Which of the two ways an instance works. */
@@ -49,7 +49,8 @@ typedef struct osteon_augmentation_info {
 /** Kinds of warp. The host composes permutations and affine warps exactly and calls map_points for free ones only. */
 enum {
   OSTEON_WARP_IDENTITY = 0,
-  OSTEON_WARP_PERMUTATION = 1, /**< `matrix` has entries -1, 0, 1 and whole offsets: pixels move without interpolation */
+  OSTEON_WARP_PERMUTATION =
+      1, /**< `matrix` has entries -1, 0, 1 and whole offsets: pixels move without interpolation */
   OSTEON_WARP_AFFINE = 2,
   OSTEON_WARP_FREE = 3
 };
@@ -68,25 +69,22 @@ typedef struct osteon_warp_request {
   uint32_t flags; /**< 0 */
   int64_t height; /**< of the step's input, px */
   int64_t width;
-  /** Float32 [n_classes, 4]: x, y, width, height of each class in the step's input, width 0 when it is absent; what a
-   * crop around classes needs. NULL unless the component asks for it by the extension "osteon.class-boxes/1". */
-  const float *class_boxes;
 } osteon_warp_request;
 
 /** The output of sample_warp. Pixel centres are whole numbers: (0, 0) is the centre of the first pixel. */
 typedef struct osteon_warp {
   uint32_t struct_size;
-  uint32_t kind;     /**< OSTEON_WARP_* */
-  uint32_t border;   /**< OSTEON_BORDER_* */
-  uint32_t flags;    /**< OSTEON_WARP_IGNORE_OUTSIDE */
-  int64_t height;    /**< of the output; the host presets both to the input's */
+  uint32_t kind;   /**< OSTEON_WARP_* */
+  uint32_t border; /**< OSTEON_BORDER_* */
+  uint32_t flags;  /**< OSTEON_WARP_IGNORE_OUTSIDE */
+  int64_t height;  /**< of the output; the host presets both to the input's */
   int64_t width;
   double matrix[6];  /**< row-major 2 x 3, output to input: x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5 */
   double image_fill; /**< 0..1, beyond a constant border */
   /** n_classes channel numbers: output class c takes the bits of input class class_source[c]; NULL: no change. Owned by
    * the plugin, valid until end_warp. */
-  const int32_t *class_source;
-  void *state; /**< the plugin's own, for map_points and end_warp */
+  const int32_t* class_source;
+  void* state; /**< the plugin's own, for map_points and end_warp */
 } osteon_warp;
 
 /** The input of apply. Borrowed for the call. */
@@ -94,12 +92,12 @@ typedef struct osteon_pixels {
   uint32_t struct_size;
   uint32_t flags; /**< 0 */
   /** [H, W, C], C of 1 or 3 (RGB), uint8, uint16 or float32; changed in place. */
-  const osteon_tensor_view *image;
+  const osteon_tensor_view* image;
   double maximum; /**< the greatest intensity: 255, 65535 or 1 */
   /** Bit planes int32 [P, H, W] and uint8 [H, W] (NULL: all valid), changed in place. Both NULL unless the instance
    * edits labels. */
-  const osteon_tensor_view *labels;
-  const osteon_tensor_view *valid;
+  const osteon_tensor_view* labels;
+  const osteon_tensor_view* valid;
 } osteon_pixels;
 
 typedef struct osteon_augmentation_api {
@@ -107,34 +105,34 @@ typedef struct osteon_augmentation_api {
   uint32_t flags; /**< 0 */
 
   /** Makes an augmentation. The caller owns `*out`. [any-thread] */
-  osteon_status (*create)(const osteon_call *call, const osteon_value *const *values,
-                          const osteon_augmentation_request *request, osteon_augmentation **out, osteon_error *error);
+  osteon_status (*create)(const osteon_call* call, const osteon_value* const* values,
+                          const osteon_augmentation_request* request, osteon_augmentation** out, osteon_error* error);
 
   /** NULL is ignored; every warp has been ended. [one-call-per-instance] */
-  void (*destroy)(osteon_augmentation *augmentation);
+  void (*destroy)(osteon_augmentation* augmentation);
 
   /** How the instance works. Belongs to it and does not change. [any-thread] */
-  const osteon_augmentation_info *(*info)(const osteon_augmentation *augmentation);
+  const osteon_augmentation_info* (*info)(const osteon_augmentation* augmentation);
 
   /** Geometric: draws a warp. `warp` is an out-struct, preset to the identity on the input's size. After OSTEON_OK the
    * host calls end_warp once. NULL in a photometric component. [any-thread] */
-  osteon_status (*sample_warp)(const osteon_call *call, const osteon_augmentation *augmentation,
-                               const osteon_random_key *key, const osteon_warp_request *request, osteon_warp *warp,
-                               osteon_error *error);
+  osteon_status (*sample_warp)(const osteon_call* call, const osteon_augmentation* augmentation,
+                               const osteon_random_key* key, const osteon_warp_request* request, osteon_warp* warp,
+                               osteon_error* error);
 
   /** Free warps: replaces `count` points (x, y interleaved, float32), given in the output's pixels, by where they come
    * from in the input. Pure: the same point gives the same result, in whatever band it is asked. May be NULL when the
    * component has no free warps. [any-thread] */
-  osteon_status (*map_points)(const osteon_augmentation *augmentation, const osteon_warp *warp, uint64_t count,
-                              float *xy, osteon_error *error);
+  osteon_status (*map_points)(const osteon_augmentation* augmentation, const osteon_warp* warp, uint64_t count,
+                              float* xy, osteon_error* error);
 
   /** Ends a warp that sample_warp drew. May be NULL when warps own nothing. [any-thread] */
-  void (*end_warp)(const osteon_augmentation *augmentation, osteon_warp *warp);
+  void (*end_warp)(const osteon_augmentation* augmentation, osteon_warp* warp);
 
   /** Photometric: changes pixels in place. OSTEON_UNSUPPORTED for a dtype that the component does not list; the host
    * converts only among those that it lists. NULL in a geometric component. [any-thread] */
-  osteon_status (*apply)(const osteon_call *call, const osteon_augmentation *augmentation, const osteon_random_key *key,
-                         const osteon_pixels *pixels, osteon_error *error);
+  osteon_status (*apply)(const osteon_call* call, const osteon_augmentation* augmentation, const osteon_random_key* key,
+                         const osteon_pixels* pixels, osteon_error* error);
 } osteon_augmentation_api;
 
 #endif

@@ -20,29 +20,30 @@ enum {
 typedef struct osteon_component {
   uint32_t struct_size;
   uint32_t kind;         /**< OSTEON_KIND_* */
-  const char *name;      /**< [a-z][a-z0-9_]*; what recipes write after `plugin =`; unique among a host's plugins */
-  const char *version;   /**< semantic, of the component */
-  const char *doc;       /**< one paragraph */
-  const char *reference; /**< the paper or source that it follows; NULL for none */
+  const char* name;      /**< [a-z][a-z0-9_]*; what recipes write after `plugin =`; unique among a host's plugins */
+  const char* version;   /**< semantic, of the component */
+  const char* doc;       /**< one paragraph */
+  const char* reference; /**< the paper or source that it follows; NULL for none */
   uint64_t n_params;
-  const osteon_param_spec *const *params;
+  const osteon_param_spec* const* params;
   uint64_t n_devices;
-  const int32_t *devices; /**< OSTEON_DEVICE_* types it can work on; a recipe that needs another is refused */
+  const int32_t* devices; /**< OSTEON_DEVICE_* types it can work on; a recipe that needs another is refused */
   uint64_t n_dtypes;
-  const osteon_dtype *dtypes; /**< element types of its main tensors that it can work in */
-  const void *api;            /**< the functions of its kind */
-  /** An optional capability by id ("osteon.<name>/<revision>"), or NULL. [any-thread] Itself NULL when there is none. */
-  const void *(*extension)(const char *id);
+  const osteon_dtype* dtypes; /**< element types of its main tensors that it can work in */
+  const void* api;            /**< the functions of its kind */
+  /** An optional capability by id ("osteon.<name>/<revision>"), or NULL. [any-thread] Itself NULL when there is none.
+   */
+  const void* (*extension)(const char* id);
 } osteon_component;
 
 /** A library. Constant; lives as long as the library. */
 typedef struct osteon_plugin {
   uint32_t struct_size;
   uint32_t abi_version; /**< OSTEON_ABI_VERSION that it was compiled with */
-  const char *name;     /**< of the library */
-  const char *version;  /**< of the library, semantic */
+  const char* name;     /**< of the library */
+  const char* version;  /**< of the library, semantic */
   uint64_t n_components;
-  const osteon_component *const *components;
+  const osteon_component* const* components;
 } osteon_plugin;
 
 /** The one symbol that a plugin library exports, under the name "osteon_get_plugin".
@@ -52,9 +53,9 @@ typedef struct osteon_plugin {
  *         looks at abi_version before it touches anything else.
  *
  * Makes nothing, starts nothing, prints nothing. May be called any number of times. [load] */
-typedef const osteon_plugin *(*osteon_get_plugin_fn)(uint32_t host_abi);
+typedef const osteon_plugin* (*osteon_get_plugin_fn)(uint32_t host_abi);
 #define OSTEON_ENTRY_SYMBOL "osteon_get_plugin"
-OSTEON_EXPORT const osteon_plugin *osteon_get_plugin(uint32_t host_abi);
+OSTEON_EXPORT const osteon_plugin* osteon_get_plugin(uint32_t host_abi);
 
 /** Name and type of the ELF note (section ".note.osteon") that says, before any code of the library runs, what it is.
  * Its descriptor is UTF-8 JSON: {"abi": [0, 1], "name", "version", "components": [{"name", "kind"}], "libtorch",

@@ -20,7 +20,7 @@ typedef struct osteon_model_request {
   uint32_t flags;                 /**< 0 */
   int64_t in_channels;            /**< of the images */
   int64_t n_classes;              /**< channels of every output */
-  const char *const *class_names; /**< n_classes of them */
+  const char* const* class_names; /**< n_classes of them */
   uint64_t seed;                  /**< of the initialisation; the same seed gives the same weights */
 } osteon_model_request;
 
@@ -33,7 +33,7 @@ enum {
 typedef struct osteon_model_output {
   uint32_t struct_size;
   uint32_t flags;
-  const char *name;   /**< "main", "aux", "d5", ... */
+  const char* name;   /**< "main", "aux", "d5", ... */
   double loss_weight; /**< what the head's loss counts, unless the recipe says otherwise */
   int64_t stride;     /**< input pixels per logit; sizes are ceil(input / stride) */
 } osteon_model_output;
@@ -45,7 +45,7 @@ typedef struct osteon_model_info {
   int64_t n_classes;     /**< as requested */
   int64_t size_multiple; /**< height and width must be multiples of it; the host pads and cuts back; 1: any */
   uint64_t n_outputs;    /**< at least 1 */
-  const osteon_model_output *const *outputs;
+  const osteon_model_output* const* outputs;
 } osteon_model_info;
 
 /** Roles of tensors. */
@@ -58,7 +58,7 @@ enum {
 typedef struct osteon_named_tensor {
   uint32_t struct_size;
   uint32_t role;    /**< OSTEON_TENSOR_* */
-  const char *name; /**< as public checkpoints of the architecture name it: "encoder.conv1.weight" */
+  const char* name; /**< as public checkpoints of the architecture name it: "encoder.conv1.weight" */
   osteon_tensor_view value;
   osteon_tensor_view grad; /**< same shape, float32; data is NULL for buffers. The host zeroes it; backward adds */
 } osteon_named_tensor;
@@ -81,7 +81,7 @@ enum {
 
 /** Reports that the gradient of tensor `index` (of `tensors`) is complete. Called at most once for an index, from any
  * thread, while `backward` runs. */
-typedef void (*osteon_gradient_ready)(void *user, uint64_t index);
+typedef void (*osteon_gradient_ready)(void* user, uint64_t index);
 
 typedef struct osteon_model_api {
   uint32_t struct_size;
@@ -90,36 +90,36 @@ typedef struct osteon_model_api {
   /** Makes a model with initialised weights on the CPU. `values` has one value per parameter of the schema, in its
    * order. Returns OSTEON_OK, OSTEON_INVALID_ARGUMENT (values that do not go together; nothing is made),
    * OSTEON_OUT_OF_MEMORY or OSTEON_FAILED. The caller owns `*out` and ends it with `destroy`. [any-thread] */
-  osteon_status (*create)(const osteon_call *call, const osteon_value *const *values, const osteon_model_request *request,
-                          osteon_model **out, osteon_error *error);
+  osteon_status (*create)(const osteon_call* call, const osteon_value* const* values,
+                          const osteon_model_request* request, osteon_model** out, osteon_error* error);
 
   /** Ends the model; no tape of it may be alive. Tensors that it gave out as outputs stay alive. NULL is ignored.
    * [one-call-per-instance] */
-  void (*destroy)(osteon_model *model);
+  void (*destroy)(osteon_model* model);
 
   /** What the model is. The result belongs to the model and does not change during its life. [any-thread] */
-  const osteon_model_info *(*info)(const osteon_model *model);
+  const osteon_model_info* (*info)(const osteon_model* model);
 
   /** All parameters and buffers, always in the same order. The array belongs to the model, valid until `move` or
    * `destroy`. Always OSTEON_OK but for lack of memory: gradient views are made here when they are not yet there.
    * [one-call-per-instance] */
-  osteon_status (*tensors)(osteon_model *model, uint64_t *count, const osteon_named_tensor *const **out,
-                           osteon_error *error);
+  osteon_status (*tensors)(osteon_model* model, uint64_t* count, const osteon_named_tensor* const** out,
+                           osteon_error* error);
 
   /** Trains the parameters at these indices of `tensors`, and no others: backward leaves the gradients of the others
    * alone and saves their work. Normalisation layers whose parameters are all frozen use and keep their running
    * statistics. Only while no tape is alive. OSTEON_INVALID_ARGUMENT for an index that is no parameter. By default all
    * are trained. [one-call-per-instance] */
-  osteon_status (*set_trainable)(osteon_model *model, uint64_t count, const uint64_t *indices, osteon_error *error);
+  osteon_status (*set_trainable)(osteon_model* model, uint64_t count, const uint64_t* indices, osteon_error* error);
 
   /** The host wrote to values of `tensors` (an optimizer step, loaded weights); `generation` grows each time. Whatever
    * was derived from them (folded or packed weights, compiled graphs) is out of date. [one-call-per-instance] */
-  void (*parameters_changed)(osteon_model *model, uint64_t generation);
+  void (*parameters_changed)(osteon_model* model, uint64_t generation);
 
   /** Moves parameters, buffers and gradients to another device; all views of `tensors` become invalid. Only while no
    * tape is alive. OSTEON_UNSUPPORTED for a device that the component does not list. On failure the model is where it
    * was. [one-call-per-instance] */
-  osteon_status (*move)(const osteon_call *call, osteon_model *model, osteon_device device, osteon_error *error);
+  osteon_status (*move)(const osteon_call* call, osteon_model* model, osteon_device device, osteon_error* error);
 
   /** Runs the network.
    *
@@ -134,9 +134,9 @@ typedef struct osteon_model_api {
    * Returns OSTEON_OK, OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED (precision), OSTEON_OUT_OF_MEMORY,
    * OSTEON_OUT_OF_DEVICE_MEMORY, OSTEON_CANCELLED or OSTEON_FAILED. Inference forwards of one instance may run at once
    * [any-thread] as long as nothing else of the instance runs; training ones are [one-call-per-instance]. */
-  osteon_status (*forward)(const osteon_call *call, osteon_model *model, const osteon_forward_options *options,
-                           const osteon_tensor_view *input, uint64_t n_outputs, osteon_tensor *const *outputs,
-                           osteon_tape **tape, osteon_error *error);
+  osteon_status (*forward)(const osteon_call* call, osteon_model* model, const osteon_forward_options* options,
+                           const osteon_tensor_view* input, uint64_t n_outputs, osteon_tensor* const* outputs,
+                           osteon_tape** tape, osteon_error* error);
 
   /** Adds the gradients of one forward to the gradient views of the trainable parameters. Once per tape.
    *
@@ -148,12 +148,12 @@ typedef struct osteon_model_api {
    *                      with OSTEON_FORWARD_INPUT_GRADIENT.
    *
    * After a failure gradients are undefined and the tape can only be released. [one-call-per-instance] */
-  osteon_status (*backward)(const osteon_call *call, osteon_model *model, osteon_tape *tape, uint64_t n_outputs,
-                            const osteon_tensor_view *const *grad_outputs, osteon_gradient_ready ready, void *user,
-                            osteon_tensor *grad_input, osteon_error *error);
+  osteon_status (*backward)(const osteon_call* call, osteon_model* model, osteon_tape* tape, uint64_t n_outputs,
+                            const osteon_tensor_view* const* grad_outputs, osteon_gradient_ready ready, void* user,
+                            osteon_tensor* grad_input, osteon_error* error);
 
   /** Ends a tape, used or not. NULL is ignored. [one-call-per-instance] */
-  void (*release_tape)(osteon_model *model, osteon_tape *tape);
+  void (*release_tape)(osteon_model* model, osteon_tape* tape);
 } osteon_model_api;
 
 #endif

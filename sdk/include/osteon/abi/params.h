@@ -33,11 +33,11 @@ typedef struct osteon_value {
   uint32_t struct_size;
   uint32_t type; /**< OSTEON_PARAM_* */
   uint64_t count;
-  const int64_t *ints;
-  const double *floats;
-  const char *const *strings;
+  const int64_t* ints;
+  const double* floats;
+  const char* const* strings;
   /** Valid until the component that was created from them is destroyed. */
-  const struct osteon_predictor *const *predictors;
+  const struct osteon_predictor* const* predictors;
 } osteon_value;
 
 /** One parameter of a schema. Lives as long as the library. */
@@ -46,18 +46,18 @@ typedef struct osteon_param_spec {
   uint32_t type;  /**< OSTEON_PARAM_* */
   uint32_t flags; /**< OSTEON_PARAM_REQUIRED | OSTEON_PARAM_LIST */
   uint32_t reserved;
-  const char *name; /**< [a-z][a-z0-9_]*, unlike the recipe's own keys: plugin, p, weight, group, steps, ... */
-  const char *doc;  /**< one line */
-  const char *unit; /**< "px", "degrees", ...; NULL when it has none */
-  const osteon_value *default_value;
+  const char* name; /**< [a-z][a-z0-9_]*, unlike the recipe's own keys: plugin, p, weight, group, steps, ... */
+  const char* doc;  /**< one line */
+  const char* unit; /**< "px", "degrees", ...; NULL when it has none */
+  const osteon_value* default_value;
   double minimum; /**< inclusive, of every element; -INFINITY for none */
   double maximum; /**< inclusive, of every element; +INFINITY for none */
   uint64_t min_count;
   uint64_t max_count;
   uint64_t n_choices;
-  const char *const *choices;
+  const char* const* choices;
   uint64_t n_aliases;
-  const char *const *aliases; /**< deprecated names that recipes may still use; they give a warning */
+  const char* const* aliases; /**< deprecated names that recipes may still use; they give a warning */
 } osteon_param_spec;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Post-processors: turn a predictor into a predictor. Test-time augmentation and sliding windows call the inner one several
- * times, a CRF once, a crop refiner calls it once and a second predictor once. */
+ * Post-processors: turn a predictor into a predictor. Test-time augmentation and sliding windows call the inner one
+ * several times, a CRF once, a crop refiner calls it once and a second predictor once. */
 #ifndef OSTEON_ABI_POSTPROCESSOR_H
 #define OSTEON_ABI_POSTPROCESSOR_H
 
@@ -15,8 +15,8 @@ typedef struct osteon_postprocessor_request {
   uint32_t struct_size;
   uint32_t labels; /**< OSTEON_LABELS_* */
   int64_t n_classes;
-  const char *const *class_names;
-  const int32_t *mirrored; /**< as in osteon_augmentation_request; NULL: each class stays what it is */
+  const char* const* class_names;
+  const int32_t* mirrored; /**< as in osteon_augmentation_request; NULL: each class stays what it is */
 } osteon_postprocessor_request;
 
 enum {
@@ -31,7 +31,7 @@ enum {
 typedef struct osteon_postprocessor_info {
   uint32_t struct_size;
   uint32_t shape;       /**< OSTEON_POSTPROCESSOR_* */
-  uint32_t needs_forms; /**< what it asks of its inner predictor, OSTEON_SET of OSTEON_FORM_* */
+  uint32_t needs_forms; /**< it can work with any one of these from below, OSTEON_SET of OSTEON_FORM_* */
   uint32_t needs_grids; /**< likewise OSTEON_GRID_* */
   uint32_t gives_forms; /**< what it can be asked for */
   uint32_t gives_grids;
@@ -42,20 +42,20 @@ typedef struct osteon_postprocessor_api {
   uint32_t flags; /**< 0 */
 
   /** Makes a post-processor. The caller owns `*out`. [any-thread] */
-  osteon_status (*create)(const osteon_call *call, const osteon_value *const *values,
-                          const osteon_postprocessor_request *request, osteon_postprocessor **out, osteon_error *error);
+  osteon_status (*create)(const osteon_call* call, const osteon_value* const* values,
+                          const osteon_postprocessor_request* request, osteon_postprocessor** out, osteon_error* error);
 
   /** NULL is ignored. [one-call-per-instance] */
-  void (*destroy)(osteon_postprocessor *post);
+  void (*destroy)(osteon_postprocessor* post);
 
   /** Belongs to the instance and does not change. [any-thread] */
-  const osteon_postprocessor_info *(*info)(const osteon_postprocessor *post);
+  const osteon_postprocessor_info* (*info)(const osteon_postprocessor* post);
 
-  /** Predicts through `inner`, which lives for the call. Otherwise as osteon_predictor.predict: what `request` asks for is
-   * what `predictions` get; forms and grids are among those that `info` gives. [any-thread] */
-  osteon_status (*process)(const osteon_call *call, const osteon_postprocessor *post, const osteon_predictor *inner,
-                           uint64_t n, const osteon_image *const *images, const osteon_predict_request *request,
-                           osteon_prediction *const *predictions, osteon_error *error);
+  /** Predicts through `inner`, which lives for the call. Otherwise as osteon_predictor.predict: what `request` asks for
+   * is what `predictions` get; forms and grids are among those that `info` gives. [any-thread] */
+  osteon_status (*process)(const osteon_call* call, const osteon_postprocessor* post, const osteon_predictor* inner,
+                           uint64_t n, const osteon_image* const* images, const osteon_predict_request* request,
+                           osteon_prediction* const* predictions, osteon_error* error);
 } osteon_postprocessor_api;
 
 #endif

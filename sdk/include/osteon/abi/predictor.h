@@ -12,19 +12,19 @@
  * channels and resize happen in the leaf, the model. */
 typedef struct osteon_image {
   uint32_t struct_size;
-  uint32_t flags;           /**< 0 */
+  uint32_t flags;            /**< 0 */
   osteon_tensor_view pixels; /**< [H, W, C] float32, C of 1 or 3 (RGB) */
   /** Row-major 2 x 3: a pixel of this image to one of the root image, the file. Pixel centres are whole numbers. A
    * post-processor that cuts or turns an image composes it, so that what lies beneath can know where it is. */
   double to_root[6];
-  const char *root; /**< name of the root image, for messages and caches; NULL: unknown */
+  const char* root; /**< name of the root image, for messages and caches; NULL: unknown */
 } osteon_image;
 
 /** Forms of a prediction. */
 enum {
   OSTEON_FORM_LOGITS = 1,        /**< float32 [K, H, W] */
   OSTEON_FORM_PROBABILITIES = 2, /**< float32 [K, H, W], 0..1 */
-  OSTEON_FORM_BITS = 3           /**< int32 [ceil(K / 32), H, W]: decided masks, as bit planes over the listed classes */
+  OSTEON_FORM_BITS = 3 /**< int32 [ceil(K / 32), H, W]: decided masks, as bit planes over the listed classes */
 };
 /** Grids of a prediction. */
 enum {
@@ -45,15 +45,15 @@ typedef struct osteon_predict_request {
   uint32_t scale; /**< OSTEON_SCALE_* */
   /** Channel numbers that are wanted, rising; the prediction has these, in this order. n_classes 0: all. */
   uint64_t n_classes;
-  const int32_t *classes;
+  const int32_t* classes;
 } osteon_predict_request;
 
-/** A prediction. An out-struct: the caller sets struct_size and zeroes the rest; after OSTEON_OK it owns `values` and may
- * work in it in place. */
+/** A prediction. An out-struct: the caller sets struct_size and zeroes the rest; after OSTEON_OK it owns `values` and
+ * may work in it in place. */
 typedef struct osteon_prediction {
   uint32_t struct_size;
   uint32_t form;  /**< OSTEON_FORM_* */
-  uint32_t flags; /**< OSTEON_OUTPUT_ALIGN_CORNERS: how its grid is to be resized */
+  uint32_t flags; /**< 0; `to_image` says all that there is to say about the grid */
   uint32_t reserved;
   osteon_tensor values;
   double to_image[6]; /**< row-major 2 x 3: a pixel of the grid to one of the image that was predicted */
@@ -62,19 +62,19 @@ typedef struct osteon_prediction {
 /** A predictor. The host makes them; [any-thread]; valid as long as who gave it says. */
 typedef struct osteon_predictor {
   uint32_t struct_size;
-  uint32_t flags;    /**< 0 */
-  uint32_t labels;   /**< OSTEON_LABELS_* */
+  uint32_t flags;  /**< 0 */
+  uint32_t labels; /**< OSTEON_LABELS_* */
   uint32_t reserved;
   int64_t n_classes; /**< of all its classes, as the data counts them */
-  const char *const *class_names;
-  void *host; /**< the host's own */
+  const char* const* class_names;
+  void* host; /**< the host's own */
 
   /** Predicts `n` images, which may differ in size; predictions[i] is that of images[i]. What is asked for is what is
    * given: form, grid and classes. The leaf queues and batches, so many images in one call, and many calls at once, are
    * both fine. Returns OSTEON_OK or what failed beneath; then no prediction is owned by the caller. [any-thread] */
-  osteon_status (*predict)(const osteon_call *call, const struct osteon_predictor *self, uint64_t n,
-                           const osteon_image *const *images, const osteon_predict_request *request,
-                           osteon_prediction *const *predictions, osteon_error *error);
+  osteon_status (*predict)(const osteon_call* call, const struct osteon_predictor* self, uint64_t n,
+                           const osteon_image* const* images, const osteon_predict_request* request,
+                           osteon_prediction* const* predictions, osteon_error* error);
 } osteon_predictor;
 
 /** Service "osteon.resample/1": the one place where grids and forms change. */
@@ -82,12 +82,12 @@ typedef struct osteon_resample_service {
   uint32_t struct_size;
   uint32_t flags; /**< 0 */
 
-  /** Brings a prediction of an image of `height` x `width` to the form and grid of `request`, in place: resizes logits or
-   * probabilities bilinearly by prediction.to_image, turns logits into probabilities. Works by class groups; the peak is one
-   * output. Probabilities do not go back to logits, nor bits to anything: OSTEON_UNSUPPORTED. On failure the prediction
-   * is as it was. [any-thread] */
-  osteon_status (*convert)(const osteon_call *call, const osteon_predictor *of, const osteon_predict_request *request,
-                           int64_t height, int64_t width, osteon_prediction *prediction, osteon_error *error);
+  /** Brings a prediction of an image of `height` x `width` to the form and grid of `request`, in place: resizes logits
+   * or probabilities bilinearly by prediction.to_image, turns logits into probabilities. Works by class groups; the
+   * peak is one output. Probabilities do not go back to logits, nor bits to anything: OSTEON_UNSUPPORTED. On failure
+   * the prediction is as it was. [any-thread] */
+  osteon_status (*convert)(const osteon_call* call, const osteon_predictor* of, const osteon_predict_request* request,
+                           int64_t height, int64_t width, osteon_prediction* prediction, osteon_error* error);
 } osteon_resample_service;
 #define OSTEON_SERVICE_RESAMPLE "osteon.resample/1"
 

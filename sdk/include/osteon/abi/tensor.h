@@ -29,12 +29,12 @@ enum { OSTEON_DTYPE_INT = 0, OSTEON_DTYPE_UINT = 1, OSTEON_DTYPE_FLOAT = 2, OSTE
  *  - strides is not NULL, counts elements, and none is negative: LibTorch ends the process on a negative one;
  *  - data is aligned to 64 bytes, or NULL when there are no elements. A sender that cannot, copies first. */
 typedef struct osteon_tensor_view {
-  void *data;
+  void* data;
   osteon_device device;
   int32_t ndim;
   osteon_dtype dtype;
-  int64_t *shape;
-  int64_t *strides;
+  int64_t* shape;
+  int64_t* strides;
   uint64_t byte_offset;
 } osteon_tensor_view;
 
@@ -46,10 +46,10 @@ typedef struct osteon_tensor {
   uint32_t struct_size;
   uint32_t flags; /**< 0 */
   osteon_tensor_view view;
-  void *owner; /**< for `release` alone */
+  void* owner; /**< for `release` alone */
   /** Gives the memory, `view.shape` and `view.strides` back. [any-thread], with no lock held; may be called long after
    * the call that made the tensor, and after its instance was destroyed. Never NULL in a tensor that is owned. */
-  void (*release)(struct osteon_tensor *self);
+  void (*release)(struct osteon_tensor* self);
 } osteon_tensor;
 
 #endif

@@ -5,8 +5,9 @@
  * The ABI is a set of plain C structs and functions. It includes nothing but <stdint.h> and <stddef.h>, and it is read
  * the same by C11 and C++17 compilers.
  *
- * Rules that hold for every struct in these headers. What others embed by value is frozen and never grows: osteon_tensor_view with
- * its osteon_device and osteon_dtype (as DLPack's DLTensor), osteon_tensor, and osteon_random_key.
+ * Rules that hold for every struct in these headers. What others embed by value is frozen and never grows:
+ * osteon_tensor_view with its osteon_device and osteon_dtype (as DLPack's DLTensor), osteon_tensor, and
+ * osteon_random_key.
  *  - The first field is `uint32_t struct_size`. Who fills a struct in sets it to the sizeof that it was compiled with.
  *    For a struct that the callee fills in, the caller sets it, and the callee writes no byte beyond it.
  *  - Fields are only ever appended. A field beyond struct_size is absent and has the meaning of zero.
@@ -59,7 +60,7 @@ enum {
 typedef struct osteon_error {
   uint32_t struct_size;
   uint32_t text_size; /**< bytes at `text`, the closing NUL included; the callee cuts longer texts */
-  char *text;         /**< NULL when the caller wants none; left alone on OSTEON_OK */
+  char* text;         /**< NULL when the caller wants none; left alone on OSTEON_OK */
 } osteon_error;
 
 #endif

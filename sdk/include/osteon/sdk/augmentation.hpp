@@ -12,8 +12,9 @@
 #include <osteon/sdk/plugin.hpp>
 #include <osteon/sdk/random.hpp>
 
-/// Augmentations. A geometric one has `Warp sample(Random&, const WarpRequest&) const`: where each output pixel comes from; the host
-/// resamples. A photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels in place.
+/// Augmentations. A geometric one has `Warp sample(Random&, const WarpRequest&) const`: where each output pixel comes
+/// from; the host resamples. A photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels
+/// in place.
 ///
 ///     class HorizontalFlip {
 ///      public:
@@ -21,7 +22,8 @@
 ///       HorizontalFlip(const Params&, const AugmentationRequest&);
 ///       Warp sample(Random&, const WarpRequest& in) const;
 ///     };
-///     OSTEON_PLUGIN("horizontal_flip", "1.0.0", osteon::sdk::augmentation<HorizontalFlip>({"horizontal_flip", "1.0.0", "..."}))
+///     OSTEON_PLUGIN("horizontal_flip", "1.0.0", osteon::sdk::augmentation<HorizontalFlip>({"horizontal_flip", "1.0.0",
+///     "..."}))
 namespace osteon::sdk {
 
 /// What the data asks of an augmentation.
@@ -64,7 +66,8 @@ class Warp {
     width_ = width;
     return *this;
   }
-  /// Beyond the input lies `fill` (0..1) without any class; `ignore` makes the labels there invalid. By default the input is mirrored.
+  /// Beyond the input lies `fill` (0..1) without any class; `ignore` makes the labels there invalid. By default the
+  /// input is mirrored.
   Warp& constant_border(double fill, bool ignore = false) {
     border_ = OSTEON_BORDER_CONSTANT;
     fill_ = fill;
@@ -156,8 +159,8 @@ template <class T>
 struct AugmentationLayer {
   static const T& self(const osteon_augmentation* raw) { return *reinterpret_cast<const T*>(raw); }
 
-  static osteon_status create(const osteon_call*, const osteon_value* const* values, const osteon_augmentation_request* raw, osteon_augmentation** out,
-                              osteon_error* error) {
+  static osteon_status create(const osteon_call*, const osteon_value* const* values,
+                              const osteon_augmentation_request* raw, osteon_augmentation** out, osteon_error* error) {
     return guard(error, [&] {
       AugmentationRequest request;
       for (std::int64_t k = 0; k < raw->n_classes; ++k) {
@@ -172,25 +175,27 @@ struct AugmentationLayer {
   static const osteon_augmentation_info* info(const osteon_augmentation*) {
     static constexpr osteon_augmentation_info kInfo = {
         sizeof(osteon_augmentation_info),
-        IsGeometric<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_GEOMETRIC} : std::uint32_t{OSTEON_AUGMENTATION_PHOTOMETRIC},
+        IsGeometric<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_GEOMETRIC}
+                              : std::uint32_t{OSTEON_AUGMENTATION_PHOTOMETRIC},
         EditsLabels<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_EDITS_LABELS} : 0u, 0};
     return &kInfo;
   }
 
-  static osteon_status sample_warp(const osteon_call*, const osteon_augmentation* raw, const osteon_random_key* key, const osteon_warp_request* request,
-                                   osteon_warp* warp, osteon_error* error) {
+  static osteon_status sample_warp(const osteon_call*, const osteon_augmentation* raw, const osteon_random_key* key,
+                                   const osteon_warp_request* request, osteon_warp* warp, osteon_error* error) {
     return guard(error, [&] {
       Random random(key->words[0], key->words[1]);
       self(raw).sample(random, WarpRequest{request->height, request->width}).give(warp);
     });
   }
-  static osteon_status map_points(const osteon_augmentation*, const osteon_warp* warp, std::uint64_t count, float* xy, osteon_error* error) {
+  static osteon_status map_points(const osteon_augmentation*, const osteon_warp* warp, std::uint64_t count, float* xy,
+                                  osteon_error* error) {
     return guard(error, [&] { static_cast<const Warp*>(warp->state)->map().map(count, xy); });
   }
   static void end_warp(const osteon_augmentation*, osteon_warp* warp) { Warp::end(warp); }
 
-  static osteon_status apply(const osteon_call* call, const osteon_augmentation* raw, const osteon_random_key* key, const osteon_pixels* pixels,
-                             osteon_error* error) {
+  static osteon_status apply(const osteon_call* call, const osteon_augmentation* raw, const osteon_random_key* key,
+                             const osteon_pixels* pixels, osteon_error* error) {
     return guard(error, [&] {
       Random random(key->words[0], key->words[1]);
       Pixels wrapped(*pixels);
@@ -220,12 +225,14 @@ struct AugmentationLayer {
 
 }  // namespace detail
 
-/// The component of an augmentation class, for OSTEON_PLUGIN. `dtypes` are those of the pixels that a photometric one can change;
-/// a geometric one sees none.
+/// The component of an augmentation class, for OSTEON_PLUGIN. `dtypes` are those of the pixels that a photometric one
+/// can change; a geometric one sees none.
 template <class T>
 osteon_component augmentation(const About& about,
-                              const std::vector<osteon_dtype>& dtypes = {dtype_of<std::uint8_t>(), dtype_of<std::uint16_t>(), dtype_of<float>()}) {
-  return detail::component<typename T::Params>(OSTEON_KIND_AUGMENTATION, about, detail::AugmentationLayer<T>::api(), {OSTEON_DEVICE_CPU}, dtypes);
+                              const std::vector<osteon_dtype>& dtypes = {
+                                  dtype_of<std::uint8_t>(), dtype_of<std::uint16_t>(), dtype_of<float>()}) {
+  return detail::component<typename T::Params>(OSTEON_KIND_AUGMENTATION, about, detail::AugmentationLayer<T>::api(),
+                                               {OSTEON_DEVICE_CPU}, dtypes);
 }
 
 }  // namespace osteon::sdk

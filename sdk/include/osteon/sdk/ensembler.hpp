@@ -17,7 +17,8 @@
 ///       MyEnsembler(const Params&, const EnsemblerRequest&);
 ///       EnsemblerTraits traits() const;
 ///       bool needed(std::int64_t member, std::int64_t class_index) const;
-///       class Accumulation {                                   // one band; made by begin(), used by one thread at a time
+///       class Accumulation {                                   // one band; made by begin(), used by one thread at a
+///       time
 ///        public:
 ///         void add(const Call&, std::int64_t member, const osteon_tensor_view& prediction);
 ///         OwnedTensor finish(const Call&);
@@ -79,14 +80,15 @@ struct EnsemblerLayer {
   static Instance& self(osteon_ensembler* raw) { return *reinterpret_cast<Instance*>(raw); }
   static const Instance& self(const osteon_ensembler* raw) { return *reinterpret_cast<const Instance*>(raw); }
 
-  static osteon_status create(const osteon_call*, const osteon_value* const* values, const osteon_ensembler_request* raw, osteon_ensembler** out,
-                              osteon_error* error) {
+  static osteon_status create(const osteon_call*, const osteon_value* const* values,
+                              const osteon_ensembler_request* raw, osteon_ensembler** out, osteon_error* error) {
     return guard(error, [&] {
       EnsemblerRequest request;
       request.multiclass = raw->labels == OSTEON_LABELS_MULTICLASS;
       for (std::int64_t k = 0; k < raw->n_classes; ++k) request.class_names.emplace_back(raw->class_names[k]);
       for (std::int64_t m = 0; m < raw->n_members; ++m) request.member_names.emplace_back(raw->member_names[m]);
-      std::unique_ptr<Instance> instance(new Instance{T(schema_of<typename T::Params>().read(values), request), {}, {}, {}, {}, {}});
+      std::unique_ptr<Instance> instance(
+          new Instance{T(schema_of<typename T::Params>().read(values), request), {}, {}, {}, {}, {}});
       const EnsemblerTraits traits = instance->ensembler.traits();
       instance->info = {sizeof(osteon_ensembler_info), traits.takes, traits.gives, traits.fits ? 1u : 0u};
       *out = reinterpret_cast<osteon_ensembler*>(instance.release());
@@ -95,14 +97,16 @@ struct EnsemblerLayer {
   static void destroy(osteon_ensembler* raw) { delete reinterpret_cast<Instance*>(raw); }
   static const osteon_ensembler_info* info(const osteon_ensembler* raw) { return &self(raw).info; }
 
-  static osteon_status tensors(osteon_ensembler* raw, std::uint64_t* count, const osteon_named_tensor* const** out, osteon_error* error) {
+  static osteon_status tensors(osteon_ensembler* raw, std::uint64_t* count, const osteon_named_tensor* const** out,
+                               osteon_error* error) {
     return guard(error, [&] {
       Instance& instance = self(raw);
       instance.state = instance.ensembler.tensors();
       instance.views.clear();
       instance.named.clear();
       instance.pointers.clear();
-      for (const EnsemblerTensor& tensor : instance.state) instance.views.emplace_back(tensor.data, tensor.dtype, tensor.shape);
+      for (const EnsemblerTensor& tensor : instance.state)
+        instance.views.emplace_back(tensor.data, tensor.dtype, tensor.shape);
       for (std::size_t i = 0; i < instance.state.size(); ++i) {
         osteon_named_tensor named{};
         named.struct_size = sizeof named;
@@ -117,14 +121,16 @@ struct EnsemblerLayer {
     });
   }
 
-  static osteon_status fit_begin(const osteon_call* call, osteon_ensembler* raw, const osteon_tensor_view* dice, osteon_error* error) {
+  static osteon_status fit_begin(const osteon_call* call, osteon_ensembler* raw, const osteon_tensor_view* dice,
+                                 osteon_error* error) {
     return guard(error, [&] { self(raw).ensembler.fit_begin(Call(call), dice); });
   }
   static osteon_status fit_add(const osteon_call* call, osteon_ensembler* raw, const osteon_band* band, std::uint64_t n,
-                               const osteon_tensor_view* const* members, const osteon_tensor_view* target, const osteon_tensor_view* valid,
-                               osteon_error* error) {
+                               const osteon_tensor_view* const* members, const osteon_tensor_view* target,
+                               const osteon_tensor_view* valid, osteon_error* error) {
     return guard(error, [&] {
-      self(raw).ensembler.fit_add(Call(call), *band, std::vector<const osteon_tensor_view*>(members, members + n), *target, valid);
+      self(raw).ensembler.fit_add(Call(call), *band, std::vector<const osteon_tensor_view*>(members, members + n),
+                                  *target, valid);
     });
   }
   static osteon_status fit_end(const osteon_call* call, osteon_ensembler* raw, osteon_error* error) {
@@ -134,14 +140,18 @@ struct EnsemblerLayer {
   static std::int32_t needed(const osteon_ensembler* raw, std::int64_t member, std::int64_t class_index) {
     return self(raw).ensembler.needed(member, class_index) ? 1 : 0;
   }
-  static osteon_status begin(const osteon_call* call, const osteon_ensembler* raw, const osteon_band* band, osteon_accumulation** out, osteon_error* error) {
-    return guard(error, [&] { *out = reinterpret_cast<osteon_accumulation*>(self(raw).ensembler.begin(Call(call), *band).release()); });
+  static osteon_status begin(const osteon_call* call, const osteon_ensembler* raw, const osteon_band* band,
+                             osteon_accumulation** out, osteon_error* error) {
+    return guard(error, [&] {
+      *out = reinterpret_cast<osteon_accumulation*>(self(raw).ensembler.begin(Call(call), *band).release());
+    });
   }
-  static osteon_status add(const osteon_call* call, osteon_accumulation* raw, std::int64_t member, const osteon_tensor_view* prediction,
-                           osteon_error* error) {
+  static osteon_status add(const osteon_call* call, osteon_accumulation* raw, std::int64_t member,
+                           const osteon_tensor_view* prediction, osteon_error* error) {
     return guard(error, [&] { reinterpret_cast<Accumulation*>(raw)->add(Call(call), member, *prediction); });
   }
-  static osteon_status finish(const osteon_call* call, osteon_accumulation* raw, osteon_tensor* out, osteon_error* error) {
+  static osteon_status finish(const osteon_call* call, osteon_accumulation* raw, osteon_tensor* out,
+                              osteon_error* error) {
     return guard(error, [&] {
       const std::unique_ptr<Accumulation> accumulation(reinterpret_cast<Accumulation*>(raw));
       if (out != nullptr) accumulation->finish(Call(call)).move_to(out);
@@ -176,7 +186,8 @@ struct EnsemblerLayer {
 /// The component of an ensembler class, for OSTEON_PLUGIN.
 template <class T>
 osteon_component ensembler(const About& about) {
-  return detail::component<typename T::Params>(OSTEON_KIND_ENSEMBLER, about, detail::EnsemblerLayer<T>::api(), {OSTEON_DEVICE_CPU}, {dtype_of<float>()});
+  return detail::component<typename T::Params>(OSTEON_KIND_ENSEMBLER, about, detail::EnsemblerLayer<T>::api(),
+                                               {OSTEON_DEVICE_CPU}, {dtype_of<float>()});
 }
 
 }  // namespace osteon::sdk

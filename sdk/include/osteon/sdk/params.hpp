@@ -262,15 +262,16 @@ class Schema {
 
   const std::vector<const osteon_param_spec*>& specs() const noexcept { return specs_; }
 
-  /// The struct that an array of values in schema order stands for. Types and bounds are the host's business; what would
-  /// make this function read beyond an array is checked here.
+  /// The struct that an array of values in schema order stands for. Types and bounds are the host's business; what
+  /// would make this function read beyond an array is checked here.
   P read(const osteon_value* const* values) const {
     P params;
     for (std::size_t i = 0; i < specs_.size(); ++i) {
       const osteon_param_spec& spec = *specs_[i];
       const osteon_value* value = values != nullptr ? values[i] : nullptr;
       if (value == nullptr || value->type != spec.type || (value->count == 0 && !(spec.flags & OSTEON_PARAM_LIST)))
-        throw InvalidArgument(std::string("parameter ") + spec.name + ": missing, or of another type than the schema's");
+        throw InvalidArgument(std::string("parameter ") + spec.name +
+                              ": missing, or of another type than the schema's");
       try {
         readers_[i](params, *value);
       } catch (const InvalidArgument& e) {

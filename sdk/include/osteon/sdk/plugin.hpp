@@ -36,8 +36,8 @@ osteon_component component(std::uint32_t kind, const About& about, const void* a
                            const std::vector<std::int32_t>& devices, const std::vector<osteon_dtype>& dtypes,
                            const void* (*extension)(const char*) = nullptr) {
   const auto& specs = schema_of<P>().specs();
-  // Descriptions live as long as the library, which is never unloaded; so these arrays are never freed. Plain arrays, so that
-  // the description points at their beginnings and leak checkers see that they are in use.
+  // Descriptions live as long as the library, which is never unloaded; so these arrays are never freed. Plain arrays,
+  // so that the description points at their beginnings and leak checkers see that they are in use.
   auto* kept_devices = new std::int32_t[devices.size()];
   auto* kept_dtypes = new osteon_dtype[dtypes.size()];
   std::copy(devices.begin(), devices.end(), kept_devices);
@@ -84,13 +84,13 @@ class Library {
 ///     OSTEON_PLUGIN("unet", "1.0.0", osteon::sdk::model<UNet>({"unet", "1.0.0", "U-Net ...", "arXiv:1505.04597"}))
 ///
 /// The description is made at the first call, not in a static initializer.
-#define OSTEON_PLUGIN(library_name, library_version, ...)                                                       \
-  OSTEON_EXPORT const osteon_plugin* osteon_get_plugin(uint32_t host_abi) {                                      \
-    try {                                                                                                        \
-      (void)host_abi; /* the host compares versions, so that its message can name both */                        \
+#define OSTEON_PLUGIN(library_name, library_version, ...)                                                            \
+  OSTEON_EXPORT const osteon_plugin* osteon_get_plugin(uint32_t host_abi) {                                          \
+    try {                                                                                                            \
+      (void)host_abi; /* the host compares versions, so that its message can name both */                            \
       static const auto* library = new ::osteon::sdk::detail::Library(library_name, library_version, {__VA_ARGS__}); \
-      return library->get();                                                                                     \
-    } catch (...) {                                                                                              \
-      return nullptr;                                                                                            \
-    }                                                                                                            \
+      return library->get();                                                                                         \
+    } catch (...) {                                                                                                  \
+      return nullptr;                                                                                                \
+    }                                                                                                                \
   }

@@ -23,8 +23,8 @@ struct Affine {
   /// The map that applies `first`, then this.
   Affine after(const Affine& first) const {
     const double *a = m, *b = first.m;
-    return of({a[0] * b[0] + a[1] * b[3], a[0] * b[1] + a[1] * b[4], a[0] * b[2] + a[1] * b[5] + a[2], a[3] * b[0] + a[4] * b[3],
-               a[3] * b[1] + a[4] * b[4], a[3] * b[2] + a[4] * b[5] + a[5]});
+    return of({a[0] * b[0] + a[1] * b[3], a[0] * b[1] + a[1] * b[4], a[0] * b[2] + a[1] * b[5] + a[2],
+               a[3] * b[0] + a[4] * b[3], a[3] * b[1] + a[4] * b[4], a[3] * b[2] + a[4] * b[5] + a[5]});
   }
 };
 
@@ -66,6 +66,7 @@ class Prediction {
   ~Prediction() { reset(); }
 
   osteon_prediction& raw() noexcept { return raw_; }
+  const osteon_prediction& raw() const noexcept { return raw_; }
   const osteon_tensor_view& view() const noexcept { return raw_.values.view; }
   std::int64_t classes() const noexcept { return view().shape[0]; }
   std::int64_t height() const noexcept { return view().shape[1]; }
@@ -81,12 +82,12 @@ class Prediction {
     *out = raw_;
     clear();
   }
-
- private:
   void reset() noexcept {
     if (raw_.values.release != nullptr) raw_.values.release(&raw_.values);
     clear();
   }
+
+ private:
   void clear() noexcept {
     raw_ = osteon_prediction{};
     raw_.struct_size = sizeof raw_;
@@ -105,18 +106,24 @@ class Predictor {
   bool multiclass() const noexcept { return raw_->labels == OSTEON_LABELS_MULTICLASS; }
 
   /// One prediction per image. Throws Error with what went wrong beneath.
-  std::vector<Prediction> predict(const Call& call, const std::vector<const osteon_image*>& images, const osteon_predict_request& request) const {
+  std::vector<Prediction> predict(const Call& call, const std::vector<const osteon_image*>& images,
+                                  const osteon_predict_request& request) const {
     std::vector<Prediction> predictions(images.size());
     std::vector<osteon_prediction*> out;
     for (Prediction& prediction : predictions) out.push_back(&prediction.raw());
-    check([&](osteon_error* error) { return raw_->predict(call.raw(), raw_, images.size(), images.data(), &request, out.data(), error); });
+    check([&](osteon_error* error) {
+      return raw_->predict(call.raw(), raw_, images.size(), images.data(), &request, out.data(), error);
+    });
     return predictions;
   }
 
   /// Brings a prediction of a height x width image to the form and grid of `request`, by the host's one resampler.
-  void convert(const Call& call, const osteon_predict_request& request, std::int64_t height, std::int64_t width, Prediction& prediction) const {
+  void convert(const Call& call, const osteon_predict_request& request, std::int64_t height, std::int64_t width,
+               Prediction& prediction) const {
     const auto& service = call.service<osteon_resample_service>(OSTEON_SERVICE_RESAMPLE);
-    check([&](osteon_error* error) { return service.convert(call.raw(), raw_, &request, height, width, &prediction.raw(), error); });
+    check([&](osteon_error* error) {
+      return service.convert(call.raw(), raw_, &request, height, width, &prediction.raw(), error);
+    });
   }
 
  private:

@@ -10,7 +10,8 @@ namespace osteon::sdk {
 /// Philox4x32-10, a counter-based generator: block `counter` of the stream `key`, with no state to carry.
 ///
 /// Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Checked against the paper's known answers.
-inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) noexcept {
+inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
+                                           std::array<std::uint32_t, 2> key) noexcept {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
     const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];

@@ -28,7 +28,6 @@ constexpr osteon_dtype dtype_of() {
   return {code, static_cast<std::uint8_t>(sizeof(T) * 8), 1};
 }
 
-
 /// "float32", "int32", "uint8", "bfloat16", ...
 inline std::string to_string(osteon_dtype type) {
   static const char* const kNames[] = {"int", "uint", "float", "opaque", "bfloat"};
@@ -60,8 +59,8 @@ inline bool is_contiguous(const osteon_tensor_view& view) {
   return true;
 }
 
-/// The elements of a contiguous view on the CPU. Throws when it is of another type, elsewhere, or has gaps; `what` names
-/// it in the message.
+/// The elements of a contiguous view on the CPU. Throws when it is of another type, elsewhere, or has gaps; `what`
+/// names it in the message.
 template <class T>
 T* data_of(const osteon_tensor_view& view, const char* what) {
   if (view.dtype != dtype_of<std::remove_const_t<T>>())
@@ -142,7 +141,8 @@ class BorrowedTensor {
  public:
   template <class T>
   BorrowedTensor(T* data, std::vector<std::int64_t> shape)
-      : BorrowedTensor(const_cast<std::remove_const_t<T>*>(data), dtype_of<std::remove_const_t<T>>(), std::move(shape)) {}
+      : BorrowedTensor(const_cast<std::remove_const_t<T>*>(data), dtype_of<std::remove_const_t<T>>(),
+                       std::move(shape)) {}
 
   BorrowedTensor(void* data, osteon_dtype type, std::vector<std::int64_t> shape)
       : shape_(std::move(shape)), strides_(shape_.size()) {
@@ -151,7 +151,9 @@ class BorrowedTensor {
       strides_[i] = stride;
       stride *= shape_[i];
     }
-    view_ = {data, {OSTEON_DEVICE_CPU, 0}, static_cast<std::int32_t>(shape_.size()), type, shape_.data(), strides_.data(), 0};
+    view_ = {data, {OSTEON_DEVICE_CPU, 0}, static_cast<std::int32_t>(shape_.size()),
+             type, shape_.data(),          strides_.data(),
+             0};
   }
   BorrowedTensor(BorrowedTensor&&) = default;
   BorrowedTensor& operator=(BorrowedTensor&&) = default;

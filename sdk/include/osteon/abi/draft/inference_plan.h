@@ -16,8 +16,8 @@ typedef struct osteon_inference_plan {
    * a person: shape, precision, device and threads, what each way took, and which one runs; valid during that call of
    * `line`. No line when nothing was predicted yet. Returns OSTEON_OK or OSTEON_OUT_OF_MEMORY. [any-thread] while
    * inference forwards run; not beside anything else of the instance. */
-  osteon_status (*describe)(osteon_model *model, void (*line)(void *user, const char *text), void *user,
-                            osteon_error *error);
+  osteon_status (*describe)(osteon_model* model, void (*line)(void* user, const char* text), void* user,
+                            osteon_error* error);
 } osteon_inference_plan;
 #define OSTEON_EXTENSION_INFERENCE_PLAN "osteon.inference-plan/1"
 

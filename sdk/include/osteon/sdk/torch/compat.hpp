@@ -100,6 +100,15 @@ class StreamGuard {
 #endif
 };
 
+/// The key under which an optimizer keeps the state of a parameter: text in LibTorch 1, the tensor's address since 2.
+inline auto optimizer_key(const at::Tensor& parameter) {
+#if OSTEON_TORCH_AT_LEAST(2, 0)
+  return static_cast<void*>(parameter.unsafeGetTensorImpl());
+#else
+  return c10::guts::to_string(parameter.unsafeGetTensorImpl());
+#endif
+}
+
 /// Runs the graph back from `roots`, adding to the `.grad` of the leaves, and frees it. `create_graph` stays off: with
 /// it LibTorch replaces `.grad` in silence instead of adding in place.
 inline void run_backward(const torch::autograd::edge_list& roots, const torch::autograd::variable_list& grads) {
