@@ -13,10 +13,8 @@ class Wrapped final : public Predictor {
  public:
   Wrapped(std::shared_ptr<const Predictor> inner, std::unique_ptr<plugin::Postprocessor> post,
           std::vector<std::shared_ptr<const Predictor>> others)
-      : Predictor(inner->classes()), inner_(std::move(inner)), others_(std::move(others)), post_(std::move(post)) {}
+      : Predictor(inner->classes(), {post->info().gives_forms, post->info().gives_grids}), inner_(std::move(inner)), others_(std::move(others)), post_(std::move(post)) {}
 
-  std::uint32_t gives_forms() const override { return post_->info().gives_forms; }
-  std::uint32_t gives_grids() const override { return post_->info().gives_grids; }
   std::string name() const override { return "post-processor '" + post_->component().name() + "'"; }
 
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
@@ -32,10 +30,31 @@ class Wrapped final : public Predictor {
   std::unique_ptr<plugin::Postprocessor> post_;
 };
 
-[[noreturn]] void does_not_fit(const recipe::Component& component, const Predictor& inner, const char* what) {
+using Names = std::vector<std::pair<std::uint32_t, const char*>>;
+const Names& form_names() {
+  static const Names kNames = {
+      {OSTEON_FORM_LOGITS, "logits"}, {OSTEON_FORM_PROBABILITIES, "probabilities"}, {OSTEON_FORM_BITS, "bits"}};
+  return kNames;
+}
+const Names& grid_names() {
+  static const Names kNames = {{OSTEON_GRID_MODEL, "the model's grid"}, {OSTEON_GRID_IMAGE, "the image's grid"}};
+  return kNames;
+}
+
+std::string set_text(std::uint32_t set, const Names& names) {
+  std::string text;
+  for (const auto& [number, name] : names)
+    if ((set & OSTEON_SET(number)) != 0) text += (text.empty() ? "" : " or ") + std::string(name);
+  return text.empty() ? "nothing" : text;
+}
+
+// Refuses a post-processor over something that gives none of what it needs.
+void expect_common(const recipe::Component& component, const Predictor& inner, std::uint32_t needs,
+                   std::uint32_t gives, const Names& names) {
+  if ((needs & gives) != 0) return;
   throw Error(ExitCode::kUsage,
-              "post-processor '" + component.plugin + "' cannot stand over " + inner.name() + ": it needs another " +
-                  what + " than that gives",
+              "post-processor '" + component.plugin + "' needs " + set_text(needs, names) + ", and " + inner.name() +
+                  " under it gives " + set_text(gives, names) + "; put them in another order",
               recipe::to_string(component.location));
 }
 
@@ -53,8 +72,8 @@ std::shared_ptr<const Predictor> build_chain(std::shared_ptr<const Predictor> in
     auto post = std::make_unique<plugin::Postprocessor>(registry.load(plugin::Kind::kPostprocessor, component.plugin),
                                                         component.parameters, inner->classes(), call, resolve);
     const osteon_postprocessor_info& info = post->info();
-    if ((info.needs_forms & inner->gives_forms()) == 0) does_not_fit(component, *inner, "form");
-    if ((info.needs_grids & inner->gives_grids()) == 0) does_not_fit(component, *inner, "grid");
+    expect_common(component, *inner, info.needs_forms, inner->gives_forms(), form_names());
+    expect_common(component, *inner, info.needs_grids, inner->gives_grids(), grid_names());
     inner = std::make_shared<Wrapped>(std::move(inner), std::move(post), std::move(others));
   }
   return inner;

@@ -52,7 +52,7 @@ OwnedPrediction slice(const osteon_call* call, const OwnedPrediction& whole, std
 
 Ensemble::Ensemble(std::shared_ptr<plugin::Ensembler> ensembler, std::vector<std::shared_ptr<const Predictor>> members,
                    const plugin::ClassContext& classes, std::vector<std::vector<double>> thresholds)
-    : Predictor(classes),
+    : Predictor(classes, {OSTEON_SET(ensembler->info().gives), OSTEON_SET(OSTEON_GRID_IMAGE)}),
       ensembler_(std::move(ensembler)),
       members_(std::move(members)),
       thresholds_(std::move(thresholds)) {
@@ -61,8 +61,6 @@ Ensemble::Ensemble(std::shared_ptr<plugin::Ensembler> ensembler, std::vector<std
       throw Error(ExitCode::kUsage,
                   "a member of the ensemble has other classes than the ensemble, or another order of them");
 }
-
-std::uint32_t Ensemble::gives_forms() const { return OSTEON_SET(ensembler_->info().gives); }
 
 struct Ensemble::Group {
   std::vector<std::int32_t> classes;

@@ -19,8 +19,6 @@ class Ensemble final : public Predictor {
   Ensemble(std::shared_ptr<plugin::Ensembler> ensembler, std::vector<std::shared_ptr<const Predictor>> members,
            const plugin::ClassContext& classes, std::vector<std::vector<double>> thresholds);
 
-  std::uint32_t gives_forms() const override;
-  std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_IMAGE); }
   std::string name() const override { return "ensembler '" + ensembler_->component().name() + "'"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override;

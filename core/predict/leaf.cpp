@@ -62,16 +62,11 @@ struct Leaf::Input {
 
 Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe,
            const plugin::ClassContext& classes, LeafOptions options)
-    : Predictor(classes),
+    : Predictor(classes, Gives{}),
       model_(std::move(model)),
       data_(recipe.data),
       batch_size_(static_cast<std::size_t>(recipe.predict.batch_size)),
       options_(options) {}
-
-std::uint32_t Leaf::gives_forms() const {
-  return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
-}
-std::uint32_t Leaf::gives_grids() const { return OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE); }
 
 Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const {
   const cv::Mat source = pixels_of(image);

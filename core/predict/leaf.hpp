@@ -23,8 +23,6 @@ class Leaf final : public Predictor {
   Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
        LeafOptions options = {});
 
-  std::uint32_t gives_forms() const override;
-  std::uint32_t gives_grids() const override;
   std::string name() const override { return "the model"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override;

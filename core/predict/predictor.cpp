@@ -14,7 +14,7 @@ osteon_status status_of(const Error& e) {
 
 }  // namespace
 
-Predictor::Predictor(const plugin::ClassContext& classes)
+Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives)
     : classes_(classes), names_(plugin::name_pointers(classes_.names)) {
   raw_.struct_size = sizeof raw_;
   raw_.labels = plugin::labels_of(classes_);
@@ -22,6 +22,8 @@ Predictor::Predictor(const plugin::ClassContext& classes)
   raw_.class_names = names_.data();
   raw_.host = this;
   raw_.predict = predict_raw;
+  raw_.gives_forms = gives.forms;
+  raw_.gives_grids = gives.grids;
 }
 
 osteon_status Predictor::predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n,

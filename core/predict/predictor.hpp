@@ -17,10 +17,16 @@ namespace osteon::predict {
 using OwnedPrediction = sdk::Prediction;
 using sdk::make_request;
 
+/// Sets of forms and grids (OSTEON_SET) that a predictor can be asked for.
+struct Gives {
+  std::uint32_t forms = OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
+  std::uint32_t grids = OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE);
+};
+
 /// A predictor of the host: a leaf, a post-processor over another, or an ensemble. Thread-safe.
 class Predictor {
  public:
-  explicit Predictor(const plugin::ClassContext& classes);
+  Predictor(const plugin::ClassContext& classes, const Gives& gives);
   virtual ~Predictor() = default;
   Predictor(const Predictor&) = delete;
   Predictor& operator=(const Predictor&) = delete;
@@ -29,9 +35,8 @@ class Predictor {
   const osteon_predictor& raw() const noexcept { return raw_; }
   const plugin::ClassContext& classes() const noexcept { return classes_; }
 
-  /// Sets of forms and grids that it can be asked for (OSTEON_SET).
-  virtual std::uint32_t gives_forms() const = 0;
-  virtual std::uint32_t gives_grids() const = 0;
+  std::uint32_t gives_forms() const noexcept { return raw_.gives_forms; }
+  std::uint32_t gives_grids() const noexcept { return raw_.gives_grids; }
   /// What error messages call it: "the model", "post-processor 'tta'".
   virtual std::string name() const = 0;
 
@@ -65,6 +70,5 @@ class RootImage {
 
 /// An image's pixels as a header over its memory.
 cv::Mat pixels_of(const osteon_image& image);
-
 
 }  // namespace osteon::predict

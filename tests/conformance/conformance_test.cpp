@@ -298,11 +298,7 @@ INSTANTIATE_TEST_SUITE_P(Found, EveryAugmentation, ::testing::ValuesIn(names_of(
 /// Gives each class a constant logit.
 class ConstantPredictor final : public predict::Predictor {
  public:
-  ConstantPredictor() : Predictor(three_classes()) {}
-  std::uint32_t gives_forms() const override {
-    return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
-  }
-  std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE); }
+  ConstantPredictor() : Predictor(three_classes(), {}) {}
   std::string name() const override { return "a constant"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request,

@@ -38,11 +38,7 @@ struct Asked {
 class FunctionLeaf final : public predict::Predictor {
  public:
   using Logit = std::function<double(std::int32_t c, double value, double root_x, double root_y)>;
-  FunctionLeaf(const plugin::ClassContext& classes, Logit logit) : Predictor(classes), logit_(std::move(logit)) {}
-  std::uint32_t gives_forms() const override {
-    return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
-  }
-  std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE); }
+  FunctionLeaf(const plugin::ClassContext& classes, Logit logit) : Predictor(classes, {}), logit_(std::move(logit)) {}
   std::string name() const override { return "the function"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request,
@@ -77,23 +73,24 @@ class Over final : public predict::Predictor {
  public:
   Over(const predict::Predictor& inner, const std::string& name, const plugin::Parameters& parameters,
        const plugin::PredictorResolver& resolve = {})
-      : Predictor(inner.classes()),
+      : Over(inner, std::make_unique<plugin::Postprocessor>(component(name), parameters, inner.classes(),
+                                                            plugin::Call(), resolve)) {}
+  Over(const predict::Predictor& inner, std::unique_ptr<plugin::Postprocessor> post)
+      : Predictor(inner.classes(), {post->info().gives_forms, post->info().gives_grids}),
         inner_(inner),
-        post_(component(name), parameters, inner.classes(), plugin::Call(), resolve) {}
-  std::uint32_t gives_forms() const override { return post_.info().gives_forms; }
-  std::uint32_t gives_grids() const override { return post_.info().gives_grids; }
-  std::string name() const override { return post_.component().name(); }
+        post_(std::move(post)) {}
+  std::string name() const override { return post_->component().name(); }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request,
                std::vector<predict::OwnedPrediction>& predictions) const override {
     std::vector<osteon_prediction*> out;
     for (predict::OwnedPrediction& prediction : predictions) out.push_back(&prediction.raw());
-    post_.process(call, inner_.raw(), images.size(), images.data(), request, out.data());
+    post_->process(call, inner_.raw(), images.size(), images.data(), request, out.data());
   }
 
  private:
   const predict::Predictor& inner_;
-  plugin::Postprocessor post_;
+  std::unique_ptr<plugin::Postprocessor> post_;
 };
 
 const plugin::Parameters kTiles = {std::vector<std::int64_t>{16}, std::vector<std::int64_t>{5}};

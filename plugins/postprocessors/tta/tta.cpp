@@ -101,7 +101,8 @@ class Tta {
     const std::vector<std::int32_t> asked = classes_to_ask(wanted);
     osteon_predict_request below = request;
     below.form = form_;
-    below.grid = OSTEON_GRID_MODEL;
+    // Small grids are cheaper to turn, where there are any.
+    below.grid = inner.gives_grid(OSTEON_GRID_MODEL) ? OSTEON_GRID_MODEL : OSTEON_GRID_IMAGE;
     below.n_classes = asked.size();
     below.classes = asked.data();
 

@@ -21,6 +21,8 @@ struct PixelPredictor {
     raw.labels = OSTEON_LABELS_MULTILABEL;
     raw.n_classes = 3;
     raw.host = this;
+    raw.gives_forms = OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
+    raw.gives_grids = OSTEON_SET(OSTEON_GRID_IMAGE);
     raw.predict = [](const osteon_call* call, const osteon_predictor* self, std::uint64_t n,
                      const osteon_image* const* images, const osteon_predict_request* request,
                      osteon_prediction* const* predictions, osteon_error*) -> osteon_status {

@@ -152,11 +152,7 @@ TEST_F(EnsembleTest, RunsEachMemberOnceForAllGroupsOfClasses) {
 TEST_F(EnsembleTest, ResizesAMembersLogitsBeforeTheirSigmoid) {
   class Coarse final : public Predictor {
    public:
-    using Predictor::Predictor;
-    std::uint32_t gives_forms() const override {
-      return OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
-    }
-    std::uint32_t gives_grids() const override { return OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE); }
+    explicit Coarse(const plugin::ClassContext& context) : Predictor(context, {}) {}
     std::string name() const override { return "coarse"; }
     void predict(const osteon_call* call, const std::vector<const osteon_image*>&,
                  const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override {

@@ -24,9 +24,6 @@ enum {
   OSTEON_POSTPROCESSOR_WRAPPER = 2 /**< anything else */
 };
 
-/** Sets of forms and grids: bit f is OSTEON_FORM_* or OSTEON_GRID_* of number f. */
-#define OSTEON_SET(f) (1u << (f))
-
 /** What an instance accepts from below and gives upwards; `recipe check` type-checks a chain with it. */
 typedef struct osteon_postprocessor_info {
   uint32_t struct_size;

@@ -31,6 +31,9 @@ enum {
   OSTEON_GRID_MODEL = 1, /**< whatever the model gave; prediction.to_image says where its pixels lie */
   OSTEON_GRID_IMAGE = 2  /**< a pixel for a pixel of the image */
 };
+/** Sets of forms and of grids: bit f stands for OSTEON_FORM_* or OSTEON_GRID_* of number f. */
+#define OSTEON_SET(f) (1u << (f))
+
 /** Scales at which the leaf sees an image. */
 enum {
   OSTEON_SCALE_RECIPE = 1, /**< resized to the recipe's image size */
@@ -75,6 +78,10 @@ typedef struct osteon_predictor {
   osteon_status (*predict)(const osteon_call* call, const struct osteon_predictor* self, uint64_t n,
                            const osteon_image* const* images, const osteon_predict_request* request,
                            osteon_prediction* const* predictions, osteon_error* error);
+
+  /** What it can be asked for: OSTEON_SET of OSTEON_FORM_* and of OSTEON_GRID_*. */
+  uint32_t gives_forms;
+  uint32_t gives_grids;
 } osteon_predictor;
 
 /** Service "osteon.resample/1": the one place where grids and forms change. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -78,8 +79,11 @@ class Prediction {
     OwnedTensor old(raw_.values);
     values.move_to(&raw_.values);
   }
+  /// Hands it to the caller of an ABI function. `out` may be of an older and shorter kind.
   void move_to(osteon_prediction* out) noexcept {
-    *out = raw_;
+    const std::uint32_t size = out->struct_size;
+    std::memcpy(out, &raw_, std::min<std::size_t>(size, sizeof raw_));
+    out->struct_size = size;
     clear();
   }
   void reset() noexcept {
@@ -104,6 +108,9 @@ class Predictor {
   const osteon_predictor* raw() const noexcept { return raw_; }
   std::int64_t n_classes() const noexcept { return raw_->n_classes; }
   bool multiclass() const noexcept { return raw_->labels == OSTEON_LABELS_MULTICLASS; }
+  /// Whether it can be asked for this OSTEON_FORM_* or OSTEON_GRID_*.
+  bool gives_form(std::uint32_t form) const noexcept { return (raw_->gives_forms & OSTEON_SET(form)) != 0; }
+  bool gives_grid(std::uint32_t grid) const noexcept { return (raw_->gives_grids & OSTEON_SET(grid)) != 0; }
 
   /// One prediction per image. Throws Error with what went wrong beneath.
   std::vector<Prediction> predict(const Call& call, const std::vector<const osteon_image*>& images,
