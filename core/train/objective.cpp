@@ -51,7 +51,7 @@ Objective::Result Objective::evaluate(const plugin::Call& call, std::vector<sdk:
     const bool resized = native.size(2) != height || native.size(3) != width;
     const bool align = outputs_[i].align_corners;
     const torch::Tensor logits =
-        resized ? at::upsample_bilinear2d(native, {height, width}, align, c10::nullopt, c10::nullopt) : native;
+        resized ? at::upsample_bilinear2d(native, at::IntArrayRef({height, width}), align) : native;
     torch::Tensor grad = torch::empty_like(logits, at::MemoryFormat::Contiguous);
     const sdk::TorchView logits_view(logits.contiguous());
     const sdk::TorchView grad_view(grad);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "predict/predict.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "plugin/call.hpp"
+#include "predict/resample.hpp"
+#include "support/predictions.hpp"
+
+namespace osteon::predict {
+namespace {
+
+/// Gives one form on one grid, notes what it was asked, and predicts class 0 in the left half, class 1 above the
+/// middle.
+class Recording final : public Predictor {
+ public:
+  explicit Recording(const Gives& gives) : Predictor(test::classes(2), gives) {}
+  std::string name() const override { return "the recording"; }
+  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
+               const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override {
+    asked_form = request.form;
+    asked_grid = request.grid;
+    const std::int64_t height = images[0]->pixels.shape[0], width = images[0]->pixels.shape[1];
+    const auto inside = [=](std::int64_t c, std::int64_t y, std::int64_t x) {
+      return c == 0 ? x < width / 2 : y < height / 2;
+    };
+    if (request.form != OSTEON_FORM_BITS) {
+      const bool logits = request.form == OSTEON_FORM_LOGITS;
+      const double low = logits ? -4 : 0.1, high = logits ? 4 : 0.9;
+      test::fill(
+          call, request.form, 2, height, width,
+          [&](std::int64_t c, std::int64_t y, std::int64_t x) { return inside(c, y, x) ? high : low; },
+          predictions[0]);
+      return;
+    }
+    sdk::OwnedTensor bits = sdk::Call(call).allocate<std::int32_t>({1, height, width});
+    for (std::int64_t y = 0; y < height; ++y)
+      for (std::int64_t x = 0; x < width; ++x)
+        bits.data<std::int32_t>()[y * width + x] = (inside(0, y, x) ? 1 : 0) | (inside(1, y, x) ? 2 : 0);
+    predictions[0].raw().form = OSTEON_FORM_BITS;
+    predictions[0].raw().to_image[0] = predictions[0].raw().to_image[4] = 1;
+    bits.move_to(&predictions[0].raw().values);
+  }
+  mutable std::uint32_t asked_form = 0, asked_grid = 0;
+};
+
+data::Image grey(int height, int width) {
+  data::Image image;
+  image.pixels = cv::Mat(height, width, CV_8UC1, cv::Scalar(99));
+  return image;
+}
+
+class PredictLabels : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { install_resample_service(); }
+  data::Labels labels(const Recording& recording, const Decision& decision = {false, {0.5, 0.5}}) {
+    return predict_labels(call_.raw(), recording, grey(20, 30), "an image", decision);
+  }
+  plugin::Call call_;
+};
+
+TEST_F(PredictLabels, DecideTheSameWhateverFormThePredictorGives) {
+  for (const std::uint32_t form : {OSTEON_FORM_LOGITS, OSTEON_FORM_PROBABILITIES, OSTEON_FORM_BITS}) {
+    const Recording recording({OSTEON_SET(form), OSTEON_SET(OSTEON_GRID_IMAGE)});
+    const data::Labels decided = labels(recording);
+    EXPECT_EQ(recording.asked_form, form);
+    const cv::Mat left = decided.mask(0), upper = decided.mask(1);
+    for (int y = 0; y < 20; ++y)
+      for (int x = 0; x < 30; ++x) {
+        ASSERT_EQ(left.at<std::uint8_t>(y, x) != 0, x < 15) << form;
+        ASSERT_EQ(upper.at<std::uint8_t>(y, x) != 0, y < 10) << form;
+      }
+  }
+}
+
+TEST_F(PredictLabels, AskForTheCheapestThatThereIs) {
+  const Recording any({});
+  labels(any);
+  EXPECT_EQ(any.asked_form, OSTEON_FORM_LOGITS);
+  EXPECT_EQ(any.asked_grid, OSTEON_GRID_MODEL);
+  const Recording image({OSTEON_SET(OSTEON_FORM_PROBABILITIES) | OSTEON_SET(OSTEON_FORM_BITS),
+                         OSTEON_SET(OSTEON_GRID_IMAGE)});
+  labels(image);
+  EXPECT_EQ(image.asked_form, OSTEON_FORM_PROBABILITIES);
+  EXPECT_EQ(image.asked_grid, OSTEON_GRID_IMAGE);
+}
+
+TEST_F(PredictLabels, RefuseProbabilitiesOfWhatGivesBitsAlone) {
+  const Recording bits({OSTEON_SET(OSTEON_FORM_BITS), OSTEON_SET(OSTEON_GRID_IMAGE)});
+  try {
+    predict_probabilities(call_.raw(), bits, grey(4, 4), "an image");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::kUsage);
+    EXPECT_NE(std::string(e.what()).find("the recording"), std::string::npos);
+  }
+}
+
+TEST(DecisionOf, TakesAClassesOwnThresholdOverTheCommonOne) {
+  recipe::Recipe recipe;
+  recipe.data.kind = "multilabel";
+  recipe.data.classes = {"a", "b"};
+  recipe.predict.threshold = 0.4;
+  recipe.predict.thresholds = {{"b", 0.7}};
+  EXPECT_EQ(decision_of(recipe).thresholds, (std::vector<double>{0.4, 0.7}));
+  EXPECT_FALSE(decision_of(recipe).multiclass);
+}
+
+}  // namespace
+}  // namespace osteon::predict
