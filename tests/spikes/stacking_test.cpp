@@ -66,11 +66,12 @@ class Stacking : public ::testing::Test {
  protected:
   /// `order`: which of the data's members is which of the ensembler's.
   std::unique_ptr<plugin::Ensembler> make(const std::vector<int>& order = {0, 1, 2}, double drop = 0) {
-    static const sdk::detail::Library library("stacking", "1.0.0",
-                                              {sdk::ensembler<Stacker>({"stacking", "1.0.0", "Least squares."})});
+    // Never destroyed: what it points at lives as long as a library does.
+    static const auto* const library = new sdk::detail::Library(
+        "stacking", "1.0.0", {sdk::ensembler<Stacker>({"stacking", "1.0.0", "Least squares."})});
     std::vector<std::string> names;
     for (const int m : order) names.push_back("m" + std::to_string(m));
-    const auto component = plugin::component_of(*library.get(), plugin::Kind::kEnsembler, "stacking");
+    const auto component = plugin::component_of(*library->get(), plugin::Kind::kEnsembler, "stacking");
     return std::make_unique<plugin::Ensembler>(
         component, plugin::Parameters{std::vector<double>{1e-12}, std::vector<double>{drop}}, test::classes(kClasses),
         names, call_);

@@ -80,10 +80,11 @@ class EnsembleTest : public ::testing::Test {
   static constexpr int kHeight = 4, kWidth = 6, kMembers = 3;
 
   std::shared_ptr<plugin::Ensembler> ensembler(const std::string& name, const plugin::ClassContext& classes) {
-    static const sdk::detail::Library library(
+    // Never destroyed: what it points at lives as long as a library does.
+    static const auto* const library = new sdk::detail::Library(
         "test", "1.0.0",
         {sdk::ensembler<Sum>({"sum", "1.0.0", "Sums."}), sdk::ensembler<Union>({"union", "1.0.0", "Joins."})});
-    return std::make_shared<plugin::Ensembler>(plugin::component_of(*library.get(), plugin::Kind::kEnsembler, name),
+    return std::make_shared<plugin::Ensembler>(plugin::component_of(*library->get(), plugin::Kind::kEnsembler, name),
                                                plugin::Parameters{}, classes, std::vector<std::string>{"a", "b", "c"},
                                                call_);
   }
