@@ -3,20 +3,13 @@
 find_package(GTest REQUIRED)
 set(OSTEON_TEST_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
-# Compiles like the precompiled header of LibTorch: -fPIC where a program would otherwise have -fPIE.
-function(_osteon_share_torch_header target)
-  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-  target_compile_options(${target} PRIVATE -fPIC $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
-  target_precompile_headers(${target} REUSE_FROM osteon_torch_pch)
-endfunction()
-
 function(_osteon_register_test target)
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main osteon_warnings)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${OSTEON_TEST_OUTPUT_DIRECTORY})
   target_compile_definitions(${target} PRIVATE OSTEON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${target} COMMAND ${target})
-  # A cache of one's own, so that tests neither see nor change the user's.
-  # Some tests ask for more memory than there is, which the address sanitizer would not let pass as a failed allocation.
+  # A cache of its own, so that a test neither sees nor changes the user's. Some tests ask for more memory than there is,
+  # which the address sanitizer would not let pass as a failed allocation.
   set_tests_properties(${target} PROPERTIES TIMEOUT 300
     ENVIRONMENT "OSTEON_CACHE_DIR=${CMAKE_BINARY_DIR}/test_cache;ASAN_OPTIONS=allocator_may_return_null=1")
 endfunction()
@@ -28,7 +21,7 @@ function(osteon_add_test name)
   target_link_libraries(${name} PRIVATE ${arg_LINK})
   if(arg_TORCH)
     target_link_libraries(${name} PRIVATE osteon::torch)
-    _osteon_share_torch_header(${name})
+    osteon_share_torch_header(${name})
   endif()
   _osteon_register_test(${name})
 endfunction()
@@ -41,7 +34,7 @@ function(osteon_add_plugin_test plugin)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   get_target_property(links ${plugin}_objects LINK_LIBRARIES)
   if("osteon::torch" IN_LIST links AND NOT "osteon::openmp" IN_LIST links)
-    _osteon_share_torch_header(${target})
+    osteon_share_torch_header(${target})
   endif()
   _osteon_register_test(${target})
 endfunction()

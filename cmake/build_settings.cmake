@@ -34,3 +34,10 @@ if(OSTEON_COVERAGE)
   add_compile_options(--coverage)
   add_link_options(--coverage)
 endif()
+
+# Lets a program use the precompiled header of LibTorch, which was made with -fPIC where a program would have -fPIE.
+function(osteon_share_torch_header target)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+  target_precompile_headers(${target} REUSE_FROM osteon_torch_pch)
+endfunction()
