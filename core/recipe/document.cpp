@@ -134,13 +134,15 @@ std::string expand(const std::string& text, const Node& node, Problems& problems
       const std::string inside = text.substr(i + 2, end - i - 2);
       const std::size_t split = inside.find(":-");
       const std::string name = inside.substr(0, split);
-      if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0')
+      if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') {
         result += value;
-      else if (split != std::string::npos)
+      } else if (split != std::string::npos) {
         result += inside.substr(split + 2);
-      else
+      } else {
         problems.add(node.location, "", "the environment variable " + name + " is not set",
                      "export " + name + "=..., or give a default: ${" + name + ":-value}");
+        result += text.substr(i, end + 1 - i);  // not empty, which would be a second problem
+      }
       i = end;
     } else {
       result += text[i];

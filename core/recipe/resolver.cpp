@@ -464,6 +464,8 @@ const Location& Resolver::place(const std::string& path) const {
 
 void Resolver::check_across() {
   const Recipe& r = result_.recipe;
+  if (root_.find("data") != nullptr && root_.find("data")->find("root") != nullptr && r.data.root.empty())
+    problems_.add(place("data.root"), "data.root", "'data.root' is empty", "name the folder of the data set");
   if (r.data.fold >= r.data.folds)
     problems_.add(place("data.fold"), "data.fold",
                   fmt::format("fold {} of {} folds; folds are counted from 0", r.data.fold, r.data.folds));
@@ -475,9 +477,11 @@ void Resolver::check_across() {
     if (!list->empty() && list->size() != channels)
       problems_.add(place(key), key, fmt::format("'{}' has {} numbers for {} channels", key, list->size(), channels));
   std::set<std::string> seen;
-  for (const std::string& name : r.data.classes)
+  for (const std::string& name : r.data.classes) {
+    if (name.empty()) problems_.add(place("data.classes"), "data.classes", "a class has no name");
     if (!seen.insert(name).second)
       problems_.add(place("data.classes"), "data.classes", fmt::format("the class '{}' is named twice", name));
+  }
   for (const auto& [name, value] : r.predict.thresholds)
     if (!seen.count(name))
       problems_.add(root_.find("predict")->find("thresholds")->find(name)->key_location, "predict.thresholds." + name,
