@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `osteon plugins list` and `osteon plugins describe NAME`.
+// `osteon plugins list` and `osteon plugins describe NAME`; `new` is in plugins_new_verb.cpp.
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -110,6 +110,7 @@ void add_plugins_verb(CLI::App& app, Program& program) {
   auto name = std::make_shared<std::string>();
   describe_verb->add_option("NAME", *name, "The name that recipes use")->required();
   describe_verb->callback([&program, name] { program.action = [&program, name] { return describe(program, *name); }; });
+  add_plugins_new_verb(*verb, program);
 }
 
 void add_scan_plugin_verb(CLI::App& app, Program& program) {

@@ -9,6 +9,8 @@ namespace osteon::cli {
 
 /// Each adds one verb to the command line; when the verb is named, `program.action` becomes what it does.
 void add_plugins_verb(CLI::App& app, Program& program);
+/// Adds `new` to `plugins`.
+void add_plugins_new_verb(CLI::App& plugins, Program& program);
 void add_recipe_verb(CLI::App& app, Program& program);
 void add_phantom_verb(CLI::App& app, Program& program);
 void add_train_verb(CLI::App& app, Program& program);

@@ -95,12 +95,11 @@ NumericEnvironment prepare_numeric_environment() {
 
   // OpenBLAS 0.3.21, Debian 12's, does not know processors that are newer than itself and falls back to kernels without
   // AVX. It must be told before it loads.
-  if (environment.blas_kind.rfind("OpenBLAS", 0) == 0) {
-    if (environment.instruction_set == "AVX-512")
-      setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
-    else if (environment.instruction_set == "AVX2")
-      setenv("OPENBLAS_CORETYPE", "Haswell", 0);
-  }
+  const std::string best_core = environment.instruction_set == "AVX-512" ? "SkylakeX"
+                                : environment.instruction_set == "AVX2"  ? "Haswell"
+                                                                         : "";
+  const bool openblas = environment.blas_kind.rfind("OpenBLAS", 0) == 0;
+  if (openblas && !best_core.empty()) setenv("OPENBLAS_CORETYPE", best_core.c_str(), 0);
   if (const char* core = std::getenv("OPENBLAS_CORETYPE")) environment.core_type = core;
 
   if (environment.blas_kind == "reference")
@@ -115,6 +114,9 @@ NumericEnvironment prepare_numeric_environment() {
         OSTEON_LIBRARY_ARCHITECTURE
 #endif
     );
+  if (openblas && !best_core.empty() && environment.core_type != best_core)
+    environment.advice.push_back("OPENBLAS_CORETYPE is " + environment.core_type + " in the environment, and " +
+                                 best_core + " suits this processor: unset it");
   if (environment.threads < environment.cores)
     environment.advice.push_back("OMP_NUM_THREADS is " + std::to_string(environment.threads) + " while " +
                                  std::to_string(environment.cores) + " cores may be used");

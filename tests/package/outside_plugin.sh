@@ -17,12 +17,14 @@ cp "$work/outside/plugins/model-two_convolutions.so" "$work/dropped/"
 
 osteon=$work/prefix/bin/osteon
 export OSTEON_CACHE_DIR=$work/cache OSTEON_CONFIGS=$source/configs OSTEON_TEST_DATA=$work/data
-"$osteon" plugins list --plugin-path "$work/dropped" | grep -E '^two_convolutions +model +1\.0\.0'
+"$osteon" plugins list --plugin-path "$work/dropped" >"$work/list"
+grep -E '^two_convolutions +model +1\.0\.0' "$work/list"
 "$osteon" plugins list | { ! grep two_convolutions; }
 "$osteon" phantom "$work/data" --patients 4 --test-patients 1 --size 128
 "$osteon" train "$source/tests/package/outside_model/recipe.toml" --out "$work/run" --plugin-path "$work/dropped"
 grep -q '"two_convolutions"' "$work/run/run.json"
-"$osteon" evaluate "$work/run" --subset test --json --plugin-path "$work/dropped" | grep -q '"images": 2'
+"$osteon" evaluate "$work/run" --subset test --json --plugin-path "$work/dropped" >"$work/evaluation.json"
+grep -q '"images": 2' "$work/evaluation.json"
 OSTEON_PLUGIN_PATH=$work/dropped "$osteon" predict "$work/run" "$work/data/test/DCM" --out "$work/predictions" --format csv
 
 after=$(find "$work/prefix" -type f | sort | xargs sha256sum)

@@ -13,40 +13,13 @@
 #include <ATen/ATen.h>
 
 #include <osteon/abi/all.h>
-#include <osteon/sdk/call.hpp>
+#include <osteon/sdk/testing.hpp>
 #include <osteon/sdk/torch/tensor.hpp>
 
 /// What tests of a model plugin need: it is linked in and driven through its C entry, as a host would.
 namespace osteon::test {
 
-/// A call without a host: threads, cancellation, and what was logged.
-class RecordingCall {
- public:
-  explicit RecordingCall(std::uint32_t threads = 1) {
-    call_.struct_size = sizeof call_;
-    call_.threads = threads;
-    call_.device = {OSTEON_DEVICE_CPU, 0};
-    call_.host = this;
-    call_.cancelled = [](const osteon_call* c) { return self(c).cancel ? 1 : 0; };
-    call_.time_left = [](const osteon_call*) { return INT64_MAX; };
-    call_.progress = [](const osteon_call*, double) {};
-    call_.log = [](const osteon_call* c, std::int32_t, const char* text) { self(c).lines.emplace_back(text); };
-    call_.allocate = [](const osteon_call*, osteon_dtype, std::int32_t, const std::int64_t*, osteon_tensor*,
-                        osteon_error*) { return osteon_status{OSTEON_OUT_OF_MEMORY}; };
-    call_.scratch = [](const osteon_call*, std::uint64_t) -> void* { return nullptr; };
-    call_.service = [](const osteon_call*, const char*) -> const void* { return nullptr; };
-  }
-  RecordingCall(const RecordingCall&) = delete;
-  RecordingCall& operator=(const RecordingCall&) = delete;
-  const osteon_call* raw() const { return &call_; }
-
-  bool cancel = false;
-  std::vector<std::string> lines;
-
- private:
-  static RecordingCall& self(const osteon_call* c) { return *static_cast<RecordingCall*>(c->host); }
-  osteon_call call_{};
-};
+using RecordingCall = sdk::testing::TestCall;
 
 /// A model of the library under test. Parameters that are not given have their defaults.
 class ModelUnderTest {

@@ -51,32 +51,17 @@ class Tta {
                                   const osteon_predict_request& request) const {
     std::vector<Prediction> results;
     // A softmax of averaged logits needs those of all classes, whichever are wanted.
-    const bool selects = inner.multiclass() && form_ == OSTEON_FORM_LOGITS &&
-                         request.form == OSTEON_FORM_PROBABILITIES && request.n_classes != 0;
-    osteon_predict_request made = request;
-    if (selects) {
-      made.n_classes = 0;
-      made.classes = nullptr;
-    }
+    osteon_predict_request made =
+        form_ == OSTEON_FORM_LOGITS && request.form != form_ ? inner.as_logits(request) : request;
+    made.form = request.form;
     for (const osteon_image* image : images) {
       results.push_back(predict_one(call, inner, *image, made));
-      inner.convert(call, made, image->pixels.shape[0], image->pixels.shape[1], results.back());
-      if (selects) select(call, request, results.back());
+      inner.finish(call, request, image->pixels.shape[0], image->pixels.shape[1], results.back());
     }
     return results;
   }
 
  private:
-  static void select(const Call& call, const osteon_predict_request& request, Prediction& prediction) {
-    const std::int64_t pixels = prediction.height() * prediction.width();
-    OwnedTensor kept =
-        call.allocate<float>({static_cast<std::int64_t>(request.n_classes), prediction.height(), prediction.width()});
-    for (std::uint64_t k = 0; k < request.n_classes; ++k)
-      std::copy_n(prediction.data() + request.classes[k] * pixels, pixels,
-                  kept.data<float>() + static_cast<std::int64_t>(k) * pixels);
-    prediction.set(std::move(kept));
-  }
-
   bool exchanges(const Transform& transform) const { return transform.mirrors() && !mirrored_.empty(); }
 
   // Classes to ask for, so that every wanted class is there in each copy: in a mirrored one a class may carry its

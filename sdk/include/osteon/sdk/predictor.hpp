@@ -133,6 +133,31 @@ class Predictor {
     });
   }
 
+  /// `request` as one for logits, from which finish() reaches every form: of multiclass data for all classes, because a
+  /// softmax needs them all.
+  osteon_predict_request as_logits(osteon_predict_request request) const noexcept {
+    request.form = OSTEON_FORM_LOGITS;
+    if (multiclass()) {
+      request.n_classes = 0;
+      request.classes = nullptr;
+    }
+    return request;
+  }
+
+  /// convert(), and then leaves out classes that were not asked for. `prediction` has those that were, or all.
+  void finish(const Call& call, const osteon_predict_request& request, std::int64_t height, std::int64_t width,
+              Prediction& prediction) const {
+    convert(call, request, height, width, prediction);
+    if (request.n_classes == 0 || prediction.classes() == static_cast<std::int64_t>(request.n_classes)) return;
+    const std::int64_t pixels = prediction.height() * prediction.width();
+    OwnedTensor kept =
+        call.allocate<float>({static_cast<std::int64_t>(request.n_classes), prediction.height(), prediction.width()});
+    for (std::uint64_t k = 0; k < request.n_classes; ++k)
+      std::copy_n(prediction.data() + request.classes[k] * pixels, pixels,
+                  kept.data<float>() + static_cast<std::int64_t>(k) * pixels);
+    prediction.set(std::move(kept));
+  }
+
  private:
   const osteon_predictor* raw_;
 };
