@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the forwards of a model give.
+#include <array>
+#include <thread>
+#include <tuple>
+
+#include "plugin/handle_support.hpp"
+#include "validate/model_probe.hpp"
+
+namespace osteon::validate {
+namespace {
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+void expect_output(const ModelProbe& model, std::size_t index, const osteon_tensor_view& input,
+                   const sdk::OwnedTensor& output, const std::string& what) {
+  const osteon_model_output& head = *model.info().outputs[index];
+  const std::string name = fmt::format("{}: output '{}'", what, head.name);
+  expect(!output.empty(), "{} has no release; every output is owned by the caller", name);
+  const osteon_tensor_view& view = output.view();
+  expect(view.ndim == 4 && view.shape != nullptr && view.strides != nullptr, "{} is not [N, K, H, W] with strides",
+         name);
+  const std::int64_t expected[4] = {input.shape[0], model.info().n_classes, ceil_div(input.shape[2], head.stride),
+                                    ceil_div(input.shape[3], head.stride)};
+  for (int d = 0; d < 4; ++d)
+    expect(view.shape[d] == expected[d], "{} has shape {}, expected [{}, {}, {}, {}]", name, sdk::shape_text(view),
+           expected[0], expected[1], expected[2], expected[3]);
+  expect(view.dtype == sdk::dtype_of<float>(), "{} is {}, expected float32 in precision float32", name,
+         sdk::to_string(view.dtype));
+  expect(view.byte_offset == 0 && reinterpret_cast<std::uintptr_t>(view.data) % 64 == 0,
+         "{} lies at {} with byte_offset {}; canonical is aligned to 64 bytes and 0", name, view.data,
+         view.byte_offset);
+  for (int d = 0; d < 4; ++d) expect(view.strides[d] >= 0, "{} has a negative stride", name);
+  const auto values = values_of(view);
+  const std::size_t at = first_not_finite(values);
+  expect(at == values.size(), "{} has {} at element {} for an input in -1..1", name, values[at], at);
+}
+
+// Every size, batch, number of channels and of classes that a host asks for.
+std::string output_shapes(const Subject& subject) {
+  int forwards = 0;
+  std::string refused;
+  for (const std::int64_t channels : {1, 3, 4}) {
+    ModelAsk ask;
+    ask.in_channels = channels;
+    Outcome why;
+    const auto model = ModelProbe::make(subject, ask, &why);
+    if (model == nullptr) {
+      expect_refused(why, {OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED},
+                     fmt::format("create of {} channels", channels));
+      refused += fmt::format("{}{} channels", refused.empty() ? "" : ", ", channels);
+      continue;
+    }
+    for (const std::int64_t classes : {1, 3, 33}) {
+      if (channels != 1 && classes != 3) continue;
+      ask.n_classes = classes;
+      ModelProbe probe(subject, ask);
+      const std::int64_t side = probe.side(), multiple = probe.info().size_multiple;
+      for (const auto& [n, height, width] :
+           {std::array<std::int64_t, 3>{1, side, side}, std::array<std::int64_t, 3>{2, side, side + multiple},
+            std::array<std::int64_t, 3>{1, side + 2 * multiple, side}}) {
+        const ProbeTensor input = ProbeTensor::random({n, channels, height, width}, 1);
+        const std::string what = fmt::format("inference at {}", sdk::shape_text(input.view()));
+        const ForwardResult result = probe.forward(input.view(), {});
+        expect_ok(result.outcome, what);
+        expect_output(probe, 0, input.view(), result.outputs[0], what);
+        ++forwards;
+      }
+      const ProbeTensor input = probe.input(2, 1, 64);
+      ForwardResult result = probe.train(input.view());
+      for (std::size_t i = 0; i < result.outputs.size(); ++i)
+        expect_output(probe, i, input.view(), result.outputs[i],
+                      fmt::format("training at {}", sdk::shape_text(input.view())));
+      probe.release(result);
+      ++forwards;
+    }
+  }
+  expect(forwards > 0, "create refused 1, 3 and 4 channels; a model takes at least one of them");
+  return fmt::format("{} forwards{}{}", forwards, refused.empty() ? "" : "; refuses ", refused);
+}
+
+// In the bit patterns of released memory; reading on needs no luck, for the outputs are alive.
+std::string outputs_owned(const Subject& subject) {
+  auto model = std::make_unique<ModelProbe>(subject);
+  const ProbeTensor input = model->input(2, 1, 64);
+  std::vector<sdk::OwnedTensor> kept;
+  std::vector<std::vector<float>> before;
+  const auto keep = [&](ForwardResult& result) {
+    for (sdk::OwnedTensor& output : result.outputs) {
+      expect(!output.empty(), "an output has no release; every output is owned by the caller");
+      before.push_back(values_of(output.view()));
+      kept.push_back(std::move(output));
+    }
+  };
+  for (const std::uint64_t seed : {1, 2}) {
+    const ProbeTensor other = model->input(2, seed, 64);
+    ForwardResult inference = model->forward(other.view(), {});
+    expect_ok(inference.outcome, "inference forward");
+    keep(inference);
+    ForwardResult training = model->train(other.view());
+    keep(training);
+    model->release(training);
+  }
+  model->step(input.view());
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      expect(kept[i].view().data != kept[j].view().data, "outputs of two forwards lie at one address, {}",
+             kept[i].view().data);
+  const auto compare = [&](const char* when) {
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      const Difference apart = difference(before[i], values_of(kept[i].view()));
+      expect(apart.worst == 0, "output {} of an earlier forward changed {}, {}", i, when, apart.describe());
+    }
+  };
+  compare("while the model worked on");
+  model.reset();
+  compare("when the model was destroyed");
+  std::thread([&kept] { kept.clear(); }).join();
+  return fmt::format("{} outputs", before.size());
+}
+
+std::string inference_repeats(const Subject& subject) {
+  ModelProbe model(subject);
+  const ProbeTensor input = model.input(1);
+  const auto first = model.infer(input.view());
+  model.infer(model.input(1, 2).view());
+  const Difference apart = difference(first, model.infer(input.view()));
+  expect(apart.worst == 0, "the same input gave other logits the second time, {}", apart.describe());
+  return {};
+}
+
+// A plugin may measure, compile and change its mind as forwards of one shape go by.
+std::string compiled_equals_plain(const Subject& subject) {
+  constexpr int kForwards = 14;
+  ModelProbe model(subject);
+  const ProbeTensor input = model.input(1, 1, 64);
+  const auto plain = model.infer(input.view(), OSTEON_FORWARD_PLAIN);
+  const double allowed = 2e-4 * (1e-3 + greatest(plain));
+  double worst = 0;
+  for (int i = 0; i < kForwards; ++i) {
+    const Difference apart = difference(plain, model.infer(input.view(), 0));
+    expect(apart.worst <= allowed,
+           "forward {} without OSTEON_FORWARD_PLAIN differs from the plain one by more than {:.3g}, {}", i + 1, allowed,
+           apart.describe());
+    worst = std::max(worst, apart.worst);
+  }
+  return fmt::format("worst difference of {} forwards {:.2g}", kForwards, worst);
+}
+
+std::string precisions(const Subject& subject) {
+  ModelProbe model(subject);
+  const ProbeTensor input = model.input(2, 1, 64);
+  const auto reference = model.infer(input.view());
+  std::string report;
+  for (const auto& [precision, name, type] :
+       {std::tuple{std::uint32_t{OSTEON_PRECISION_FLOAT16}, "float16", osteon_dtype{OSTEON_DTYPE_FLOAT, 16, 1}},
+        std::tuple{std::uint32_t{OSTEON_PRECISION_BFLOAT16}, "bfloat16", osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1}}}) {
+    for (const std::uint32_t mode : {OSTEON_MODE_INFERENCE, OSTEON_MODE_TRAINING}) {
+      ModelProbe::Options options;
+      options.mode = mode;
+      options.precision = precision;
+      ForwardResult result = model.forward(input.view(), options);
+      model.release(result);
+      const std::string what =
+          fmt::format("{} in precision {}", mode == OSTEON_MODE_INFERENCE ? "inference" : "training", name);
+      if (!result.outcome.ok()) {
+        expect_refused(result.outcome, {OSTEON_UNSUPPORTED}, what);
+        if (mode == OSTEON_MODE_INFERENCE) report += fmt::format("{}{} refused", report.empty() ? "" : ", ", name);
+        continue;
+      }
+      expect(subject.component.supports_dtype(type), "{} works, but the component does not list {}", what, name);
+      const osteon_dtype got = result.outputs[0].view().dtype;
+      expect(got == type || got == sdk::dtype_of<float>(), "{} gave {}, expected {} or float32", what,
+             sdk::to_string(got), name);
+      if (mode == OSTEON_MODE_TRAINING) continue;
+      const Difference apart = difference(reference, values_of(result.outputs[0].view()));
+      expect(apart.worst <= 0.1 * (1e-3 + greatest(reference)), "{} is far from float32, {}", what, apart.describe());
+      report += fmt::format("{}{} off by {:.2g}", report.empty() ? "" : ", ", name, apart.worst);
+    }
+  }
+  return report;
+}
+
+}  // namespace
+
+const std::vector<Check>& model_output_checks() {
+  static const std::vector<Check> checks = {
+      {"output-shapes", "outputs have the promised shapes and types at all batches, sizes, channels and classes",
+       output_shapes},
+      {"outputs-owned",
+       "outputs are the caller's: unchanged by later work, alive after destroy, released on any thread", outputs_owned},
+      {"inference-repeats", "the same input gives the same logits, bit by bit", inference_repeats},
+      {"compiled-equals-plain", "every inference forward gives what the plain path gives", compiled_equals_plain},
+      {"precisions", "half precisions are near float32 and listed, or UNSUPPORTED", precisions},
+  };
+  return checks;
+}
+
+}  // namespace osteon::validate
