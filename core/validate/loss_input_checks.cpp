@@ -90,7 +90,8 @@ std::string odd_logits(const Subject& subject) {
              "with NaN among the logits the value is {:.6g}, expected NaN or a refusal", result.value);
     }
     const LossResult after = loss.evaluate(good);
-    expect(before.value == after.value && difference(before.gradient, after.gradient).worst == 0,
+    expect(std::abs(before.value - after.value) <= 1e-6 * std::abs(before.value) &&
+               difference(before.gradient, after.gradient).worst <= 1e-6 * greatest(before.gradient),
            "after odd logits usual ones give {:.9g}, before them {:.9g}", after.value, before.value);
   });
   return {};
@@ -125,7 +126,9 @@ std::string inputs_unchanged(const Subject& subject) {
     LossBatch batch(2, 3, 8, 9, multiclass);
     batch.punch_holes();
     batch.set_weights({1, 1});
-    if (!loss.try_evaluate(batch).outcome.ok()) batch.weight.reset();
+    LossBatch trial(2, 3, 8, 9, multiclass);
+    trial.set_weights({1, 1});
+    if (!loss.try_evaluate(trial).outcome.ok()) batch.weight.reset();
     const auto bytes = [&batch] {
       return std::vector<std::pair<const char*, std::vector<std::uint8_t>>>{
           {"the logits", batch.logits.bytes()},
@@ -188,9 +191,9 @@ std::string strided_tensors(const Subject& subject) {
     const LossProbe loss(subject, 3, multiclass);
     const LossBatch batch(2, 3, 8, 9, multiclass);
     const LossResult reference = loss.evaluate(batch);
-    const ProbeTensor gradient({2, 3, 8, 9});
     for (const Layout layout : kLayouts) {
       for (const bool of_gradient : {false, true}) {
+        const ProbeTensor gradient({2, 3, 8, 9});
         const LaidOut laid_out(of_gradient ? gradient : batch.logits, layout);
         osteon_loss_input input = input_of(batch, of_gradient ? &laid_out.view() : &gradient.view());
         if (!of_gradient) input.logits = &laid_out.view();

@@ -26,7 +26,7 @@ struct LossBatch {
   double grad_scale = 1;
   std::uint32_t flags = 0;
   bool wants_gradient = true;
-  float fill = std::numeric_limits<float>::quiet_NaN();
+  float fill = 0;
 
   std::int64_t pixels() const { return h * w; }
   /// Every third pixel or so becomes invalid; the valid ones hold 1 or 255.

@@ -66,20 +66,25 @@ std::string gradient_of_many_classes(const Subject& subject) {
       LossBatch batch(2, classes, 6, 7, multiclass);
       count += expect_loss_gradient(loss, batch, fmt::format("{} classes", classes));
     }
-    // The last class lies alone in its plane; where its bit is must show.
+    // A bit that is read with its sign, or from another plane, is wrong in value and gradient alike.
     const LossProbe loss(subject, 33, multiclass);
-    LossBatch batch(1, 33, 6, 7, multiclass);
-    std::vector<bool> wanted(33, false);
-    wanted[0] = true;
-    batch.set_targets(wanted);
-    const auto before = loss.evaluate(batch).gradient;
-    wanted = std::vector<bool>(33, false);
-    wanted[32] = true;
-    batch.set_targets(wanted);
-    const auto after = loss.evaluate(batch).gradient;
-    const auto last = static_cast<std::ptrdiff_t>(32 * batch.pixels());
-    expect(difference({before.begin() + last, before.end()}, {after.begin() + last, after.end()}).worst > 0,
-           "setting the bit of class 32, bit 0 of plane 1, does not change that class's gradient");
+    for (const std::int64_t c : {0, 30, 31, 32}) {
+      LossBatch batch(1, 33, 6, 7, multiclass);
+      const auto pull = [&](std::int64_t of) {
+        std::vector<bool> wanted(33, false);
+        wanted[static_cast<std::size_t>(of)] = true;
+        batch.set_targets(wanted);
+        const auto all = loss.evaluate(batch).gradient;
+        double sum = 0;
+        for (std::int64_t p = 0; p < batch.pixels(); ++p) sum += all[static_cast<std::size_t>(c * batch.pixels() + p)];
+        return sum;
+      };
+      const double set = pull(c), clear = pull(5);
+      expect(set < clear,
+             "the gradient of class {} sums to {:.6g} where its bit is set and to {:.6g} where it is not; a set bit "
+             "pulls the logit up. It is bit {} of plane {}: shift unsigned",
+             c, set, clear, c % 32, c / 32);
+    }
   });
   return fmt::format("{} derivatives", count);
 }
@@ -93,7 +98,7 @@ std::string accumulates(const Subject& subject) {
     batch.flags = OSTEON_LOSS_ACCUMULATE;
     batch.fill = 0.25f;
     const LossResult added = loss.evaluate(batch);
-    expect_value(plain.value, added.value, 1e-12, "the value with OSTEON_LOSS_ACCUMULATE");
+    expect_value(plain.value, added.value, 1e-6, "the value with OSTEON_LOSS_ACCUMULATE");
     std::vector<float> expected = plain.gradient;
     for (float& value : expected) value += 0.25f;
     expect_gradient(expected, added.gradient, 1e-6, "OSTEON_LOSS_ACCUMULATE onto 0.25 everywhere");
@@ -134,7 +139,7 @@ void expect_scaled(const Subject& subject, std::initializer_list<double> factors
     for (const double factor : factors) {
       batch.grad_scale = factor;
       const LossResult scaled = loss.evaluate(batch);
-      expect_value(plain.value, scaled.value, 1e-12, fmt::format("the value with grad_scale {}", factor));
+      expect_value(plain.value, scaled.value, 1e-6, fmt::format("the value with grad_scale {}", factor));
       std::vector<float> expected = plain.gradient;
       for (float& value : expected) value = static_cast<float>(value * factor);
       expect_gradient(expected, scaled.gradient, 1e-4, fmt::format("grad_scale {}", factor));
@@ -170,7 +175,7 @@ std::string invalid_pixels(const Subject& subject) {
     for (const float logit : {50.0f, -1e4f, std::numeric_limits<float>::quiet_NaN()}) {
       spoil(logit);
       const LossResult after = loss.evaluate(batch);
-      expect_value(before.value, after.value, 1e-9,
+      expect_value(before.value, after.value, 1e-6,
                    fmt::format("logits {} and other targets at pixels that are not valid; the value", logit));
       expect_gradient(before.gradient, after.gradient, 1e-6,
                       fmt::format("logits {} and other targets at pixels that are not valid", logit));

@@ -168,8 +168,8 @@ std::string odd_values(const Subject& subject) {
     trained.release(result);
   }
   const Difference apart = difference(expected, model.infer(good.view()));
-  expect(apart.worst == 0, "after inputs with NaN, infinities and denormals a usual one gives other logits, {}",
-         apart.describe());
+  expect(apart.worst <= 1e-5 * (1e-3 + greatest(expected)),
+         "after inputs with NaN, infinities and denormals a usual one gives other logits, {}", apart.describe());
   return {};
 }
 
