@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <osteon/abi/loss.h>
-
+#include "plugin/loss.hpp"
 #include "validate/probe.hpp"
 
 // A loss as checks see it.

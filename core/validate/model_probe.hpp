@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <osteon/abi/model.h>
-
+#include "plugin/model.hpp"
 #include "validate/probe.hpp"
 
 // A model as checks see it: the functions of its ABI one by one, none of the host's own care between.

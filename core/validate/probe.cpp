@@ -298,7 +298,7 @@ std::string expect_no_growth(const std::string& what, const std::function<void()
   // Caches fill up first, and a plan may measure and compile in its first dozen calls.
   constexpr int kWarmUp = 12;
   const double milliseconds = best_milliseconds(kWarmUp, work);
-  const int rounds = static_cast<int>(std::clamp(1200 / milliseconds, 8.0, 2000.0));
+  const int rounds = static_cast<int>(std::clamp(400 / milliseconds, 8.0, 2000.0));
   // Two windows: something that fills up late grows in one of them, a leak in both.
   double least = std::numeric_limits<double>::infinity();
   const std::int64_t resident = resident_bytes();
