@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `osteon plugins list` and `osteon plugins describe NAME`; `new` is in plugins_new_verb.cpp.
+// `osteon plugins list` and `osteon plugins describe NAME`; `new` and `validate` have files of their own.
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "base/child.hpp"
 #include "base/suggest.hpp"
 #include "cli/verbs.hpp"
 #include "plugin/schema_json.hpp"
@@ -111,6 +112,7 @@ void add_plugins_verb(CLI::App& app, Program& program) {
   describe_verb->add_option("NAME", *name, "The name that recipes use")->required();
   describe_verb->callback([&program, name] { program.action = [&program, name] { return describe(program, *name); }; });
   add_plugins_new_verb(*verb, program);
+  add_plugins_validate_verb(*verb, program);
 }
 
 void add_scan_plugin_verb(CLI::App& app, Program& program) {
@@ -120,9 +122,7 @@ void add_scan_plugin_verb(CLI::App& app, Program& program) {
   verb->add_option("FILE", *file)->required();
   verb->callback([&program, file] {
     program.action = [file] {
-      // A line of its own, whatever the library printed while it loaded.
-      const std::string description = plugin::describe_library(*file);
-      fmt::print("\n{}\n", description);
+      answer_parent(plugin::describe_library(*file));
       return ExitCode::kDone;
     };
   });

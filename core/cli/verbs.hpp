@@ -9,8 +9,11 @@ namespace osteon::cli {
 
 /// Each adds one verb to the command line; when the verb is named, `program.action` becomes what it does.
 void add_plugins_verb(CLI::App& app, Program& program);
-/// Adds `new` to `plugins`.
+/// Adds `new` and `validate` to `plugins`.
 void add_plugins_new_verb(CLI::App& plugins, Program& program);
+void add_plugins_validate_verb(CLI::App& plugins, Program& program);
+/// Hidden: what `plugins validate` runs in a child process for every check.
+void add_run_check_verb(CLI::App& app, Program& program);
 void add_recipe_verb(CLI::App& app, Program& program);
 void add_phantom_verb(CLI::App& app, Program& program);
 void add_train_verb(CLI::App& app, Program& program);

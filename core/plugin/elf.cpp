@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/elf.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <regex>
@@ -94,13 +95,32 @@ void read_dynamic(Elf* elf, const GElf_Shdr& section, Elf_Data* data, ElfFacts& 
   }
 }
 
-void read_symbols(Elf* elf, const GElf_Shdr& section, Elf_Data* data, ElfFacts& facts) {
+void read_symbols(Elf* elf, const GElf_Shdr& section, Elf_Data* data, std::vector<DefinedSymbol>& symbols) {
   const std::size_t count = section.sh_entsize > 0 ? section.sh_size / section.sh_entsize : 0;
-  for (std::size_t i = 0; i < count && !facts.has_entry; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     GElf_Sym symbol;
     if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) break;
+    const auto binding = GELF_ST_BIND(symbol.st_info);
+    if (symbol.st_shndx == SHN_UNDEF || binding == STB_LOCAL || GELF_ST_TYPE(symbol.st_info) == STT_SECTION) continue;
     const char* name = elf_strptr(elf, section.sh_link, symbol.st_name);
-    facts.has_entry = name != nullptr && symbol.st_shndx != SHN_UNDEF && std::strcmp(name, OSTEON_ENTRY_SYMBOL) == 0;
+    if (name == nullptr) refuse("is damaged: the name of a symbol lies outside");
+    symbols.push_back({name, binding == STB_GNU_UNIQUE});
+  }
+}
+
+// Calls `take(header, data)` for every section of one of these types.
+template <class Take>
+void for_sections(const File& file, std::initializer_list<GElf_Word> types, Take&& take) {
+  check_header(file.get());
+  Elf_Scn* section = nullptr;
+  while ((section = elf_nextscn(file.get(), section)) != nullptr) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr) refuse("is damaged: a section has no header");
+    if (std::find(types.begin(), types.end(), header.sh_type) == types.end()) continue;
+    Elf_Data* data = elf_getdata(section, nullptr);
+    if (data == nullptr || (data->d_buf == nullptr && data->d_size > 0))
+      refuse("is cut off or damaged: a section cannot be read");
+    take(header, data);
   }
 }
 
@@ -125,21 +145,26 @@ nlohmann::json parse_note(const std::string& text) {
 
 ElfFacts read_elf(const std::filesystem::path& path) {
   const File file(path);
-  check_header(file.get());
   ElfFacts facts;
-  Elf_Scn* section = nullptr;
-  while ((section = elf_nextscn(file.get(), section)) != nullptr) {
-    GElf_Shdr header;
-    if (gelf_getshdr(section, &header) == nullptr) refuse("is damaged: a section has no header");
-    if (header.sh_type != SHT_NOTE && header.sh_type != SHT_DYNAMIC && header.sh_type != SHT_DYNSYM) continue;
-    Elf_Data* data = elf_getdata(section, nullptr);
-    if (data == nullptr || (data->d_buf == nullptr && data->d_size > 0))
-      refuse("is cut off or damaged: a section cannot be read");
+  for_sections(file, {SHT_NOTE, SHT_DYNAMIC, SHT_DYNSYM}, [&](const GElf_Shdr& header, Elf_Data* data) {
     if (header.sh_type == SHT_NOTE) read_notes(data, facts);
     if (header.sh_type == SHT_DYNAMIC) read_dynamic(file.get(), header, data, facts);
-    if (header.sh_type == SHT_DYNSYM) read_symbols(file.get(), header, data, facts);
-  }
+    if (header.sh_type == SHT_DYNSYM) {
+      std::vector<DefinedSymbol> symbols;
+      read_symbols(file.get(), header, data, symbols);
+      for (const DefinedSymbol& symbol : symbols)
+        facts.has_entry = facts.has_entry || symbol.name == OSTEON_ENTRY_SYMBOL;
+    }
+  });
   return facts;
+}
+
+std::vector<DefinedSymbol> defined_symbols(const std::filesystem::path& path) {
+  const File file(path);
+  std::vector<DefinedSymbol> symbols;
+  for_sections(file, {SHT_DYNSYM},
+               [&](const GElf_Shdr& header, Elf_Data* data) { read_symbols(file.get(), header, data, symbols); });
+  return symbols;
 }
 
 void refuse_by_facts(const ElfFacts& facts) {

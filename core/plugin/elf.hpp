@@ -21,6 +21,15 @@ struct ElfFacts {
 /// Reads a shared library of this machine's kind. Throws Error(kPlugin) that says why the file is none.
 ElfFacts read_elf(const std::filesystem::path& file);
 
+/// A symbol that a library defines and shows to the dynamic linker.
+struct DefinedSymbol {
+  std::string name;
+  bool unique = false;  ///< STB_GNU_UNIQUE: one for the whole process, in spite of RTLD_LOCAL
+};
+
+/// All of them. Throws as read_elf() does.
+std::vector<DefinedSymbol> defined_symbols(const std::filesystem::path& file);
+
 /// Throws Error(kPlugin) with the reason when a library must not be loaded: no entry, another ABI, another LibTorch
 /// than the engine's, run paths of its own, or libraries that a plugin may not bring along.
 void refuse_by_facts(const ElfFacts& facts);

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/scan.hpp"
 
-#include <cerrno>
 #include <csignal>
-#include <cstring>
-#include <thread>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "base/child.hpp"
 #include "base/error.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/elf.hpp"
@@ -19,139 +13,23 @@
 #include "plugin/registry.hpp"
 #include "plugin/schema_json.hpp"
 
-extern char** environ;
-
 namespace osteon::plugin {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// What a child wrote and how it ended.
-struct ChildOutcome {
-  std::string out;
-  std::string err;
-  int status = 0;
-  bool timed_out = false;
-};
-
-class Pipe {
- public:
-  Pipe() {
-    if (::pipe2(ends_, O_CLOEXEC) != 0)
-      throw Error(ExitCode::kResources, std::string("no pipe to a child process: ") + std::strerror(errno));
-  }
-  ~Pipe() {
-    close_write();
-    ::close(ends_[0]);
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  int read_end() const { return ends_[0]; }
-  int write_end() const { return ends_[1]; }
-  void close_write() {
-    if (ends_[1] >= 0) ::close(ends_[1]);
-    ends_[1] = -1;
-  }
-
- private:
-  int ends_[2] = {-1, -1};
-};
-
-// Reads both pipes until they close or the time is over. What a library prints beyond 1 MiB is nobody's interest.
-bool drain(const Pipe& out, const Pipe& err, ChildOutcome& outcome, Clock::time_point end) {
-  constexpr std::size_t kMost = std::size_t{1} << 20;
-  pollfd waiting[2] = {{out.read_end(), POLLIN, 0}, {err.read_end(), POLLIN, 0}};
-  std::string* texts[2] = {&outcome.out, &outcome.err};
-  int open = 2;
-  while (open > 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
-    if (left <= 0) return false;
-    const int ready = ::poll(waiting, 2, static_cast<int>(left));
-    if (ready < 0 && errno != EINTR) return false;
-    for (int i = 0; i < 2 && ready > 0; ++i) {
-      if (waiting[i].fd < 0 || waiting[i].revents == 0) continue;
-      char buffer[65536];
-      const ssize_t n = ::read(waiting[i].fd, buffer, sizeof buffer);
-      if (n > 0 && texts[i]->size() < kMost) texts[i]->append(buffer, static_cast<std::size_t>(n));
-      if (n == 0 || (n < 0 && errno != EINTR)) {
-        waiting[i].fd = -1;
-        --open;
-      }
-    }
-  }
-  return true;
-}
-
-// A child that closed its outputs is not gone yet. False when it still runs at `end`.
-bool wait_until(pid_t child, int& status, Clock::time_point end) {
-  while (true) {
-    const pid_t ended = ::waitpid(child, &status, WNOHANG);
-    if (ended == child || (ended < 0 && errno != EINTR)) return true;
-    if (Clock::now() >= end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
-
-// Exec'ed, never forked: this process has threads.
-ChildOutcome run_child(const std::filesystem::path& program, const std::filesystem::path& file,
-                       std::chrono::seconds time_limit) {
-  Pipe out, err;
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out.write_end(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err.write_end(), STDERR_FILENO);
-  std::string name = program.string(), verb = "scan-plugin", argument = file.string();
-  char* arguments[] = {name.data(), verb.data(), argument.data(), nullptr};
-  pid_t child = 0;
-  const int failure = ::posix_spawn(&child, name.c_str(), &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failure != 0)
-    throw Error(ExitCode::kResources, std::string("cannot start a process to scan plugins: ") + std::strerror(failure),
-                name);
-  out.close_write();
-  err.close_write();
-  ChildOutcome outcome;
-  const Clock::time_point end = Clock::now() + time_limit;
-  outcome.timed_out = !drain(out, err, outcome, end) || !wait_until(child, outcome.status, end);
-  if (outcome.timed_out) {
-    ::kill(child, SIGKILL);
-    while (::waitpid(child, &outcome.status, 0) < 0 && errno == EINTR) {
-    }
-  }
-  return outcome;
-}
-
-std::string last_line(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  const std::size_t start = text.rfind('\n');
-  return start == std::string::npos ? text : text.substr(start + 1);
-}
-
-ScanResult judge(const ChildOutcome& outcome, std::chrono::seconds time_limit) {
+ScanResult judge(const ChildOutcome& outcome) {
   ScanResult result;
-  if (outcome.timed_out) {
-    result.refusal = "did not answer within " + std::to_string(time_limit.count()) + " s of being loaded";
-    result.sticks = false;
+  if (!outcome.ended_well()) {
+    result.refusal = outcome.trouble() + ", when it was looked at";
+    // A time-out and what the out-of-memory killer sends say more of the machine than of the file.
+    result.sticks = !outcome.timed_out && !(WIFSIGNALED(outcome.status) && WTERMSIG(outcome.status) == SIGKILL);
     return result;
   }
-  if (WIFSIGNALED(outcome.status)) {
-    const int signal = WTERMSIG(outcome.status);
-    result.refusal = std::string("crashed while it was looked at: ") + ::strsignal(signal);
-    result.sticks = signal != SIGKILL;  // what the out-of-memory killer sends
-    return result;
-  }
-  const int code = WEXITSTATUS(outcome.status);
-  // Whatever the library printed while it loaded stands before the one line that counts.
-  const std::string answer = last_line(outcome.out);
   try {
-    const nlohmann::json json = nlohmann::json::parse(answer);
-    if (code == 0) return scan_result_from_json(json);
+    return scan_result_from_json(nlohmann::json::parse(outcome.answer));
   } catch (const nlohmann::json::exception&) {
+    result.refusal = "ended the process that looked at it, with exit code 0, before it had been described";
+    return result;
   }
-  result.refusal = "ended the process that looked at it, with exit code " + std::to_string(code);
-  if (const std::string said = last_line(outcome.err); !said.empty()) result.refusal += ": " + said;
-  return result;
 }
 
 }  // namespace
@@ -186,7 +64,7 @@ ScanResult scan_library(const std::filesystem::path& file, const std::filesystem
     refused.refusal = e.what();
     return refused;
   }
-  return judge(run_child(scanner, file, time_limit), time_limit);
+  return judge(run_child({scanner.string(), "scan-plugin", file.string()}, time_limit));
 }
 
 std::string describe_library(const std::filesystem::path& file) {

@@ -259,8 +259,10 @@ plugin::Parameters usual_parameters(const plugin::ComponentSchema& schema) {
       case ParameterType::kClasses:
         parameters.emplace_back(std::vector<std::string>(1, "class_0"));
         break;
-      case ParameterType::kPath:
       case ParameterType::kPredictor:
+        parameters.emplace_back(std::vector<std::string>(count, "another"));
+        break;
+      case ParameterType::kPath:
         skip("parameter '{}' is a {} that only a recipe can give", spec.name, plugin::to_string(spec.type));
     }
   }

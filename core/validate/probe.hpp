@@ -123,7 +123,7 @@ double greatest(const std::vector<float>& values);
 std::size_t first_not_finite(const std::vector<float>& values);
 
 /// Values for every parameter of the schema: its default, or, where the recipe must give it, one that its bounds allow.
-/// Skips for parameters that only a recipe can give (paths, predictors).
+/// A predictor is called "another". Skips for paths, which only a recipe can give.
 plugin::Parameters usual_parameters(const plugin::ComponentSchema& schema);
 
 /// Class names "class_0", "class_1", ...

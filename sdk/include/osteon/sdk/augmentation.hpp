@@ -11,6 +11,7 @@
 #include <osteon/sdk/call.hpp>
 #include <osteon/sdk/plugin.hpp>
 #include <osteon/sdk/random.hpp>
+#include <osteon/sdk/request_check.hpp>
 
 /// Augmentations. A geometric one has `Warp sample(Random&, const WarpRequest&) const`: where each output pixel comes
 /// from; the host resamples. A photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels
@@ -162,6 +163,7 @@ struct AugmentationLayer {
   static osteon_status create(const osteon_call*, const osteon_value* const* values,
                               const osteon_augmentation_request* raw, osteon_augmentation** out, osteon_error* error) {
     return guard(error, [&] {
+      check_flags(raw->flags, 0, "an augmentation's");
       AugmentationRequest request;
       for (std::int64_t k = 0; k < raw->n_classes; ++k) {
         request.class_names.emplace_back(raw->class_names[k]);
@@ -184,6 +186,7 @@ struct AugmentationLayer {
   static osteon_status sample_warp(const osteon_call*, const osteon_augmentation* raw, const osteon_random_key* key,
                                    const osteon_warp_request* request, osteon_warp* warp, osteon_error* error) {
     return guard(error, [&] {
+      check_flags(request->flags, 0, "a warp's");
       Random random(key->words[0], key->words[1]);
       self(raw).sample(random, WarpRequest{request->height, request->width}).give(warp);
     });
@@ -197,6 +200,7 @@ struct AugmentationLayer {
   static osteon_status apply(const osteon_call* call, const osteon_augmentation* raw, const osteon_random_key* key,
                              const osteon_pixels* pixels, osteon_error* error) {
     return guard(error, [&] {
+      check_flags(pixels->flags, 0, "the pixels'");
       Random random(key->words[0], key->words[1]);
       Pixels wrapped(*pixels);
       self(raw).apply(Call(call), random, wrapped);

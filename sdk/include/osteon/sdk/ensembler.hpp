@@ -8,6 +8,7 @@
 #include <osteon/abi/ensembler.h>
 #include <osteon/sdk/call.hpp>
 #include <osteon/sdk/plugin.hpp>
+#include <osteon/sdk/request_check.hpp>
 
 /// Ensemblers that combine without being fitted, or whose state is fitted.
 ///
@@ -84,7 +85,7 @@ struct EnsemblerLayer {
                               const osteon_ensembler_request* raw, osteon_ensembler** out, osteon_error* error) {
     return guard(error, [&] {
       EnsemblerRequest request;
-      request.multiclass = raw->labels == OSTEON_LABELS_MULTICLASS;
+      request.multiclass = is_multiclass(raw->labels);
       for (std::int64_t k = 0; k < raw->n_classes; ++k) request.class_names.emplace_back(raw->class_names[k]);
       for (std::int64_t m = 0; m < raw->n_members; ++m) request.member_names.emplace_back(raw->member_names[m]);
       std::unique_ptr<Instance> instance(
@@ -129,6 +130,7 @@ struct EnsemblerLayer {
                                const osteon_tensor_view* const* members, const osteon_tensor_view* target,
                                const osteon_tensor_view* valid, osteon_error* error) {
     return guard(error, [&] {
+      check_flags(band->flags, 0, "a band's");
       self(raw).ensembler.fit_add(Call(call), *band, std::vector<const osteon_tensor_view*>(members, members + n),
                                   *target, valid);
     });
@@ -143,6 +145,7 @@ struct EnsemblerLayer {
   static osteon_status begin(const osteon_call* call, const osteon_ensembler* raw, const osteon_band* band,
                              osteon_accumulation** out, osteon_error* error) {
     return guard(error, [&] {
+      check_flags(band->flags, 0, "a band's");
       *out = reinterpret_cast<osteon_accumulation*>(self(raw).ensembler.begin(Call(call), *band).release());
     });
   }

@@ -13,6 +13,7 @@
 #include <osteon/sdk/call.hpp>
 #include <osteon/sdk/half.hpp>
 #include <osteon/sdk/plugin.hpp>
+#include <osteon/sdk/request_check.hpp>
 
 /// Losses as fused kernels over logits and bit planes, without LibTorch. A loss that is one torch expression:
 /// <osteon/sdk/torch/loss.hpp>.
@@ -36,18 +37,16 @@ struct LossRequest {
 namespace detail {
 
 inline LossRequest loss_request(const osteon_loss_request& raw) {
-  if (raw.labels != OSTEON_LABELS_MULTILABEL && raw.labels != OSTEON_LABELS_MULTICLASS)
-    throw Unsupported("labels of kind " + std::to_string(raw.labels) + " are unknown to this SDK");
+  const bool multiclass = detail::is_multiclass(raw.labels);
   if (raw.n_classes < 1) throw InvalidArgument("a loss needs at least one class");
-  LossRequest request{raw.labels == OSTEON_LABELS_MULTICLASS, raw.n_classes, {}};
+  LossRequest request{multiclass, raw.n_classes, {}};
   for (std::int64_t k = 0; k < raw.n_classes; ++k) request.class_names.emplace_back(raw.class_names[k]);
   return request;
 }
 
 /// Checks whatever holds for every loss and device: flags, shapes and dtypes of all tensors.
 inline void check_loss_input(const osteon_loss_input& raw, std::int64_t n_classes) {
-  if ((raw.flags & ~static_cast<std::uint32_t>(OSTEON_LOSS_ACCUMULATE)) != 0)
-    throw Unsupported("loss flags " + std::to_string(raw.flags) + " are unknown to this SDK");
+  detail::check_flags(raw.flags, OSTEON_LOSS_ACCUMULATE, "loss");
   if (raw.logits == nullptr || raw.target == nullptr) throw InvalidArgument("a loss needs logits and a target");
   const osteon_tensor_view& logits = *raw.logits;
   expect_shape(logits, {-1, n_classes, -1, -1}, "logits");

@@ -14,6 +14,7 @@
 
 #include <osteon/abi/params.h>
 #include <osteon/sdk/error.hpp>
+#include <osteon/sdk/param_check.hpp>
 
 namespace osteon::sdk {
 
@@ -269,10 +270,8 @@ class Schema {
     for (std::size_t i = 0; i < specs_.size(); ++i) {
       const osteon_param_spec& spec = *specs_[i];
       const osteon_value* value = values != nullptr ? values[i] : nullptr;
-      if (value == nullptr || value->type != spec.type || (value->count == 0 && !(spec.flags & OSTEON_PARAM_LIST)))
-        throw InvalidArgument(std::string("parameter ") + spec.name +
-                              ": missing, or of another type than the schema's");
       try {
+        detail::check_value(spec, value);
         readers_[i](params, *value);
       } catch (const InvalidArgument& e) {
         throw InvalidArgument(std::string("parameter ") + spec.name + ": " + e.what());

@@ -7,6 +7,7 @@
 #include <osteon/abi/postprocessor.h>
 #include <osteon/sdk/plugin.hpp>
 #include <osteon/sdk/predictor.hpp>
+#include <osteon/sdk/request_check.hpp>
 
 /// Post-processors: a class that predicts through another predictor.
 ///
@@ -56,7 +57,7 @@ struct PostprocessorLayer {
                               osteon_error* error) {
     return guard(error, [&] {
       PostprocessorRequest request;
-      request.multiclass = raw->labels == OSTEON_LABELS_MULTICLASS;
+      request.multiclass = is_multiclass(raw->labels);
       for (std::int64_t k = 0; k < raw->n_classes; ++k) {
         request.class_names.emplace_back(raw->class_names[k]);
         if (raw->mirrored != nullptr) request.mirrored.push_back(raw->mirrored[k]);

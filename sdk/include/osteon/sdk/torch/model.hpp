@@ -45,6 +45,7 @@
 
 #include <osteon/abi/draft/inference_plan.h>
 #include <osteon/sdk/plugin.hpp>
+#include <osteon/sdk/request_check.hpp>
 #include <osteon/sdk/torch/inference.hpp>
 #include <osteon/sdk/torch/tape.hpp>
 
@@ -164,6 +165,7 @@ struct TorchModelApi {
     return torch_guard(error, [&] {
       const Call call(raw);
       const ThreadsGuard threads(call.threads());
+      detail::check_flags(request->flags, 0, "a model's");
       ModelRequest wanted{request->in_channels, request->n_classes, {}, request->seed};
       if (wanted.in_channels < 1 || wanted.n_classes < 1)
         throw InvalidArgument("a model has at least one channel and one class");
@@ -251,8 +253,7 @@ struct TorchModelApi {
     if (options.mode > OSTEON_MODE_TRAINING) throw Unsupported("mode " + std::to_string(options.mode) + " is unknown");
     if (options.precision > OSTEON_PRECISION_BFLOAT16)
       throw Unsupported("precision " + std::to_string(options.precision) + " is unknown");
-    if ((options.flags & ~std::uint32_t{OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN}) != 0)
-      throw Unsupported("forward flags " + std::to_string(options.flags) + " have unknown bits");
+    detail::check_flags(options.flags, OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN, "a forward's");
     if ((options.mode == OSTEON_MODE_TRAINING) != has_tape)
       throw InvalidArgument("training wants a place for the tape, inference wants none");
   }

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/child.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+
+extern char** environ;
+
+namespace osteon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Pipe {
+ public:
+  Pipe() {
+    if (::pipe2(ends_, O_CLOEXEC) != 0)
+      throw Error(ExitCode::kResources, std::string("no pipe to a child process: ") + std::strerror(errno));
+    ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
+  }
+  ~Pipe() {
+    close_write();
+    ::close(ends_[0]);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  int read_end() const { return ends_[0]; }
+  int write_end() const { return ends_[1]; }
+  void close_write() {
+    if (ends_[1] >= 0) ::close(ends_[1]);
+    ends_[1] = -1;
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+class SpawnSettings {
+ public:
+  SpawnSettings() {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    // A group of its own, so that what it starts can be ended with it.
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setpgroup(&attributes, 0);
+  }
+  ~SpawnSettings() {
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+};
+
+// The pipes of a child, and the texts that they go to.
+struct Streams {
+  std::array<Pipe, 3> pipes;
+  std::array<std::string*, 3> texts;
+
+  // Reads what there is, waiting at most `patience` for more. False when all are closed.
+  bool read_some(std::chrono::milliseconds patience) {
+    std::array<pollfd, 3> waiting{};
+    bool open = false;
+    for (std::size_t i = 0; i < 3; ++i) {
+      waiting[i] = {closed[i] ? -1 : pipes[i].read_end(), POLLIN, 0};
+      open = open || !closed[i];
+    }
+    if (!open) return false;
+    if (::poll(waiting.data(), waiting.size(), static_cast<int>(patience.count())) <= 0) return true;
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (waiting[i].revents == 0) continue;
+      char buffer[65536];
+      const ssize_t n = ::read(pipes[i].read_end(), buffer, sizeof buffer);
+      // What is printed beyond 1 MiB is nobody's interest.
+      if (n > 0 && texts[i]->size() < (std::size_t{1} << 20)) texts[i]->append(buffer, static_cast<std::size_t>(n));
+      closed[i] = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+    }
+    return true;
+  }
+  std::array<bool, 3> closed{};
+};
+
+}  // namespace
+
+bool ChildOutcome::ended_well() const noexcept { return !timed_out && WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+
+std::string ChildOutcome::trouble() const {
+  if (ended_well()) return "";
+  if (timed_out) {
+    const double seconds = std::chrono::duration<double>(limit).count();
+    std::string text = std::to_string(seconds);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+    return "did not finish within " + text + " s";
+  }
+  if (WIFSIGNALED(status)) return std::string("crashed: ") + ::strsignal(WTERMSIG(status));
+  const std::string said = last_line(err);
+  return "ended with exit code " + std::to_string(WEXITSTATUS(status)) + (said.empty() ? "" : ": " + said);
+}
+
+ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::milliseconds limit,
+                       const std::atomic<bool>* stop) {
+  ChildOutcome outcome;
+  outcome.limit = limit;
+  Streams streams{{}, {&outcome.out, &outcome.err, &outcome.answer}};
+  SpawnSettings settings;
+  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  // Through high numbers first: a pipe's end may be one of the numbers that it is to be given.
+  constexpr int kTargets[] = {STDOUT_FILENO, STDERR_FILENO, kAnswerDescriptor};
+  constexpr int kParked = 200;
+  for (int i = 0; i < 3; ++i)
+    posix_spawn_file_actions_adddup2(&settings.actions, streams.pipes[static_cast<std::size_t>(i)].write_end(),
+                                     kParked + i);
+  for (int i = 0; i < 3; ++i) {
+    posix_spawn_file_actions_adddup2(&settings.actions, kParked + i, kTargets[i]);
+    posix_spawn_file_actions_addclose(&settings.actions, kParked + i);
+  }
+  std::vector<char*> raw;
+  for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
+  raw.push_back(nullptr);
+  pid_t child = 0;
+  const int failure = ::posix_spawn(&child, raw[0], &settings.actions, &settings.attributes, raw.data(), environ);
+  if (failure != 0)
+    throw Error(ExitCode::kResources, std::string("cannot start a child process: ") + std::strerror(failure),
+                arguments[0]);
+  for (Pipe& pipe : streams.pipes) pipe.close_write();
+
+  const Clock::time_point end = Clock::now() + limit;
+  bool ended = false;
+  while (!ended) {
+    // A child may close its pipes and live on; one that ended may have left them open in what it started.
+    if (!streams.read_some(std::chrono::milliseconds(20))) ::usleep(1000);
+    const pid_t waited = ::waitpid(child, &outcome.status, WNOHANG);
+    ended = waited == child || (waited < 0 && errno != EINTR);
+    const bool stopped = stop != nullptr && stop->load();
+    if (!ended && (stopped || Clock::now() >= end)) {
+      outcome.timed_out = !stopped;
+      ::kill(-child, SIGKILL);
+      while (::waitpid(child, &outcome.status, 0) < 0 && errno == EINTR) {
+      }
+      ended = true;
+    }
+  }
+  ::kill(-child, SIGKILL);  // whatever it left behind
+  if (stop != nullptr && stop->load()) throw Interrupted();
+  while (streams.read_some(std::chrono::milliseconds(0)) && Clock::now() < end) {
+    bool more = false;
+    for (std::size_t i = 0; i < 3; ++i) {
+      pollfd waiting{streams.pipes[i].read_end(), POLLIN, 0};
+      more = more || (!streams.closed[i] && ::poll(&waiting, 1, 0) > 0);
+    }
+    if (!more) break;
+  }
+  return outcome;
+}
+
+void answer_parent(const std::string& text) {
+  std::size_t written = 0;
+  const bool listens = ::fcntl(kAnswerDescriptor, F_GETFD) >= 0;
+  while (written < text.size()) {
+    const ssize_t n =
+        ::write(listens ? kAnswerDescriptor : STDOUT_FILENO, text.data() + written, text.size() - written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) throw Error(ExitCode::kResources, std::string("the parent does not listen: ") + std::strerror(errno));
+    written += static_cast<std::size_t>(n);
+  }
+}
+
+std::string last_line(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  const std::size_t start = text.rfind('\n');
+  return start == std::string::npos ? text : text.substr(start + 1);
+}
+
+}  // namespace osteon

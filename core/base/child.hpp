@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace osteon {
+
+/// What a child process wrote and how it ended.
+struct ChildOutcome {
+  std::string out;     ///< its standard output, the first MiB
+  std::string err;     ///< its standard error, likewise
+  std::string answer;  ///< what it wrote to kAnswerDescriptor, which nothing that merely prints can reach
+  int status = 0;      ///< as waitpid gives it
+  bool timed_out = false;
+
+  /// Ended by itself with exit code 0.
+  bool ended_well() const noexcept;
+  /// "crashed: Segmentation fault", "did not finish within 60 s", "ended with exit code 3: LAST LINE OF ITS ERRORS";
+  /// empty when it ended well.
+  std::string trouble() const;
+
+  std::chrono::milliseconds limit{0};  ///< that it ran under
+};
+
+/// The descriptor on which a child answers its parent.
+inline constexpr int kAnswerDescriptor = 3;
+
+/// Runs a program to its end, or to the end of `limit`, when it is killed with all that it started. Exec'ed, never
+/// forked: this process has threads. Its standard input is empty. Throws Error(kResources) when it cannot be started,
+/// Interrupted when `stop` was set. [any-thread]
+ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::milliseconds limit,
+                       const std::atomic<bool>* stop = nullptr);
+
+/// In a child: gives its parent the answer that run_child() hands on. Where nobody listens, it goes to standard output.
+void answer_parent(const std::string& text);
+
+/// The last line of a text that is not empty.
+std::string last_line(std::string text);
+
+}  // namespace osteon

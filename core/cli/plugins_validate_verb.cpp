@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// `osteon plugins validate FILE_OR_NAME`, and the hidden `osteon run-check` that it starts for every check.
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/suggest.hpp"
+#include "cli/verbs.hpp"
+#include "plugin/call.hpp"
+#include "validate/validation.hpp"
+
+namespace osteon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using validate::Verdict;
+
+// A file as it is; a name is looked up among the plugins that were found.
+void find_subject(Program& program, const std::string& subject, validate::Request& request) {
+  if (subject.find('/') != std::string::npos || fs::path(subject).extension() == ".so") {
+    if (!fs::is_regular_file(subject)) throw Error(ExitCode::kUsage, "there is no such file", subject);
+    request.file = fs::absolute(subject).lexically_normal();
+    return;
+  }
+  std::vector<std::string> known;
+  for (const plugin::Listing& listing : program.registry().listings()) {
+    known.push_back(listing.name);
+    if (listing.name != subject) continue;
+    request.file = listing.path;
+    if (request.components.empty() && listing.ok) request.components = {subject};
+    return;
+  }
+  throw Error(ExitCode::kUsage, "there is no plugin '" + subject + "'" + did_you_mean(subject, known) +
+                                    "; name one of `osteon plugins list`, or a file");
+}
+
+ExitCode list_checks(Program& program) {
+  using plugin::Kind;
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  const auto show = [&](const char* of, const std::vector<validate::CheckInfo>& checks) {
+    if (!program.json) fmt::print("{}\n", of);
+    for (const validate::CheckInfo& check : checks) {
+      if (program.json)
+        json.push_back({{"of", of}, {"name", check.name}, {"promise", check.promise}});
+      else
+        fmt::print("  {:<34}  {}\n", check.name, check.promise);
+    }
+  };
+  show("library", validate::validator().library_checks());
+  for (const Kind kind : {Kind::kModel, Kind::kLoss, Kind::kAugmentation, Kind::kPostprocessor, Kind::kEnsembler})
+    show(plugin::to_string(kind), validate::validator().checks_of(kind));
+  if (program.json) program.print_json(json);
+  return ExitCode::kDone;
+}
+
+std::string heading(const validate::Result& result) {
+  return result.kind ? fmt::format("{} '{}'", plugin::to_string(*result.kind), result.component) : "the library";
+}
+
+ExitCode run(Program& program, const std::string& subject, validate::Request request) {
+  find_subject(program, subject, request);
+  request.program = program_file();
+  request.children = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  request.stop = &plugin::interrupted();
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  int passed = 0, failed = 0, skipped = 0;
+  std::string group;
+  validate::validate(request, [&](const validate::Result& result) {
+    const Verdict verdict = result.answer.verdict;
+    ++(verdict == Verdict::kPass ? passed : verdict == Verdict::kFail ? failed : skipped);
+    if (program.json) {
+      rows.push_back({{"name", result.check.name},
+                      {"verdict", to_string(verdict)},
+                      {"detail", result.answer.detail},
+                      {"component", result.component},
+                      {"kind", result.kind ? plugin::to_string(*result.kind) : "library"},
+                      {"promise", result.check.promise},
+                      {"seconds", result.seconds}});
+      return;
+    }
+    if (heading(result) != group) {
+      group = heading(result);
+      fmt::print("{}\n", group);
+    }
+    fmt::print("  {}  {:<34}  {}\n", verdict == Verdict::kFail ? "FAIL" : to_string(verdict), result.check.name,
+               result.answer.detail);
+    if (verdict == Verdict::kFail) fmt::print("        {:<34}  promised: {}\n", "", result.check.promise);
+    std::fflush(stdout);
+  });
+  if (program.json)
+    program.print_json(nlohmann::ordered_json{{"plugin", request.file.string()},
+                                              {"passed", passed},
+                                              {"failed", failed},
+                                              {"skipped", skipped},
+                                              {"checks", rows}});
+  else
+    fmt::print("\n{} passed, {} failed, {} skipped: {}\n", passed, failed, skipped, request.file.string());
+  return failed > 0 ? ExitCode::kCheckFailed : ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_plugins_validate_verb(CLI::App& plugins, Program& program) {
+  CLI::App* verb = plugins.add_subcommand(
+      "validate", "Check that a plugin keeps what the ABI promises, each check in a process of its own");
+  program.add_common_flags(*verb, false);
+  struct Arguments {
+    std::string subject;
+    std::vector<std::string> checks, components;
+    double patience = 1;
+    bool list = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  verb->add_option("FILE_OR_NAME", arguments->subject, "A library, or the name of a plugin that was found");
+  verb->add_option("--check", arguments->checks, "Run this check alone (repeatable)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  verb->add_option("--component", arguments->components, "Look at this component alone (repeatable)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  verb->add_option("--patience", arguments->patience, "Factor on the time limit of every check")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  verb->add_flag("--list", arguments->list, "Show all checks and what they promise");
+  verb->callback([&program, arguments] {
+    program.action = [&program, arguments] {
+      if (arguments->list) return list_checks(program);
+      if (arguments->subject.empty()) throw Error(ExitCode::kUsage, "FILE_OR_NAME is required, or --list");
+      validate::Request request;
+      request.checks = {arguments->checks.begin(), arguments->checks.end()};
+      request.components = {arguments->components.begin(), arguments->components.end()};
+      request.patience = arguments->patience;
+      return run(program, arguments->subject, std::move(request));
+    };
+  });
+}
+
+void add_run_check_verb(CLI::App& app, Program& program) {
+  CLI::App* verb = app.add_subcommand("run-check", "Run one check of `plugins validate` in this process");
+  verb->group("");  // not for people
+  struct Arguments {
+    std::string file, kind, component, check;
+  };
+  auto a = std::make_shared<Arguments>();
+  verb->add_option("FILE", a->file)->required();
+  verb->add_option("KIND", a->kind)->required();
+  verb->add_option("COMPONENT", a->component)->required();
+  verb->add_option("CHECK", a->check)->required();
+  verb->callback([&program, a] {
+    program.action = [a] {
+      validate::run_check(a->file, a->kind, a->component, a->check);
+      return ExitCode::kDone;
+    };
+  });
+}
+
+}  // namespace osteon::cli

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "validate/probe.hpp"
+
+namespace osteon::validate {
+
+/// Creates components of any kind through the C functions, with whatever values.
+class Creator {
+ public:
+  explicit Creator(const Subject& subject);
+  ~Creator();
+
+  /// Values that a recipe would give: defaults, and what its bounds allow where there is none. Predictor parameters get
+  /// a predictor that is never asked. Valid as long as this. Skips where a path is needed.
+  const std::vector<const osteon_value*>& usual() const noexcept { return usual_; }
+
+  struct Made {
+    Outcome outcome;
+    void* instance = nullptr;  ///< what was made
+    bool out_touched = false;  ///< the out-argument does not hold what it held
+  };
+  /// Creates an instance; whoever gets it destroys it. `error` in place of a buffer of one's own may be given.
+  Made create(const std::vector<const osteon_value*>& values, std::uint32_t flags = 0,
+              osteon_error* error = nullptr) const;
+  void destroy(void* instance) const;
+
+  /// Creates from usual values and destroys; fails when that does not work.
+  void live_and_die() const;
+
+ private:
+  const plugin::LoadedComponent& component_;
+  plugin::ClassContext classes_;
+  std::vector<const char*> class_names_, member_names_;
+  osteon_predictor predictor_{};
+  std::unique_ptr<plugin::ValueArray> values_;
+  std::vector<const osteon_value*> usual_;
+};
+
+}  // namespace osteon::validate

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "validate/validator.hpp"
+
+#include "base/error.hpp"
+#include "plugin/descriptor.hpp"
+#include "plugin/library.hpp"
+#include "predict/resample.hpp"
+
+namespace osteon::validate {
+namespace {
+
+std::vector<CheckInfo> infos(const std::vector<Check>& checks) {
+  std::vector<CheckInfo> list;
+  for (const Check& check : checks) list.push_back({check.name, check.promise, check.limit});
+  return list;
+}
+
+const Check& named(const std::vector<Check>& checks, const std::string& name) {
+  for (const Check& check : checks)
+    if (name == check.name) return check;
+  throw Error(ExitCode::kUsage, "there is no check '" + name + "' of this kind");
+}
+
+Answer answer_of(const Check& check, const Subject& subject) {
+  try {
+    return {Verdict::kPass, check.run(subject)};
+  } catch (const NotApplicable& e) {
+    return {Verdict::kSkip, e.what()};
+  } catch (const std::exception& e) {
+    return {Verdict::kFail, e.what()};
+  } catch (...) {
+    return {Verdict::kFail, "an exception of unknown type came out of it"};
+  }
+}
+
+class LoadedValidator final : public Validator {
+ public:
+  std::vector<CheckInfo> library_checks() const override { return infos(validate::library_checks()); }
+  std::vector<CheckInfo> checks_of(plugin::Kind kind) const override { return infos(validate::checks_of(kind)); }
+  Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
+             const std::string& check) const override {
+    predict::install_resample_service();
+    Subject subject;
+    subject.file = file;
+    if (component.empty()) return answer_of(named(validate::library_checks(), check), subject);
+    const std::vector<Check> checks = validate::checks_of(kind);
+    const Check& chosen = named(checks, check);
+    try {
+      subject.component = plugin::component_of(*plugin::open_library(file).plugin, kind, component);
+    } catch (const Error& e) {
+      return {Verdict::kFail, std::string("the library cannot be used: ") + e.what()};
+    }
+    return answer_of(chosen, subject);
+  }
+};
+
+}  // namespace
+
+std::vector<Check> checks_of(plugin::Kind kind) {
+  std::vector<Check> all = component_checks();
+  const auto append = [&](const std::vector<Check>& more) { all.insert(all.end(), more.begin(), more.end()); };
+  switch (kind) {
+    case plugin::Kind::kModel:
+      append(model_checks());
+      break;
+    case plugin::Kind::kLoss:
+      append(loss_checks());
+      break;
+    case plugin::Kind::kAugmentation:
+    case plugin::Kind::kPostprocessor:
+    case plugin::Kind::kEnsembler:
+      break;
+  }
+  return all;
+}
+
+}  // namespace osteon::validate
+
+extern "C" __attribute__((visibility("default"))) osteon::validate::Validator* osteon_create_validator() {
+  return new osteon::validate::LoadedValidator();
+}

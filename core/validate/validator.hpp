@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "plugin/schema.hpp"
+#include "validate/check.hpp"
+
+namespace osteon::validate {
+
+/// What a check said.
+enum class Verdict { kPass, kFail, kSkip };
+const char* to_string(Verdict verdict) noexcept;
+struct Answer {
+  Verdict verdict = Verdict::kFail;
+  std::string detail;
+};
+
+/// A check as the program shows it, without its function.
+struct CheckInfo {
+  std::string name;
+  std::string promise;
+  std::chrono::seconds limit{60};
+};
+
+/// The checks, in a library of their own, because they bring OpenCV along and the program otherwise does not need it.
+class Validator {
+ public:
+  virtual ~Validator() = default;
+  virtual std::vector<CheckInfo> library_checks() const = 0;
+  virtual std::vector<CheckInfo> checks_of(plugin::Kind kind) const = 0;
+  /// Runs one check in this process, which it may end. An empty component name: a check of the library.
+  virtual Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
+                     const std::string& check) const = 0;
+};
+
+using CreateFunction = Validator* (*)();
+inline constexpr const char* kCreateSymbol = "osteon_create_validator";
+
+}  // namespace osteon::validate
