@@ -4,6 +4,7 @@
 /// The one header that knows how versions of LibTorch differ; 1.13 (Debian 12) to 2.x. All else is written against it.
 
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -82,6 +83,18 @@ class AutocastGuard {
   bool enabled_;
   at::ScalarType type_;
 };
+
+/// The type that autocast computes in on one kind of device, on this thread; nothing where it is off.
+inline std::optional<at::ScalarType> autocast_type(at::DeviceType device) {
+#if OSTEON_TORCH_AT_LEAST(2, 4)
+  if (!at::autocast::is_autocast_enabled(device)) return std::nullopt;
+  return at::autocast::get_autocast_dtype(device);
+#else
+  if (device == at::kCPU)
+    return at::autocast::is_cpu_enabled() ? std::optional(at::autocast::get_autocast_cpu_dtype()) : std::nullopt;
+  return at::autocast::is_enabled() ? std::optional(at::autocast::get_autocast_gpu_dtype()) : std::nullopt;
+#endif
+}
 
 /// Makes `stream` (a cudaStream_t, on CUDA) the current one of this thread until the scope ends.
 class StreamGuard {

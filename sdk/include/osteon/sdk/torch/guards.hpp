@@ -43,11 +43,14 @@ class ThreadsGuard {
 /// ours.
 class SeedGuard {
  public:
-  SeedGuard(at::Device device, std::uint64_t seed)
-      : exclusive_(mutex()), generator_(at::globalContext().defaultGenerator(device)) {
+  SeedGuard(at::Device device, std::uint64_t seed) : SeedGuard(device) {
     const std::lock_guard<std::mutex> lock(generator_.mutex());
-    state_ = generator_.get_state();
     generator_.set_current_seed(seed);
+  }
+  /// Draws again what a generator with this state (of Generator::get_state) would draw.
+  SeedGuard(at::Device device, const at::Tensor& state) : SeedGuard(device) {
+    const std::lock_guard<std::mutex> lock(generator_.mutex());
+    generator_.set_state(state);
   }
   ~SeedGuard() {
     const std::lock_guard<std::mutex> lock(generator_.mutex());
@@ -57,6 +60,12 @@ class SeedGuard {
   SeedGuard& operator=(const SeedGuard&) = delete;
 
  private:
+  explicit SeedGuard(at::Device device)
+      : exclusive_(mutex()), generator_(at::globalContext().defaultGenerator(device)) {
+    const std::lock_guard<std::mutex> lock(generator_.mutex());
+    state_ = generator_.get_state();
+  }
+
   static std::mutex& mutex() {
     static std::mutex one;
     return one;
