@@ -61,10 +61,12 @@ struct InferenceKey {
 /// so far.
 class InferencePlan {
  public:
-  InferencePlan(Network& network, const ParameterTable& parameters) : network_(network), parameters_(parameters) {}
+  InferencePlan(Network& network, const ParameterTable& parameters)
+      : network_(network), parameters_(parameters), own_kernels_(network.traits().own_kernels) {}
 
   at::Tensor run(const Call& call, const at::Tensor& input, std::uint32_t precision, bool plain) {
-    if (plain) return run_eager(input, precision, at::MemoryFormat::Contiguous);
+    const bool settled = own_kernels_ && input.is_cpu() && precision == OSTEON_PRECISION_FLOAT32;
+    if (plain || settled) return run_eager(input, precision, at::MemoryFormat::Contiguous);
     const std::shared_ptr<Record> record =
         find({input.sizes().vec(), call.threads(), input.device().str(), precision}, call);
     std::unique_lock<std::mutex> measuring(record->measuring, std::try_to_lock);
@@ -89,6 +91,7 @@ class InferencePlan {
   std::vector<std::string> describe() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::vector<std::string> lines;
+    if (own_kernels_) lines.emplace_back("float32 on the CPU: runs the model's own kernels");
     for (const auto& record : records_) lines.push_back(describe(*record));
     return lines;
   }
@@ -304,6 +307,7 @@ class InferencePlan {
 
   Network& network_;
   const ParameterTable& parameters_;
+  const bool own_kernels_;
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<Record>> records_;  ///< the one used last comes first
 };
