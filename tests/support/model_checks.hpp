@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <torch/nn/module.h>
+
+#include <osteon/sdk/torch/guards.hpp>
+
+#include "support/model_fixture.hpp"
+
+/// Checks that tests of several model plugins make.
+namespace osteon::test {
+
+inline at::Tensor random_tensor(std::vector<std::int64_t> shape, std::uint64_t seed) {
+  auto generator = at::globalContext().defaultGenerator(at::kCPU).clone();
+  generator.set_current_seed(seed);
+  return at::rand(shape, generator);
+}
+
+inline std::int64_t parameter_count(const torch::nn::Module& module) {
+  std::int64_t count = 0;
+  for (const at::Tensor& p : module.parameters()) count += p.numel();
+  return count;
+}
+
+/// Normalisation away from 1 and 0, and weights large enough that every layer counts.
+inline void shake(torch::nn::Module& module, std::uint64_t seed) {
+  const torch::NoGradGuard no_grad;
+  for (auto& item : module.named_parameters())
+    item.value().add_(random_tensor(item.value().sizes().vec(), ++seed) - 0.5, 0.2);
+  for (auto& item : module.named_buffers())
+    if (item.value().is_floating_point()) item.value().copy_(random_tensor(item.value().sizes().vec(), ++seed) + 0.5);
+}
+
+/// Holds the inference path of `network` (own kernels) against its differentiable one, both in inference mode.
+template <class Network>
+void expect_own_kernels_agree(Network& network, const at::Tensor& x) {
+  network.eval();
+  const auto main_of = [](const auto& result) -> at::Tensor {
+    if constexpr (std::is_same_v<std::decay_t<decltype(result)>, at::Tensor>)
+      return result;
+    else
+      return result.at(0);
+  };
+  const at::Tensor expected = main_of(network.forward(x)).detach();
+  for (const int threads : {1, 2}) {
+    const sdk::ThreadsGuard guard(threads);
+    const c10::InferenceMode inference;
+    const at::Tensor got = main_of(network.forward(x));
+    ASSERT_EQ(got.sizes(), expected.sizes());
+    EXPECT_TRUE(got.is_contiguous());
+    EXPECT_LE((got - expected).abs().max().template item<double>(),
+              1e-5 * (expected.max() - expected.min()).template item<double>())
+        << x.sizes() << " on " << threads << " threads";
+  }
+}
+
+/// Finite differences through the ABI, per parameter along its own gradient, where the derivative is the gradient's
+/// norm.
+inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x,
+                                      const std::vector<std::string>& names) {
+  const auto weights = [](const at::Tensor& logits) { return random_tensor(logits.sizes().vec(), 99) - 0.5; };
+  const auto loss = [&] {
+    const ModelUnderTest::Step step(model, x);
+    double sum = 0;
+    for (std::size_t i = 0; i < model.info().n_outputs; ++i)
+      sum += (step.output(i).to(at::kDouble) * weights(step.output(i))).sum().item<double>();
+    return sum;
+  };
+  {
+    ModelUnderTest::Step step(model, x);
+    std::vector<at::Tensor> grads;
+    for (std::size_t i = 0; i < model.info().n_outputs; ++i) grads.push_back(weights(step.output(i)));
+    step.backward(grads);
+  }
+  for (const std::string& name : names) {
+    at::Tensor value = model.value(name);
+    const at::Tensor start = value.clone(), grad = model.grad(name);
+    const double norm = grad.norm().item<double>();
+    ASSERT_GT(norm, 0) << name;
+    const double step = 2e-3 * std::max(0.1, start.norm().item<double>());
+    value.copy_(start + grad * (step / norm));
+    const double up = loss();
+    value.copy_(start - grad * (step / norm));
+    const double down = loss();
+    value.copy_(start);
+    EXPECT_NEAR((up - down) / (2 * step), norm, 0.03 * norm) << name;
+  }
+}
+
+/// Training with `plain` and `recomputing` from the same seeds gives the same outputs and gradients, dropout included.
+inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomputing, const at::Tensor& x) {
+  std::vector<at::Tensor> outputs, grads;
+  for (ModelUnderTest* model : {&plain, &recomputing}) {
+    ModelUnderTest::Step step(*model, x, /*seed=*/5);
+    std::vector<at::Tensor> ones;
+    for (std::size_t i = 0; i < model->info().n_outputs; ++i)
+      ones.push_back(random_tensor(step.output(i).sizes().vec(), 3) - 0.5);
+    outputs.push_back(step.output().clone());
+    step.backward(ones);
+    grads.push_back(model->all_grads());
+  }
+  EXPECT_TRUE(outputs[0].equal(outputs[1]));
+  EXPECT_GT(grads[0].abs().max().item<float>(), 0);
+  EXPECT_LE((grads[0] - grads[1]).abs().max().item<double>(), 1e-6 * grads[0].abs().max().item<double>());
+  for (std::size_t i = 0; i < plain.tensors().size(); ++i) {
+    const osteon_named_tensor &a = *plain.tensors()[i], &b = *recomputing.tensors()[i];
+    if (a.role != OSTEON_TENSOR_BUFFER) continue;
+    EXPECT_TRUE(sdk::borrow(a.value).equal(sdk::borrow(b.value))) << a.name;
+  }
+}
+
+}  // namespace osteon::test
