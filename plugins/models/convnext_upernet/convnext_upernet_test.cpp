@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "convnext_upernet.hpp"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/model_checks.hpp"
+
+namespace osteon::models {
+namespace {
+
+using test::ModelUnderTest;
+using test::random_tensor;
+
+ModelUnderTest::Values narrow(bool random = false) {
+  ModelUnderTest::Values values;
+  values.floats = {
+      {"width", 0.0625}, {"drop_path", random ? 0.3 : 0.0}, {"dropout", random ? 0.2 : 0.0}, {"layer_scale", 0.5}};
+  values.ints = {{"decoder_channels", {16}}, {"auxiliary_channels", {8}}};
+  return values;
+}
+
+struct Published {
+  const char* variant;
+  std::int64_t encoder, with_150, with_29;
+};
+
+class ConvNextSizes : public testing::TestWithParam<Published> {};
+
+// The papers' and the published weights' counts; the encoder's are without any norm of its outputs.
+TEST_P(ConvNextSizes, AreThePublishedOnesAndRun) {
+  ConvNextUperNetImpl::Params params;
+  params.variant = GetParam().variant;
+  ConvNextUperNetImpl model(params, {3, 29, {}, 0});
+  std::int64_t norms = 0;
+  for (const char* stage : {"stage1", "stage2", "stage3", "stage4"})
+    norms += 2 * model.named_parameters()["backbone.hidden_states_norms." + std::string(stage) + ".bias"].numel();
+  EXPECT_EQ(test::parameter_count(*model.named_children()["backbone"]) - norms, GetParam().encoder);
+  EXPECT_EQ(test::parameter_count(model), GetParam().with_29);
+  EXPECT_EQ(test::parameter_count(model) + (150 - 29) * (512 + 1 + 256 + 1), GetParam().with_150);
+  model.eval();
+  const c10::InferenceMode inference;
+  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 3, 64, 32}, 1));
+  ASSERT_EQ(outputs.size(), 1u);
+  EXPECT_EQ(outputs[0].sizes(), (std::vector<std::int64_t>{1, 29, 16, 8}));
+  EXPECT_TRUE(outputs[0].isfinite().all().item<bool>());
+}
+INSTANTIATE_TEST_SUITE_P(Variants, ConvNextSizes,
+                         testing::Values(Published{"tiny", 27818592, 60242636, 60149466},
+                                         Published{"small", 49453152, 81877196, 81784026},
+                                         Published{"base", 87564416, 122102956, 122009786},
+                                         Published{"large", 196227264, 234994796, 234901626},
+                                         Published{"xlarge", 348143872, 391140396, 391047226}),
+                         [](const auto& p) { return std::string(p.param.variant); });
+
+TEST(ConvNextUperNet, NamesWeightsAsHuggingFaceDoes) {
+  const ModelUnderTest model({}, 3, 29);
+  const std::map<std::string, std::vector<std::int64_t>> expected = {
+      {"backbone.embeddings.patch_embeddings.weight", {96, 3, 4, 4}},
+      {"backbone.embeddings.layernorm.weight", {96}},
+      {"backbone.encoder.stages.1.downsampling_layer.0.weight", {96}},
+      {"backbone.encoder.stages.1.downsampling_layer.1.weight", {192, 96, 2, 2}},
+      {"backbone.encoder.stages.2.layers.8.dwconv.weight", {384, 1, 7, 7}},
+      {"backbone.encoder.stages.2.layers.0.layernorm.bias", {384}},
+      {"backbone.encoder.stages.0.layers.0.pwconv1.weight", {384, 96}},
+      {"backbone.encoder.stages.3.layers.2.pwconv2.weight", {768, 3072}},
+      {"backbone.encoder.stages.3.layers.2.layer_scale_parameter", {768}},
+      {"backbone.hidden_states_norms.stage1.weight", {96}},
+      {"backbone.hidden_states_norms.stage4.bias", {768}},
+      {"decode_head.psp_modules.3.1.conv.weight", {512, 768, 1, 1}},
+      {"decode_head.psp_modules.0.1.batch_norm.running_mean", {512}},
+      {"decode_head.bottleneck.conv.weight", {512, 768 + 2048, 3, 3}},
+      {"decode_head.lateral_convs.2.conv.weight", {512, 384, 1, 1}},
+      {"decode_head.fpn_convs.0.conv.weight", {512, 512, 3, 3}},
+      {"decode_head.fpn_bottleneck.batch_norm.weight", {512}},
+      {"decode_head.fpn_bottleneck.conv.weight", {512, 2048, 3, 3}},
+      {"decode_head.classifier.weight", {29, 512, 1, 1}},
+      {"auxiliary_head.convs.0.conv.weight", {256, 384, 3, 3}},
+      {"auxiliary_head.convs.0.batch_norm.bias", {256}},
+      {"auxiliary_head.classifier.bias", {29}}};
+  for (const auto& [name, shape] : expected) EXPECT_EQ(model.value(name).sizes(), at::IntArrayRef(shape)) << name;
+  // 4 of the stem, 3 x 4 of the reductions, 9 per block, 4 x 2 norms; 12 x 6 and 2 of the head, 6 and 2 of the other.
+  EXPECT_EQ(model.tensors().size(), 4u + 12 + 18 * 9 + 8 + 12 * 6 + 2 + 8);
+  EXPECT_THROW(model.value("decode_head.bottleneck.conv.bias"), std::out_of_range);
+}
+
+TEST(ConvNextUperNet, OwnKernelsGiveWhatAutogradGives) {
+  for (const std::int64_t channels : {1, 3, 4})
+    for (const auto& size : {std::pair<std::int64_t, std::int64_t>{32, 32}, {160, 96}, {224, 352}}) {
+      ConvNextUperNetImpl::Params params;
+      params.width = channels == 4 ? 0.0625 : 0.5;
+      params.decoder_channels = channels == 4 ? 7 : 64;
+      ConvNextUperNetImpl model(params, {channels, 5, {}, 0});
+      test::shake(model, 1);
+      test::expect_own_kernels_agree(model, random_tensor({2, channels, size.first, size.second}, 2));
+    }
+}
+
+TEST(ConvNextUperNet, GradientsAreThoseOfFiniteDifferences) {
+  ModelUnderTest model(narrow(), 3, 2);
+  for (const auto* t : model.tensors())
+    if (t->role == OSTEON_TENSOR_PARAMETER)
+      sdk::borrow(t->value).add_(random_tensor(sdk::borrow(t->value).sizes().vec(), 7) - 0.5, 0.1);
+  test::expect_finite_differences(
+      model, random_tensor({2, 3, 64, 96}, 3),
+      {"backbone.embeddings.patch_embeddings.weight", "backbone.encoder.stages.0.layers.1.dwconv.weight",
+       "backbone.encoder.stages.1.downsampling_layer.1.weight", "backbone.encoder.stages.2.layers.8.pwconv1.weight",
+       "backbone.encoder.stages.3.layers.0.layer_scale_parameter", "backbone.hidden_states_norms.stage2.weight",
+       "decode_head.lateral_convs.0.conv.weight", "decode_head.fpn_bottleneck.conv.weight",
+       "decode_head.classifier.bias", "auxiliary_head.convs.0.conv.weight", "auxiliary_head.classifier.weight"});
+}
+
+TEST(ConvNextUperNet, RecomputingGivesTheSameGradients) {
+  ModelUnderTest::Values recomputing = narrow(true);
+  recomputing.ints["checkpointing"] = {1};
+  ModelUnderTest a(narrow(true), 3, 2), b(recomputing, 3, 2);
+  test::expect_same_training(a, b, random_tensor({3, 3, 64, 64}, 3));
+}
+
+TEST(ConvNextUperNet, HasAnAuxiliaryOutputUnlessItIsLeftOut) {
+  ModelUnderTest::Values values = narrow();
+  ModelUnderTest with(values, 3, 2);
+  ASSERT_EQ(with.info().n_outputs, 2u);
+  EXPECT_STREQ(with.info().outputs[1]->name, "auxiliary");
+  EXPECT_EQ(with.info().outputs[1]->loss_weight, 0.4);
+  const ModelUnderTest::Step step(with, random_tensor({2, 3, 64, 96}, 1));
+  EXPECT_EQ(step.output(0).sizes(), (std::vector<std::int64_t>{2, 2, 16, 24}));
+  EXPECT_EQ(step.output(1).sizes(), (std::vector<std::int64_t>{2, 2, 4, 6}));
+  values.floats["auxiliary"] = 0;
+  const ModelUnderTest without(values, 3, 2);
+  EXPECT_EQ(without.info().n_outputs, 1u);
+  EXPECT_THROW(without.value("auxiliary_head.classifier.bias"), std::out_of_range);
+}
+
+TEST(ConvNextUperNet, DrawsFromTheCallsSeedAlone) {
+  ModelUnderTest model(narrow(true), 3, 2);
+  const at::Tensor x = random_tensor({2, 3, 64, 64}, 3);
+  const auto run = [&](std::uint64_t seed) { return ModelUnderTest::Step(model, x, seed).output().clone(); };
+  EXPECT_TRUE(run(1).equal(run(1)));
+  EXPECT_FALSE(run(1).equal(run(2)));
+}
+
+TEST(ConvNextUperNet, StartsAsThePapersDo) {
+  const ModelUnderTest model({}, 3, 29);
+  EXPECT_NEAR(model.value("backbone.encoder.stages.3.layers.0.pwconv1.weight").std().item<double>(), 0.02, 1e-4);
+  EXPECT_EQ(model.value("backbone.encoder.stages.3.layers.0.pwconv1.bias").abs().max().item<float>(), 0);
+  EXPECT_FLOAT_EQ(model.value("backbone.encoder.stages.0.layers.0.layer_scale_parameter").max().item<float>(), 1e-6f);
+  EXPECT_NEAR(model.value("decode_head.classifier.weight").std().item<double>(), 0.01, 5e-4);
+}
+
+}  // namespace
+}  // namespace osteon::models
