@@ -35,7 +35,8 @@ struct OutputTraits {
 struct ModelTraits {
   std::int64_t size_multiple = 1;
   std::vector<OutputTraits> outputs = std::vector<OutputTraits>(1);
-  /// forward has kernels of its own for float32 inference on the CPU: it runs as it is, and no other way is tried there.
+  /// forward has kernels of its own for float32 inference on the CPU: it runs as it is, and no other way is tried
+  /// there.
   bool own_kernels = false;
 };
 
