@@ -44,6 +44,9 @@ inline LossRequest loss_request(const osteon_loss_request& raw) {
   return request;
 }
 
+inline constexpr osteon_dtype kFloat32{OSTEON_DTYPE_FLOAT, 32, 1}, kFloat16{OSTEON_DTYPE_FLOAT, 16, 1},
+    kBfloat16{OSTEON_DTYPE_BFLOAT, 16, 1};
+
 /// Checks whatever holds for every loss and device: flags, shapes and dtypes of all tensors.
 inline void check_loss_input(const osteon_loss_input& raw, std::int64_t n_classes) {
   detail::check_flags(raw.flags, OSTEON_LOSS_ACCUMULATE, "loss");
@@ -51,8 +54,8 @@ inline void check_loss_input(const osteon_loss_input& raw, std::int64_t n_classe
   const osteon_tensor_view& logits = *raw.logits;
   expect_shape(logits, {-1, n_classes, -1, -1}, "logits");
   const std::int64_t n = logits.shape[0], h = logits.shape[2], w = logits.shape[3];
-  if (logits.dtype.code != OSTEON_DTYPE_FLOAT && logits.dtype.code != OSTEON_DTYPE_BFLOAT)
-    throw Unsupported("logits are " + to_string(logits.dtype) + ", not a floating type");
+  if (logits.dtype != kFloat32 && logits.dtype != kFloat16 && logits.dtype != kBfloat16)
+    throw Unsupported("logits are " + to_string(logits.dtype) + "; float32, float16 and bfloat16 are offered");
   expect_shape(*raw.target, {n, (n_classes + 31) / 32, h, w}, "target planes");
   if (raw.target->dtype != dtype_of<std::int32_t>())
     throw Unsupported("target planes are " + to_string(raw.target->dtype) + ", not int32");
@@ -76,8 +79,6 @@ class LossInput {
   LossInput(const osteon_loss_input& raw, std::int64_t n_classes) : raw_(raw) {
     detail::check_loss_input(raw, n_classes);
     dtype_ = raw.logits->dtype;
-    if (dtype_ != kFloat32 && dtype_ != kFloat16 && dtype_ != kBfloat16)
-      throw Unsupported("logits are " + to_string(dtype_) + "; float32, float16 and bfloat16 are offered");
     logits_ = any_data(*raw.logits, "logits");
     target_ = reinterpret_cast<const std::uint32_t*>(data_of<std::int32_t>(*raw.target, "target planes"));
     if (raw.valid != nullptr) valid_ = data_of<std::uint8_t>(*raw.valid, "valid plane");
@@ -155,9 +156,7 @@ class LossInput {
     std::fill_n(static_cast<std::uint8_t*>(grad_), n() * k() * pixels() * (dtype_.bits / 8), std::uint8_t{0});
   }
 
-  static constexpr osteon_dtype kFloat32{OSTEON_DTYPE_FLOAT, 32, 1};
-  static constexpr osteon_dtype kFloat16{OSTEON_DTYPE_FLOAT, 16, 1};
-  static constexpr osteon_dtype kBfloat16{OSTEON_DTYPE_BFLOAT, 16, 1};
+  static constexpr osteon_dtype kFloat32 = detail::kFloat32, kFloat16 = detail::kFloat16, kBfloat16 = detail::kBfloat16;
 
  private:
   static void* any_data(const osteon_tensor_view& view, const char* what) {

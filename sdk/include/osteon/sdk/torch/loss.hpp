@@ -134,7 +134,8 @@ struct TorchLossLayer {
 
   static double evaluate(const Instance& instance, const osteon_loss_input& raw) {
     const TorchTarget target(raw, instance.request.multiclass);
-    const bool nothing = raw.valid != nullptr && !target.valid().any().template item<bool>();
+    const bool nothing =
+        element_count(*raw.target) == 0 || (raw.valid != nullptr && !target.valid().any().template item<bool>());
     const bool add = (raw.flags & OSTEON_LOSS_ACCUMULATE) != 0;
     at::Tensor grad = raw.grad != nullptr ? borrow(*raw.grad, "grad") : at::Tensor();
     if (nothing) {
