@@ -49,8 +49,9 @@ ExitCode list_checks(Program& program) {
     }
   };
   show("library", validate::validator().library_checks());
+  show("component", validate::validator().component_checks());
   for (const Kind kind : {Kind::kModel, Kind::kLoss, Kind::kAugmentation, Kind::kPostprocessor, Kind::kEnsembler})
-    show(plugin::to_string(kind), validate::validator().checks_of(kind));
+    show(plugin::to_string(kind), validate::validator().kind_checks(kind));
   if (program.json) program.print_json(json);
   return ExitCode::kDone;
 }

@@ -56,7 +56,7 @@ ScanResult scan_result_from_json(const nlohmann::json& json) {
 }
 
 ScanResult scan_library(const std::filesystem::path& file, const std::filesystem::path& scanner,
-                        std::chrono::seconds time_limit) {
+                        std::chrono::milliseconds time_limit) {
   try {
     refuse_by_facts(read_elf(file));
   } catch (const Error& e) {

@@ -28,6 +28,6 @@ ScanResult scan_result_from_json(const nlohmann::json& json);
 /// Looks at a library: first at what the file says, then, in a child process `scanner scan-plugin FILE`, at what its
 /// code says. A crash, an exit or a time-out of the child is a refusal with that reason.
 ScanResult scan_library(const std::filesystem::path& file, const std::filesystem::path& scanner,
-                        std::chrono::seconds time_limit = std::chrono::seconds(30));
+                        std::chrono::milliseconds time_limit = std::chrono::seconds(30));
 
 }  // namespace osteon::plugin

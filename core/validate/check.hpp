@@ -66,7 +66,7 @@ const std::vector<Check>& augmentation_checks();
 const std::vector<Check>& postprocessor_checks();
 const std::vector<Check>& ensembler_checks();
 
-/// component_checks() and those of the kind, in the order in which they run.
-std::vector<Check> checks_of(plugin::Kind kind);
+/// The checks of a kind alone.
+const std::vector<Check>& kind_checks(plugin::Kind kind);
 
 }  // namespace osteon::validate

@@ -173,7 +173,8 @@ std::string describes_itself(const Subject& subject) {
   const osteon_plugin* first = entry(OSTEON_ABI_VERSION);
   expect(first != nullptr, "{} gave NULL to a host of its own ABI", OSTEON_ENTRY_SYMBOL);
   const plugin::LibraryDescription description = plugin::describe(*first);
-  plugin::refuse_by_disagreement(plugin::read_elf(subject.file), description);
+  const plugin::ElfFacts facts = plugin::read_elf(subject.file);
+  if (facts.note) plugin::refuse_by_disagreement(facts, description);  // that there is none, can-be-read says
   return fmt::format("{} {}, {} component(s)", description.name, description.version, description.components.size());
 }
 

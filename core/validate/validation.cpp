@@ -25,6 +25,12 @@ Verdict verdict_from(const std::string& text) {
   return Verdict::kFail;
 }
 
+constexpr std::chrono::seconds kScanLimit{30};
+
+std::chrono::milliseconds patient(const Request& request, std::chrono::seconds limit) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(limit * std::max(0.0, request.patience));
+}
+
 std::vector<Result> planned(const Request& request) {
   std::vector<Result> plan;
   std::set<std::string> checks, components;
@@ -43,11 +49,12 @@ std::vector<Result> planned(const Request& request) {
                     "there is no " + what + " '" + name + "' here" + did_you_mean(name, {known.begin(), known.end()}));
   };
   if (request.components.empty()) add("", std::nullopt, validator().library_checks());
-  const plugin::ScanResult scan = plugin::scan_library(request.file, request.program);
+  const plugin::ScanResult scan = plugin::scan_library(request.file, request.program, patient(request, kScanLimit));
   for (const plugin::ComponentSchema& schema : scan.components) {
     components.insert(schema.name);
-    if (request.components.empty() || request.components.count(schema.name))
-      add(schema.name, schema.kind, validator().checks_of(schema.kind));
+    if (!request.components.empty() && request.components.count(schema.name) == 0) continue;
+    add(schema.name, schema.kind, validator().component_checks());
+    add(schema.name, schema.kind, validator().kind_checks(schema.kind));
   }
   if (scan.refusal.empty()) {
     expect_known(request.components, components, "component");
@@ -60,8 +67,7 @@ std::vector<Result> planned(const Request& request) {
 }
 
 void run_one(const Request& request, Result& result) {
-  const auto limit =
-      std::chrono::duration_cast<std::chrono::milliseconds>(result.check.limit * std::max(0.0, request.patience));
+  const auto limit = patient(request, result.check.limit);
   const auto start = std::chrono::steady_clock::now();
   const ChildOutcome outcome =
       run_child({request.program.string(), "run-check", request.file.string(),

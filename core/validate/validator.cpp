@@ -36,14 +36,16 @@ Answer answer_of(const Check& check, const Subject& subject) {
 class LoadedValidator final : public Validator {
  public:
   std::vector<CheckInfo> library_checks() const override { return infos(validate::library_checks()); }
-  std::vector<CheckInfo> checks_of(plugin::Kind kind) const override { return infos(validate::checks_of(kind)); }
+  std::vector<CheckInfo> component_checks() const override { return infos(validate::component_checks()); }
+  std::vector<CheckInfo> kind_checks(plugin::Kind kind) const override { return infos(validate::kind_checks(kind)); }
   Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
              const std::string& check) const override {
     predict::install_resample_service();
     Subject subject;
     subject.file = file;
     if (component.empty()) return answer_of(named(validate::library_checks(), check), subject);
-    const std::vector<Check> checks = validate::checks_of(kind);
+    std::vector<Check> checks = validate::component_checks();
+    checks.insert(checks.end(), validate::kind_checks(kind).begin(), validate::kind_checks(kind).end());
     const Check& chosen = named(checks, check);
     try {
       subject.component = plugin::component_of(*plugin::open_library(file).plugin, kind, component);
@@ -56,22 +58,19 @@ class LoadedValidator final : public Validator {
 
 }  // namespace
 
-std::vector<Check> checks_of(plugin::Kind kind) {
-  std::vector<Check> all = component_checks();
-  const auto append = [&](const std::vector<Check>& more) { all.insert(all.end(), more.begin(), more.end()); };
+const std::vector<Check>& kind_checks(plugin::Kind kind) {
+  static const std::vector<Check> kNone;
   switch (kind) {
     case plugin::Kind::kModel:
-      append(model_checks());
-      break;
+      return model_checks();
     case plugin::Kind::kLoss:
-      append(loss_checks());
-      break;
+      return loss_checks();
     case plugin::Kind::kAugmentation:
     case plugin::Kind::kPostprocessor:
     case plugin::Kind::kEnsembler:
       break;
   }
-  return all;
+  return kNone;
 }
 
 }  // namespace osteon::validate

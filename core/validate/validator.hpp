@@ -31,7 +31,9 @@ class Validator {
  public:
   virtual ~Validator() = default;
   virtual std::vector<CheckInfo> library_checks() const = 0;
-  virtual std::vector<CheckInfo> checks_of(plugin::Kind kind) const = 0;
+  virtual std::vector<CheckInfo> component_checks() const = 0;
+  /// Those of one kind alone, which run after component_checks().
+  virtual std::vector<CheckInfo> kind_checks(plugin::Kind kind) const = 0;
   /// Runs one check in this process, which it may end. An empty component name: a check of the library.
   virtual Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
                      const std::string& check) const = 0;

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// That every check of `plugins validate` can fail, and that what is right passes all of them. A faulty component is
+// named after the check that it must fail ('-' becomes '_'), and lies in bad_KIND; tests/fixtures/bad_plugins has them.
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/program.hpp"
+
+namespace osteon {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+json validate(const fs::path& library, const std::string& options) {
+  const test::Outcome outcome =
+      test::run_program(OSTEON_PROGRAM, "plugins validate " + library.string() + " --json " + options);
+  EXPECT_TRUE(outcome.exit_code == 0 || outcome.exit_code == 1) << outcome.err;
+  const json report = json::parse(outcome.out, nullptr, false);
+  EXPECT_FALSE(report.is_discarded()) << outcome.out << outcome.err;
+  EXPECT_EQ(outcome.exit_code == 1, report.value("failed", -1) > 0) << outcome.out;
+  return report;
+}
+
+std::set<std::string> failed(const json& report) {
+  std::set<std::string> names;
+  for (const json& row : report.at("checks"))
+    if (row.at("verdict") == "fail") names.insert(row.at("name").get<std::string>());
+  return names;
+}
+
+// Names of checks by what they are of: "library", "component" (of any kind), "model", "loss", ...
+const std::map<std::string, std::set<std::string>>& listed() {
+  static const auto kListed = [] {
+    std::map<std::string, std::set<std::string>> checks;
+    const test::Outcome outcome = test::run_program(OSTEON_PROGRAM, "plugins validate --list --json");
+    for (const json& check : json::parse(outcome.out)) checks[check.at("of")].insert(check.at("name"));
+    return checks;
+  }();
+  return kListed;
+}
+
+std::string check_of(std::string fault) {
+  for (char& c : fault)
+    if (c == '_') c = '-';
+  return fault;
+}
+
+std::vector<std::string> faults_of(const std::string& library) {
+  std::ifstream file(fs::path(OSTEON_BAD_PLUGIN_SOURCES) / ("bad_" + library + "_faults.inc"));
+  std::vector<std::string> names;
+  const std::string begin = "OSTEON_FAULT(";
+  for (std::string line; std::getline(file, line);)
+    if (line.rfind(begin, 0) == 0) names.push_back(line.substr(begin.size(), line.find(')') - begin.size()));
+  return names;
+}
+
+// Checks that a faulty component cannot help failing beside its own.
+std::set<std::string> exceptions_of(const std::string& fault) {
+  std::ifstream file(fs::path(OSTEON_BAD_PLUGIN_SOURCES) / "exceptions.txt");
+  std::set<std::string> checks;
+  for (std::string name, check; file >> name >> check;)
+    if (name == fault) checks.insert(check);
+  return checks;
+}
+
+struct FaultyLibrary {
+  std::string name, kind;
+  fs::path file() const { return fs::path(OSTEON_BAD_PLUGINS) / (kind + "-bad_" + name + ".so"); }
+};
+void PrintTo(const FaultyLibrary& library, std::ostream* out) { *out << library.name; }
+
+class EveryCheck : public testing::TestWithParam<FaultyLibrary> {};
+
+TEST_P(EveryCheck, HasAFaultThatItFinds) {
+  for (const std::string& fault : faults_of(GetParam().name)) {
+    const std::string own = check_of(fault);
+    // The whole matrix takes many minutes; it is for whoever changes checks.
+    const bool whole = std::getenv("OSTEON_TEST_ALL_FAULTS") != nullptr;
+    const json report =
+        validate(GetParam().file(), "--component " + fault + (whole ? std::string() : " --check " + own));
+    std::set<std::string> found = failed(report);
+    EXPECT_EQ(found.count(own), 1u) << fault << ": " << report.dump(2);
+    if (!whole) continue;
+    found.erase(own);
+    EXPECT_EQ(found, exceptions_of(fault)) << fault;
+  }
+}
+
+TEST_P(EveryCheck, PassesWhatIsRight) {
+  std::string options = "--component good_" + GetParam().name;
+  if (GetParam().name == "component")  // it is no loss worth the name
+    for (const std::string& check : listed().at("component")) options += " --check " + check;
+  const json report = validate(GetParam().file(), options);
+  EXPECT_EQ(failed(report), std::set<std::string>{}) << report.dump(2);
+  EXPECT_GT(report.at("passed"), 10);
+}
+
+TEST_P(EveryCheck, IsOneThatAFaultIsNamedAfter) {
+  std::set<std::string> found;
+  for (const std::string& fault : faults_of(GetParam().name)) found.insert(check_of(fault));
+  EXPECT_EQ(found, listed().at(GetParam().name));
+}
+
+INSTANTIATE_TEST_SUITE_P(Validate, EveryCheck,
+                         testing::Values(FaultyLibrary{"component", "loss"}, FaultyLibrary{"model", "model"},
+                                         FaultyLibrary{"loss", "loss"}),
+                         [](const auto& given) { return given.param.name; });
+
+// Libraries that are wrong as a whole; each fails these checks of libraries and no others.
+const std::map<std::string, std::set<std::string>> kBadLibraries = {
+    {"good", {}},
+    {"no_note", {"can-be-read"}},
+    {"shows_more", {"exports-its-entry-alone"}},
+    {"note_disagrees", {"describes-itself"}},
+    {"changes_its_mind", {"entry-is-constant"}},
+    {"hates_other_hosts", {"bears-other-hosts"}},
+    {"print_at_load", {"prints-nothing"}},
+    {"starts_a_thread", {"starts-no-thread"}},
+    {"changes_the_environment", {"leaves-the-process-alone"}},
+    {"changes_the_rounding", {"leaves-the-process-alone"}},
+    {"there_can_be_only_one", {"loads-twice"}}};
+
+fs::path fixture(const std::string& name) { return fs::path(OSTEON_FIXTURE_PLUGINS) / (name + ".so"); }
+
+std::string library_checks() {
+  std::string options;
+  for (const std::string& check : listed().at("library")) options += " --check " + check;
+  return options;
+}
+
+TEST(ValidateLibraries, EachFindsItsFault) {
+  std::set<std::string> proven;
+  for (const auto& [name, expected] : kBadLibraries) {
+    EXPECT_EQ(failed(validate(fixture(name), library_checks())), expected) << name;
+    proven.insert(expected.begin(), expected.end());
+  }
+  EXPECT_EQ(proven, listed().at("library"));
+}
+
+TEST(ValidateLibraries, FindsUniqueSymbols) {
+  EXPECT_EQ(failed(validate(fixture("is_unique"), "--check exports-its-entry-alone")),
+            std::set<std::string>{"exports-its-entry-alone"});
+}
+
+TEST(ValidateLibraries, ReportsCrashesExitsAndHangsAsVerdicts) {
+  const std::map<std::string, std::string> endings = {{"crash_at_load", "crashed: Aborted"},
+                                                      {"exit_at_load", "ended the process that checked it"},
+                                                      {"hang_at_load", "did not finish within"}};
+  for (const auto& [name, text] : endings) {
+    const json report = validate(fixture(name), "--check entry-is-constant --patience 0.02");
+    ASSERT_EQ(report.at("checks").size(), 1u) << name;
+    EXPECT_EQ(report.at("checks")[0].at("verdict"), "fail");
+    EXPECT_NE(report.at("checks")[0].at("detail").get<std::string>().find(text), std::string::npos) << report.dump(2);
+  }
+}
+
+TEST(ValidateArguments, AreNamedWhenTheyMeanNothing) {
+  const test::Outcome check = test::run_program(
+      OSTEON_PROGRAM, "plugins validate " + fixture("good").string() + " --check exports-its-entry-alon");
+  EXPECT_EQ(check.exit_code, 2);
+  EXPECT_NE(check.err.find("exports-its-entry-alone"), std::string::npos) << check.err;
+  EXPECT_EQ(test::run_program(OSTEON_PROGRAM, "plugins validate no_such_plugin").exit_code, 2);
+  EXPECT_EQ(test::run_program(OSTEON_PROGRAM, "plugins validate").exit_code, 2);
+  EXPECT_EQ(test::run_program(OSTEON_PROGRAM, "plugins validate /nonexistent.so").exit_code, 2);
+}
+
+}  // namespace
+}  // namespace osteon
