@@ -196,13 +196,14 @@ std::string speed_and_memory(const Subject& subject) {
   ModelProbe model(subject);
   std::int64_t numbers = 0;
   for (const osteon_named_tensor* parameter : model.parameters()) numbers += sdk::element_count(parameter->value);
-  const ProbeTensor input = model.input(1, 1, 256);
+  const ProbeTensor input = model.input(1, 1, 256), batch = model.input(2, 1, 256);
   model.infer(input.view());
   const double predict = best_milliseconds(3, [&] { model.infer(input.view()); });
-  const double train = best_milliseconds(2, [&] { model.step(input.view()); });
-  return fmt::format("{} weights; [1, {}, {}, {}] on 1 thread: forward {:.1f} ms, training step {:.1f} ms; +{:.0f} MiB",
-                     numbers, model.info().in_channels, model.side(256), model.side(256), predict, train,
-                     peak_resident_mib() - before);
+  // Two images: batch normalization of pooled maps needs more than one value a channel.
+  const double train = best_milliseconds(2, [&] { model.step(batch.view()); });
+  return fmt::format(
+      "{} weights; [{}, {}, {}] on 1 thread: forward of 1 {:.1f} ms, training step of 2 {:.1f} ms; +{:.0f} MiB", numbers,
+      model.info().in_channels, model.side(256), model.side(256), predict, train, peak_resident_mib() - before);
 }
 
 }  // namespace

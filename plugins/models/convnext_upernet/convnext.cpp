@@ -17,7 +17,7 @@ namespace {
 
 namespace nn = torch::nn;
 
-nn::LayerNorm layer_norm(std::int64_t channels) { return nn::LayerNorm(nn::LayerNormOptions({channels}).eps(1e-6)); }
+layers::LayerNorm layer_norm(std::int64_t channels) { return layers::LayerNorm(channels, 1e-6); }
 
 /// A differentiable convolution of [N, H, W, C]; channels-last inside, so nothing is copied.
 at::Tensor convolve(nn::Conv2d& layer, const at::Tensor& x) {
@@ -109,7 +109,7 @@ ConvNextEncoderImpl::ConvNextEncoderImpl(const ConvNextOptions& options) : check
   for (std::size_t i = 0; i < options.channels.size(); ++i) {
     const std::int64_t channels = options.channels[i], factor = i == 0 ? 4 : 2;
     const nn::Conv2d reduce(nn::Conv2dOptions(in, channels, factor).stride(factor));
-    const nn::LayerNorm reduce_norm = layer_norm(i == 0 ? channels : in);
+    const layers::LayerNorm reduce_norm = layer_norm(i == 0 ? channels : in);
     Stage stage{reduce, reduce_norm, {}, layer_norm(channels)};
     auto holder = std::make_shared<nn::Module>();
     if (i == 0) {

@@ -8,6 +8,8 @@
 
 #include <torch/nn.h>
 
+#include "layers/layer_norm.hpp"
+
 namespace osteon::models {
 
 /// Which ConvNeXt.
@@ -36,7 +38,7 @@ class ConvNextBlockImpl : public torch::nn::Module {
 
  private:
   torch::nn::Conv2d dwconv_{nullptr};
-  torch::nn::LayerNorm norm_{nullptr};
+  layers::LayerNorm norm_{nullptr};
   torch::nn::Linear pwconv1_{nullptr}, pwconv2_{nullptr};
   at::Tensor scale_;
   double drop_rate_;
@@ -61,9 +63,9 @@ class ConvNextEncoderImpl : public torch::nn::Module {
   /// The first stage's convolution comes before its normalisation, the others' after it.
   struct Stage {
     torch::nn::Conv2d reduce{nullptr};
-    torch::nn::LayerNorm reduce_norm{nullptr};
+    layers::LayerNorm reduce_norm{nullptr};
     std::vector<ConvNextBlock> blocks;
-    torch::nn::LayerNorm norm{nullptr};
+    layers::LayerNorm norm{nullptr};
   };
   std::vector<Stage> stages_;
   bool checkpointing_;

@@ -17,8 +17,6 @@ namespace {
 namespace nn = torch::nn;
 using layers::to_channels_first;
 
-nn::LayerNorm layer_norm(std::int64_t channels) { return nn::LayerNorm(nn::LayerNormOptions({channels})); }
-
 /// An inner module of the public names that only holds others.
 std::shared_ptr<nn::Module> holder(nn::Module& parent, const std::string& name) {
   return parent.register_module(name, std::make_shared<nn::Module>());
@@ -87,7 +85,7 @@ MixAttentionImpl::MixAttentionImpl(std::int64_t channels, std::int64_t heads, st
   value_ = self->register_module("value", nn::Linear(channels, channels));
   if (reduction > 1) {
     sr_ = self->register_module("sr", nn::Conv2d(nn::Conv2dOptions(channels, channels, reduction).stride(reduction)));
-    norm_ = self->register_module("layer_norm", layer_norm(channels));
+    norm_ = self->register_module("layer_norm", layers::LayerNorm(channels));
   }
   dense_ = holder(*this, "output")->register_module("dense", nn::Linear(channels, channels));
 }
@@ -143,9 +141,9 @@ void MixFeedForwardImpl::infer(const at::Tensor& x, at::Tensor& sum) {
 
 MitBlockImpl::MitBlockImpl(std::int64_t channels, std::int64_t heads, std::int64_t reduction, double drop_rate)
     : drop_rate_(drop_rate) {
-  norm1_ = register_module("layer_norm_1", layer_norm(channels));
+  norm1_ = register_module("layer_norm_1", layers::LayerNorm(channels));
   attention_ = register_module("attention", MixAttention(channels, heads, reduction));
-  norm2_ = register_module("layer_norm_2", layer_norm(channels));
+  norm2_ = register_module("layer_norm_2", layers::LayerNorm(channels));
   mlp_ = register_module("mlp", MixFeedForward(channels, 4 * channels));
 }
 
@@ -173,7 +171,7 @@ MitEncoderImpl::MitEncoderImpl(const MitOptions& options) : checkpointing_(optio
     auto embedding = std::make_shared<nn::Module>();
     stage.embed = embedding->register_module(
         "proj", nn::Conv2d(nn::Conv2dOptions(in, channels, kernel).stride(stride).padding(kernel / 2)));
-    stage.embed_norm = embedding->register_module("layer_norm", layer_norm(channels));
+    stage.embed_norm = embedding->register_module("layer_norm", layers::LayerNorm(channels));
     embeddings->push_back(embedding);
     nn::ModuleList list;
     for (std::int64_t j = 0; j < options.depths[i]; ++j) {
@@ -181,7 +179,7 @@ MitEncoderImpl::MitEncoderImpl(const MitOptions& options) : checkpointing_(optio
       list->push_back(stage.blocks.back());
     }
     blocks->push_back(list);
-    stage.norm = layer_norm(channels);
+    stage.norm = layers::LayerNorm(channels);
     norms->push_back(stage.norm);
     stages_.push_back(std::move(stage));
     in = channels;

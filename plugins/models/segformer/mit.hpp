@@ -8,6 +8,8 @@
 
 #include <torch/nn.h>
 
+#include "layers/layer_norm.hpp"
+
 namespace osteon::models {
 
 /// Which Mix Transformer.
@@ -40,7 +42,7 @@ class MixAttentionImpl : public torch::nn::Module {
   std::int64_t heads_;
   torch::nn::Linear query_{nullptr}, key_{nullptr}, value_{nullptr}, dense_{nullptr};
   torch::nn::Conv2d sr_{nullptr};
-  torch::nn::LayerNorm norm_{nullptr};
+  layers::LayerNorm norm_{nullptr};
 };
 TORCH_MODULE(MixAttention);
 
@@ -68,7 +70,7 @@ class MitBlockImpl : public torch::nn::Module {
   void infer(at::Tensor& x);
 
  private:
-  torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
+  layers::LayerNorm norm1_{nullptr}, norm2_{nullptr};
   MixAttention attention_{nullptr};
   MixFeedForward mlp_{nullptr};
   double drop_rate_;
@@ -93,9 +95,9 @@ class MitEncoderImpl : public torch::nn::Module {
  private:
   struct Stage {
     torch::nn::Conv2d embed{nullptr};
-    torch::nn::LayerNorm embed_norm{nullptr};
+    layers::LayerNorm embed_norm{nullptr};
     std::vector<MitBlock> blocks;
-    torch::nn::LayerNorm norm{nullptr};
+    layers::LayerNorm norm{nullptr};
   };
   std::vector<Stage> stages_;
   bool checkpointing_;
