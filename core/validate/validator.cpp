@@ -66,6 +66,7 @@ const std::vector<Check>& kind_checks(plugin::Kind kind) {
     case plugin::Kind::kLoss:
       return loss_checks();
     case plugin::Kind::kAugmentation:
+      return augmentation_checks();
     case plugin::Kind::kPostprocessor:
     case plugin::Kind::kEnsembler:
       break;

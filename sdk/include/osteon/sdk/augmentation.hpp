@@ -120,6 +120,8 @@ class Pixels {
  public:
   explicit Pixels(const osteon_pixels& raw) : raw_(raw) {
     expect_shape(*raw.image, {-1, -1, -1}, "an image");
+    if (channels() != 1 && channels() != 3)
+      throw InvalidArgument("an image has " + std::to_string(channels()) + " channels, expected 1 or 3");
     if (!is_contiguous(*raw.image)) throw Unsupported("an image is not contiguous");
   }
   const osteon_tensor_view& view() const noexcept { return *raw_.image; }
@@ -187,6 +189,9 @@ struct AugmentationLayer {
                                    const osteon_warp_request* request, osteon_warp* warp, osteon_error* error) {
     return guard(error, [&] {
       check_flags(request->flags, 0, "a warp's");
+      if (request->height < 1 || request->width < 1)
+        throw InvalidArgument("an image of " + std::to_string(request->height) + " x " +
+                              std::to_string(request->width) + " pixels cannot be warped");
       Random random(key->words[0], key->words[1]);
       self(raw).sample(random, WarpRequest{request->height, request->width}).give(warp);
     });
