@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What holds for components of every kind: how they are created, refused and ended.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

@@ -55,7 +55,7 @@ at::Tensor to_channels_last(const at::Tensor& image) { return image.permute({0, 
 
 at::Tensor convolve(const torch::nn::Conv2dImpl& layer, const at::Tensor& image) {
   const auto& options = layer.options;
-  const auto& padding = *c10::get_if<torch::ExpandingArray<2>>(&options.padding());
+  const auto& padding = *sdk::compat::get_if<torch::ExpandingArray<2>>(&options.padding());
   const at::Tensor out =
       one_dnn(to_channels_first(image), layer.weight.contiguous(at::MemoryFormat::ChannelsLast), layer.bias,
               at::IntArrayRef(*padding), at::IntArrayRef(*options.stride()), options.groups());

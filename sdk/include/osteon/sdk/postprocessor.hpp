@@ -87,8 +87,8 @@ struct PostprocessorLayer {
       if ((instance.info.gives_forms & OSTEON_SET(request->form)) == 0 ||
           (instance.info.gives_grids & OSTEON_SET(request->grid)) == 0)
         throw Unsupported("it was asked for a form or a grid that it does not give");
-      std::vector<Prediction> made = instance.post.process(
-          Call(call), Predictor(inner), std::vector<const osteon_image*>(images, images + n), *request);
+      const std::vector<const osteon_image*> list(images, images + n);
+      std::vector<Prediction> made = instance.post.process(Call(call), Predictor(inner), list, *request);
       if (made.size() != n)
         throw Error(OSTEON_FAILED,
                     "it gave " + std::to_string(made.size()) + " predictions for " + std::to_string(n) + " images");

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -29,6 +30,13 @@
   (TORCH_VERSION_MAJOR > (major) || (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
 
 namespace osteon::sdk::compat {
+
+/// The alternative of a variant of LibTorch's, as std::get_if.
+#if OSTEON_TORCH_AT_LEAST(2, 1)
+using std::get_if;
+#else
+using c10::get_if;
+#endif
 
 /// What a failure of LibTorch means at the ABI. The CPU's allocator has no type of its own, only a text.
 inline osteon_status status_of(const c10::Error& error) {
