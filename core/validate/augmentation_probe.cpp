@@ -15,14 +15,6 @@ double maximum_of(osteon_dtype type) {
   return type == sdk::dtype_of<std::uint8_t>() ? 255 : type == sdk::dtype_of<std::uint16_t>() ? 65535 : 1;
 }
 
-// Waves of a few pixels' length: without edges, unlike itself a few pixels further, and 0..1.
-double texture(std::int64_t y, std::int64_t x, std::int64_t c) {
-  const double a = std::sin(0.9 * static_cast<double>(x) + 0.4 * static_cast<double>(y) + static_cast<double>(c));
-  const double b = std::sin(0.3 * static_cast<double>(x) - 1.1 * static_cast<double>(y));
-  const double d = std::sin(0.07 * static_cast<double>(x * y % 97));
-  return std::clamp(0.5 + 0.22 * a + 0.2 * b + 0.08 * d, 0.0, 1.0);
-}
-
 template <class T>
 void append(std::vector<std::uint8_t>* bytes, const T* values, std::size_t count) {
   const auto* begin = reinterpret_cast<const std::uint8_t*>(values);

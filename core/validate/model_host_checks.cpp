@@ -202,8 +202,9 @@ std::string speed_and_memory(const Subject& subject) {
   // Two images: batch normalization of pooled maps needs more than one value a channel.
   const double train = best_milliseconds(2, [&] { model.step(batch.view()); });
   return fmt::format(
-      "{} weights; [{}, {}, {}] on 1 thread: forward of 1 {:.1f} ms, training step of 2 {:.1f} ms; +{:.0f} MiB", numbers,
-      model.info().in_channels, model.side(256), model.side(256), predict, train, peak_resident_mib() - before);
+      "{} weights; [{}, {}, {}] on 1 thread: forward of 1 {:.1f} ms, training step of 2 {:.1f} ms; +{:.0f} MiB",
+      numbers, model.info().in_channels, model.side(256), model.side(256), predict, train,
+      peak_resident_mib() - before);
 }
 
 }  // namespace

@@ -171,6 +171,26 @@ bool LaidOut::gaps_untouched() const {
   return std::count(memory_->data(), memory_->data() + memory_->count(), kGap) >= gaps;
 }
 
+double texture(std::int64_t y, std::int64_t x, std::int64_t c) {
+  const double a = std::sin(0.9 * static_cast<double>(x) + 0.4 * static_cast<double>(y) + static_cast<double>(c));
+  const double b = std::sin(0.3 * static_cast<double>(x) - 1.1 * static_cast<double>(y));
+  const double d = std::sin(0.07 * static_cast<double>(x * y % 97));
+  return std::clamp(0.5 + 0.22 * a + 0.2 * b + 0.08 * d, 0.0, 1.0);
+}
+
+double correlation(const float* before, const float* after, std::int64_t side, std::int64_t dy, std::int64_t dx) {
+  constexpr std::int64_t kMargin = 4;
+  double a = 0, b = 0, aa = 0, bb = 0, ab = 0, n = 0;
+  for (std::int64_t y = kMargin; y < side - kMargin; ++y)
+    for (std::int64_t x = kMargin; x < side - kMargin; ++x) {
+      const double p = before[y * side + x];
+      const double q = after[(y + dy) * side + x + dx];
+      a += p, b += q, aa += p * p, bb += q * q, ab += p * q, n += 1;
+    }
+  const double variances = (aa - a * a / n) * (bb - b * b / n);
+  return variances > 0 ? std::abs(ab - a * b / n) / std::sqrt(variances) : 0;
+}
+
 std::vector<float> values_of(const osteon_tensor_view& view) {
   const auto read = [&view](std::int64_t at) -> float {
     if (view.dtype == osteon_dtype{OSTEON_DTYPE_FLOAT, 32, 1}) return static_cast<const float*>(view.data)[at];

@@ -105,6 +105,12 @@ class LaidOut {
   osteon_tensor_view view_{};
 };
 
+/// Pixel (y, x) of channel c of a picture for checks: waves of a few pixels' length, without edges, 0..1, and unlike
+/// itself a few pixels further.
+double texture(std::int64_t y, std::int64_t x, std::int64_t c = 0);
+/// |Correlation| of the square `before` with `after` moved by (dy, dx), of at most 4 pixels each, away from the border.
+double correlation(const float* before, const float* after, std::int64_t side, std::int64_t dy, std::int64_t dx);
+
 /// The elements of a floating tensor (float32, float16, bfloat16, float64) of any strides, row-major.
 std::vector<float> values_of(const osteon_tensor_view& view);
 

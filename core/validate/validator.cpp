@@ -59,7 +59,6 @@ class LoadedValidator final : public Validator {
 }  // namespace
 
 const std::vector<Check>& kind_checks(plugin::Kind kind) {
-  static const std::vector<Check> kNone;
   switch (kind) {
     case plugin::Kind::kModel:
       return model_checks();
@@ -68,10 +67,11 @@ const std::vector<Check>& kind_checks(plugin::Kind kind) {
     case plugin::Kind::kAugmentation:
       return augmentation_checks();
     case plugin::Kind::kPostprocessor:
+      return postprocessor_checks();
     case plugin::Kind::kEnsembler:
-      break;
+      return ensembler_checks();
   }
-  return kNone;
+  throw Error(ExitCode::kUsage, "there is no such kind of component");
 }
 
 }  // namespace osteon::validate

@@ -115,7 +115,8 @@ INSTANTIATE_TEST_SUITE_P(
     Validate, EveryCheck,
     testing::Values(FaultyLibrary{"component", "loss", {"good_component"}},
                     FaultyLibrary{"model", "model", {"good_model"}}, FaultyLibrary{"loss", "loss", {"good_loss"}},
-                    FaultyLibrary{"augmentation", "augmentation", {"good_augmentation", "good_warp"}}),
+                    FaultyLibrary{"augmentation", "augmentation", {"good_augmentation", "good_warp"}},
+                    FaultyLibrary{"postprocessor", "postprocessor", {"good_postprocessor"}}),
     [](const auto& given) { return given.param.name; });
 
 // Libraries that are wrong as a whole; each fails these checks of libraries and no others.

@@ -73,11 +73,33 @@ struct EnsemblerLayer {
   struct Instance {
     T ensembler;
     osteon_ensembler_info info;
+    std::int64_t n_classes, n_members;
     std::vector<EnsemblerTensor> state;
     std::vector<BorrowedTensor> views;
     std::vector<osteon_named_tensor> named;
     std::vector<const osteon_named_tensor*> pointers;
   };
+  /// A band being combined, and what may be added to it.
+  struct Band {
+    std::unique_ptr<Accumulation> accumulation;
+    std::vector<std::int64_t> shape;
+    osteon_dtype dtype;
+    std::vector<bool> added;  ///< by member
+  };
+
+  static void check_band(const Instance& instance, const osteon_band& band) {
+    check_flags(band.flags, 0, "a band's");
+    if (band.first_row < 0 || band.height < 0 || band.width < 0 || band.n_classes < 1)
+      throw InvalidArgument("a band of " + std::to_string(band.height) + " rows from row " +
+                            std::to_string(band.first_row) + " on, of " + std::to_string(band.width) +
+                            " columns and of " + std::to_string(band.n_classes) + " classes is none");
+    for (std::uint64_t k = 0; k < band.n_classes; ++k)
+      if (band.classes[k] < 0 || band.classes[k] >= instance.n_classes ||
+          (k > 0 && band.classes[k] <= band.classes[k - 1]))
+        throw InvalidArgument("a band's classes do not rise, or are not among the " +
+                              std::to_string(instance.n_classes) + " that there are");
+  }
+
   static Instance& self(osteon_ensembler* raw) { return *reinterpret_cast<Instance*>(raw); }
   static const Instance& self(const osteon_ensembler* raw) { return *reinterpret_cast<const Instance*>(raw); }
 
@@ -88,8 +110,14 @@ struct EnsemblerLayer {
       request.multiclass = is_multiclass(raw->labels);
       for (std::int64_t k = 0; k < raw->n_classes; ++k) request.class_names.emplace_back(raw->class_names[k]);
       for (std::int64_t m = 0; m < raw->n_members; ++m) request.member_names.emplace_back(raw->member_names[m]);
-      std::unique_ptr<Instance> instance(
-          new Instance{T(schema_of<typename T::Params>().read(values), request), {}, {}, {}, {}, {}});
+      std::unique_ptr<Instance> instance(new Instance{T(schema_of<typename T::Params>().read(values), request),
+                                                      {},
+                                                      raw->n_classes,
+                                                      raw->n_members,
+                                                      {},
+                                                      {},
+                                                      {},
+                                                      {}});
       const EnsemblerTraits traits = instance->ensembler.traits();
       instance->info = {sizeof(osteon_ensembler_info), traits.takes, traits.gives, traits.fits ? 1u : 0u};
       *out = reinterpret_cast<osteon_ensembler*>(instance.release());
@@ -130,7 +158,10 @@ struct EnsemblerLayer {
                                const osteon_tensor_view* const* members, const osteon_tensor_view* target,
                                const osteon_tensor_view* valid, osteon_error* error) {
     return guard(error, [&] {
-      check_flags(band->flags, 0, "a band's");
+      check_band(self(raw), *band);
+      if (n != static_cast<std::uint64_t>(self(raw).n_members))
+        throw InvalidArgument("fit_add got " + std::to_string(n) + " members, expected " +
+                              std::to_string(self(raw).n_members));
       self(raw).ensembler.fit_add(Call(call), *band, std::vector<const osteon_tensor_view*>(members, members + n),
                                   *target, valid);
     });
@@ -145,19 +176,39 @@ struct EnsemblerLayer {
   static osteon_status begin(const osteon_call* call, const osteon_ensembler* raw, const osteon_band* band,
                              osteon_accumulation** out, osteon_error* error) {
     return guard(error, [&] {
-      check_flags(band->flags, 0, "a band's");
-      *out = reinterpret_cast<osteon_accumulation*>(self(raw).ensembler.begin(Call(call), *band).release());
+      const Instance& instance = self(raw);
+      check_band(instance, *band);
+      const auto classes = static_cast<std::int64_t>(band->n_classes);
+      const bool bits = instance.info.takes == OSTEON_FORM_BITS;
+      auto made = std::make_unique<Band>();
+      made->shape = {bits ? (classes + 31) / 32 : classes, band->height, band->width};
+      made->dtype = bits ? dtype_of<std::int32_t>() : dtype_of<float>();
+      made->added.resize(static_cast<std::size_t>(instance.n_members));
+      made->accumulation = instance.ensembler.begin(Call(call), *band);
+      *out = reinterpret_cast<osteon_accumulation*>(made.release());
     });
   }
   static osteon_status add(const osteon_call* call, osteon_accumulation* raw, std::int64_t member,
                            const osteon_tensor_view* prediction, osteon_error* error) {
-    return guard(error, [&] { reinterpret_cast<Accumulation*>(raw)->add(Call(call), member, *prediction); });
+    return guard(error, [&] {
+      Band& band = *reinterpret_cast<Band*>(raw);
+      if (member < 0 || member >= static_cast<std::int64_t>(band.added.size()))
+        throw InvalidArgument("there is no member " + std::to_string(member));
+      if (band.added[static_cast<std::size_t>(member)])
+        throw InvalidArgument("member " + std::to_string(member) + " was added already");
+      expect_shape(*prediction, band.shape, "a member's prediction");
+      if (prediction->dtype != band.dtype)
+        throw Unsupported("a member's prediction is " + to_string(prediction->dtype) + ", not " +
+                          to_string(band.dtype));
+      band.accumulation->add(Call(call), member, *prediction);
+      band.added[static_cast<std::size_t>(member)] = true;
+    });
   }
   static osteon_status finish(const osteon_call* call, osteon_accumulation* raw, osteon_tensor* out,
                               osteon_error* error) {
     return guard(error, [&] {
-      const std::unique_ptr<Accumulation> accumulation(reinterpret_cast<Accumulation*>(raw));
-      if (out != nullptr) accumulation->finish(Call(call)).move_to(out);
+      const std::unique_ptr<Band> band(reinterpret_cast<Band*>(raw));
+      if (out != nullptr) band->accumulation->finish(Call(call)).move_to(out);
     });
   }
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugin/ensembler.hpp"
+#include "validate/probe.hpp"
+
+// An ensembler as checks see it.
+namespace osteon::validate {
+
+/// What members say of one image, in whichever form is wanted, and its truth.
+class MemberSayings {
+ public:
+  static constexpr std::int64_t kHeight = 12, kWidth = 9;
+  MemberSayings(std::uint32_t form, std::int64_t members, std::int64_t classes, bool multiclass,
+                std::uint64_t seed = 1);
+
+  /// Of a member, rows and classes: float32 [K, rows, width], or bit planes over the listed classes.
+  ProbeTensor of(std::int64_t member, const osteon_band& band) const;
+  /// int32 [P, rows, width] over all classes.
+  ProbeTensor truth(const osteon_band& band) const;
+  float& at(std::int64_t member, std::int64_t k, std::int64_t pixel) {
+    return values_[static_cast<std::size_t>((member * classes_ + k) * kHeight * kWidth + pixel)];
+  }
+  float at(std::int64_t member, std::int64_t k, std::int64_t pixel) const {
+    return values_[static_cast<std::size_t>((member * classes_ + k) * kHeight * kWidth + pixel)];
+  }
+
+ private:
+  std::uint32_t form_;
+  std::int64_t classes_;
+  std::vector<float> values_;  ///< [members, classes, kHeight, kWidth]; of bits: 0 or 1
+  std::vector<std::uint32_t> truth_;
+};
+
+/// A band that owns its classes.
+struct ProbeBand {
+  ProbeBand(std::int64_t first_row, std::int64_t height, std::vector<std::int32_t> listed,
+            std::int64_t width = MemberSayings::kWidth);
+  ProbeBand(const ProbeBand&) = delete;
+  ProbeBand& operator=(const ProbeBand&) = delete;
+  std::vector<std::int32_t> classes;
+  osteon_band raw{};
+};
+
+class EnsemblerProbe {
+ public:
+  static constexpr std::int64_t kMembers = 3;
+  EnsemblerProbe(const Subject& subject, bool multiclass, std::int64_t n_classes, Outcome* outcome);
+  /// Null where the ensembler refuses such labels. Fitted on sayings of its own when it has to be, unless `raw`.
+  static std::unique_ptr<EnsemblerProbe> make(const Subject& subject, bool multiclass, std::int64_t n_classes = 3,
+                                              bool raw = false);
+  ~EnsemblerProbe();
+  EnsemblerProbe(const EnsemblerProbe&) = delete;
+  EnsemblerProbe& operator=(const EnsemblerProbe&) = delete;
+
+  const osteon_ensembler_api& api() const noexcept { return api_; }
+  const osteon_ensembler_info& info() const;
+  osteon_ensembler* get() const noexcept { return ensembler_; }
+  bool multiclass() const noexcept { return multiclass_; }
+  std::int64_t n_classes() const noexcept { return n_classes_; }
+  std::vector<std::int32_t> all_classes() const;
+  /// What its members say, in the form that it takes.
+  MemberSayings sayings(std::uint64_t seed = 1) const;
+
+  /// Fits on two images, with Dice unless told otherwise. Fails unless each call returns OK.
+  void fit(bool with_dice = true) const;
+  bool needed(std::int64_t member, std::int64_t k) const { return api_.needed(ensembler_, member, k) != 0; }
+  /// Those that any of these classes needs.
+  std::vector<std::int64_t> needed_members(const std::vector<std::int32_t>& classes) const;
+  /// Its state, by name; empty when it has none.
+  std::vector<const osteon_named_tensor*> tensors() const;
+
+  /// A band being combined; dropped when it dies unfinished.
+  class Band {
+   public:
+    Band(const EnsemblerProbe& owner, const ProbeBand& band, const osteon_call* call = nullptr);
+    ~Band();
+    Band(const Band&) = delete;
+    Band& operator=(const Band&) = delete;
+    const Outcome& begun() const noexcept { return begun_; }
+    Outcome try_add(std::int64_t member, const osteon_tensor_view* prediction, const osteon_call* call = nullptr);
+    void add(std::int64_t member, const MemberSayings& sayings);
+    Outcome try_finish(osteon_tensor* out, const osteon_call* call = nullptr);
+    /// Fails unless the result is complete; its values, bits as floats.
+    std::vector<float> finish();
+    /// Fails unless a tensor of the promised kind came out.
+    sdk::OwnedTensor finish_owned();
+
+   private:
+    const EnsemblerProbe& owner_;
+    const ProbeBand& band_;
+    Outcome begun_;
+    osteon_accumulation* handle_ = nullptr;
+  };
+
+  /// All that is needed of `band`, member by member in this order (empty: rising).
+  std::vector<float> combine(const MemberSayings& sayings, const ProbeBand& band,
+                             const std::vector<std::int64_t>& order = {}, const osteon_call* call = nullptr) const;
+  /// The whole image, all classes.
+  std::vector<float> combine(const MemberSayings& sayings, const osteon_call* call = nullptr) const;
+
+ private:
+  const osteon_ensembler_api& api_;
+  bool multiclass_;
+  std::int64_t n_classes_;
+  osteon_ensembler* ensembler_ = nullptr;
+};
+
+/// The elements of what an ensembler gave, bits as floats.
+std::vector<float> floats_of(const osteon_tensor_view& view);
+
+/// Runs `body` with a (fitted) probe for each kind of labels that the ensembler takes; fails when it takes none.
+void for_each_labels(const Subject& subject, const std::function<void(const EnsemblerProbe& ensembler)>& body);
+
+/// The promises by topic; ensembler_checks() is all of them.
+const std::vector<Check>& ensembler_result_checks();  ///< what it says of itself, and what it makes of its members
+const std::vector<Check>& ensembler_fit_checks();     ///< fitting and state
+const std::vector<Check>& ensembler_host_checks();    ///< refusals, threads, memory, cancellation, speed
+
+}  // namespace osteon::validate

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "validate/postprocessor_probe.hpp"
+
+#include <algorithm>
+
+#include "plugin/handle_support.hpp"
+
+namespace osteon::validate {
+namespace {
+
+constexpr std::uint32_t kForms[] = {OSTEON_FORM_PROBABILITIES, OSTEON_FORM_LOGITS, OSTEON_FORM_BITS};
+constexpr std::uint32_t kGrids[] = {OSTEON_GRID_IMAGE, OSTEON_GRID_MODEL};
+
+}  // namespace
+
+std::string describe(const osteon_predict_request& request) {
+  const char* form = request.form == OSTEON_FORM_LOGITS          ? "logits"
+                     : request.form == OSTEON_FORM_PROBABILITIES ? "probabilities"
+                     : request.form == OSTEON_FORM_BITS          ? "bits"
+                                                                 : "an unknown form";
+  const char* grid = request.grid == OSTEON_GRID_MODEL   ? "the model's grid"
+                     : request.grid == OSTEON_GRID_IMAGE ? "the image's grid"
+                                                         : "an unknown grid";
+  return fmt::format("{} on {}{}", form, grid,
+                     request.n_classes > 0 ? fmt::format(", {} of the classes", request.n_classes) : "");
+}
+
+std::vector<float> floats_of(const sdk::Prediction& prediction) {
+  const osteon_tensor_view& view = prediction.view();
+  if (view.dtype != sdk::dtype_of<std::int32_t>()) return values_of(view);
+  const auto* words = static_cast<const std::int32_t*>(view.data);
+  return {words, words + sdk::element_count(view)};
+}
+
+PostprocessorProbe::PostprocessorProbe(const Subject& subject, bool multiclass, std::int64_t n_classes,
+                                       Outcome* outcome)
+    : api_(subject.component.api<osteon_postprocessor_api>()), classes_(classes_of(n_classes, multiclass)) {
+  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject.component.schema), classes_,
+                                  [this](const std::string&) {
+                                    others_.push_back(std::make_unique<LeafPredictor>(classes_, predict::Gives()));
+                                    return others_.back()->checked();
+                                  });
+  const auto names = plugin::name_pointers(classes_.names);
+  const osteon_postprocessor_request request{sizeof request, plugin::labels_of(classes_), n_classes, names.data(),
+                                             nullptr};
+  const SteeredCall call;
+  *outcome = attempt([&](osteon_error* e) { return api_.create(call.raw(), values.get(), &request, &post_, e); });
+  expect(outcome->ok() == (post_ != nullptr), "create returned {} {} a post-processor", outcome->describe(),
+         post_ != nullptr ? "with" : "without");
+}
+
+PostprocessorProbe::PostprocessorProbe(const Subject& subject, bool multiclass, std::int64_t n_classes)
+    : PostprocessorProbe(subject, multiclass, n_classes, std::make_unique<Outcome>().get()) {
+  expect(post_ != nullptr, "create failed");
+}
+
+std::unique_ptr<PostprocessorProbe> PostprocessorProbe::make(const Subject& subject, bool multiclass,
+                                                             std::int64_t n_classes) {
+  Outcome outcome;
+  std::unique_ptr<PostprocessorProbe> probe(new PostprocessorProbe(subject, multiclass, n_classes, &outcome));
+  if (outcome.ok()) return probe;
+  expect_refused(outcome, {OSTEON_UNSUPPORTED}, multiclass ? "create for multiclass data" : "create");
+  return nullptr;
+}
+
+PostprocessorProbe::~PostprocessorProbe() {
+  if (post_ != nullptr) api_.destroy(post_);
+}
+
+const osteon_postprocessor_info& PostprocessorProbe::info() const {
+  const osteon_postprocessor_info* info = api_.info(post_);
+  expect(info != nullptr, "info returned NULL");
+  return *info;
+}
+
+std::unique_ptr<LeafPredictor> PostprocessorProbe::leaf(const predict::Gives& gives) const {
+  return std::make_unique<LeafPredictor>(classes_, gives);
+}
+
+std::vector<osteon_predict_request> PostprocessorProbe::requests() const {
+  std::vector<osteon_predict_request> requests;
+  for (const std::uint32_t form : kForms)
+    for (const std::uint32_t grid : kGrids)
+      if ((info().gives_forms & OSTEON_SET(form)) != 0 && (info().gives_grids & OSTEON_SET(grid)) != 0)
+        requests.push_back(sdk::make_request(form, grid));
+  expect(!requests.empty(), "it gives no form on any grid");
+  return requests;
+}
+
+osteon_predict_request PostprocessorProbe::usual_request() const { return requests().front(); }
+
+ProcessResult PostprocessorProbe::try_process(const LeafPredictor& inner,
+                                              const std::vector<const osteon_image*>& images,
+                                              const osteon_predict_request& request, const osteon_call* call) const {
+  ProcessResult result;
+  result.predictions.resize(images.size());
+  std::vector<osteon_prediction*> out;
+  for (sdk::Prediction& prediction : result.predictions) out.push_back(&prediction.raw());
+  const SteeredCall own;
+  result.outcome = attempt([&](osteon_error* e) {
+    return api_.process(call != nullptr ? call : own.raw(), post_, inner.checked(), images.size(), images.data(),
+                        &request, out.data(), e);
+  });
+  if (!result.outcome.ok())
+    for (const sdk::Prediction& prediction : result.predictions)
+      expect(prediction.raw().values.release == nullptr, "process returned {} and left a prediction behind",
+             result.outcome.describe());
+  return result;
+}
+
+std::vector<sdk::Prediction> PostprocessorProbe::process(const LeafPredictor& inner,
+                                                         const std::vector<const osteon_image*>& images,
+                                                         const osteon_predict_request& request,
+                                                         const osteon_call* call) const {
+  ProcessResult result = try_process(inner, images, request, call);
+  inner.expect_well_used();
+  expect_ok(result.outcome, "process for " + describe(request));
+  for (const sdk::Prediction& prediction : result.predictions) {
+    const osteon_prediction& raw = prediction.raw();
+    expect(raw.struct_size == sizeof raw, "it changed an osteon_prediction's struct_size to {}", raw.struct_size);
+    expect(raw.values.view.data != nullptr && raw.values.release != nullptr,
+           "process returned OK without a prediction that can be owned");
+    expect(raw.values.view.ndim == 3, "a prediction has {} dimensions, expected [K, H, W]", raw.values.view.ndim);
+  }
+  return std::move(result.predictions);
+}
+
+std::vector<float> PostprocessorProbe::values(const LeafPredictor& inner, const osteon_image* image,
+                                              const osteon_predict_request& request, const osteon_call* call) const {
+  return floats_of(process(inner, {image}, request, call).front());
+}
+
+void for_each_labels(const Subject& subject, const std::function<void(const PostprocessorProbe& post)>& body) {
+  bool any = false;
+  for (const bool multiclass : {false, true}) {
+    const auto post = PostprocessorProbe::make(subject, multiclass);
+    if (post == nullptr) continue;
+    any = true;
+    body(*post);
+  }
+  expect(any, "create refuses multilabel data and multiclass data");
+}
+
+const std::vector<Check>& postprocessor_checks() {
+  static const std::vector<Check> checks = [] {
+    std::vector<Check> all;
+    for (const auto* topic :
+         {&postprocessor_result_checks(), &postprocessor_input_checks(), &postprocessor_host_checks()})
+      all.insert(all.end(), topic->begin(), topic->end());
+    return all;
+  }();
+  return checks;
+}
+
+}  // namespace osteon::validate
