@@ -134,9 +134,11 @@ class Predictor {
   }
 
   /// `request` as one for logits, from which finish() reaches every form: of multiclass data for all classes, because a
-  /// softmax needs them all.
+  /// softmax needs them all, and on the other grid where this predictor does not give the one that is wanted.
   osteon_predict_request as_logits(osteon_predict_request request) const noexcept {
     request.form = OSTEON_FORM_LOGITS;
+    if (!gives_grid(request.grid))
+      request.grid = request.grid == OSTEON_GRID_MODEL ? OSTEON_GRID_IMAGE : OSTEON_GRID_MODEL;
     if (multiclass()) {
       request.n_classes = 0;
       request.classes = nullptr;
