@@ -53,6 +53,14 @@ print(f"mean Dice over the test set: {dice:.3f}; the bar is {bar}")
 sys.exit(dice <= bar)' "$1"
 }
 case $example in
-  handmade_model) dice_exceeds 0.5 ;;
+  handmade_model) dice_exceeds 0.7 ;;
+  clang_model)
+    readelf --string-dump=.comment "$osteon" >built_by
+    cat built_by
+    grep -q 'GCC: ' built_by
+    if grep -q 'clang version' built_by; then
+      echo "SKIPPED: Clang built this host too, so that nothing was shown of two compilers"
+      exit 77
+    fi ;;
 esac
 echo "the example $example was built, validated and used"
