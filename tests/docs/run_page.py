@@ -62,7 +62,8 @@ def main() -> int:
     script.write_text(script_of(page))
     environment = dict(os.environ, HOME=str(work), OSTEON_CACHE_DIR=str(work.parent / "cache"),
                        OSTEON_PREFIX=str(prefix), OSTEON_SOURCE=str(Path(__file__).resolve().parents[2]),
-                       PATH=f"{prefix / 'bin'}:{os.environ['PATH']}")
+                       # The compilers of packages.txt, whatever else a developer has in front of them.
+                       PATH=f"{prefix / 'bin'}:/usr/bin:{os.environ['PATH']}")
     environment.pop("OSTEON_PLUGIN_PATH", None)
     return subprocess.run(["bash", str(script)], cwd=work, env=environment, stdin=subprocess.DEVNULL).returncode
 
