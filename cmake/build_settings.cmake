@@ -35,6 +35,11 @@ if(OSTEON_COVERAGE)
   add_link_options(--coverage)
 endif()
 
+# Code in which no time is spent: calls into LibTorch, the command line, tests. GCC compiles it in a third to a half less
+# time at -O1; what loops over pixels has the full optimisation.
+add_library(osteon_glue INTERFACE)
+target_compile_options(osteon_glue INTERFACE $<$<CONFIG:Release>:-O1>)
+
 # Lets a program use the precompiled header of LibTorch, which was made with -fPIC where a program would have -fPIE.
 function(osteon_share_torch_header target)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)

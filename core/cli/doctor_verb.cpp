@@ -23,9 +23,13 @@ nlohmann::json examine(Program& program) {
        {{"kind", environment.blas_kind}, {"path", environment.blas}, {"openblas_coretype", environment.core_type}}},
       {"cache", cache_folder().string()},
       {"advice", environment.advice}};
+  program.shows_warnings = false;  // they are advice here
   auto& plugins = result["plugins"];
   plugins["folders"] = nlohmann::json::array();
   for (const auto& folder : program.registry().folders()) plugins["folders"].push_back(folder.string());
+  plugins["allow_lists"] = nlohmann::json::array();
+  for (const plugin::AllowList& list : program.registry().allow_lists())
+    plugins["allow_lists"].push_back({{"file", list.origin()}, {"libraries", list.size()}});
   int ok = 0, refused = 0;
   for (const plugin::Listing& listing : program.registry().listings()) ++(listing.ok ? ok : refused);
   plugins["found"] = ok;
@@ -57,6 +61,9 @@ void print(const nlohmann::json& r) {
                   ? fmt::format("{} devices", engine.at("cuda").at("devices").get<int>())
                   : "none");
   for (const auto& folder : r.at("plugins").at("folders")) row("plugin folder", text(folder));
+  for (const auto& list : r.at("plugins").at("allow_lists"))
+    row("allowed plugins", fmt::format("{} libraries of {}", list.at("libraries").get<int>(), text(list.at("file"))));
+  if (r.at("plugins").at("allow_lists").empty()) row("allowed plugins", "whatever the plugin folders hold");
   row("plugins", fmt::format("{} found, {} refused", r.at("plugins").at("found").get<int>(),
                              r.at("plugins").at("refused").get<int>()));
   row("cache", text(r.at("cache")));

@@ -19,7 +19,7 @@ void add_model_verb(CLI::App& app, Program& program) {
   };
   auto options = std::make_shared<Options>();
   forward->add_option("RECIPE", options->recipe, "The recipe whose [model] is run")->required();
-  forward->add_option("--weights", options->request.weights, "safetensors to load, over model.weights")
+  forward->add_option("--weights", options->request.weights, "safetensors or .pth to load, over model.weights")
       ->type_name("FILE");
   forward->add_option("--input", options->request.input, "safetensors with `x`, float32 [N, C, H, W]")
       ->type_name("FILE")

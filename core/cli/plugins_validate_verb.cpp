@@ -9,6 +9,7 @@
 #include "base/suggest.hpp"
 #include "cli/verbs.hpp"
 #include "plugin/call.hpp"
+#include "plugin/private_copy.hpp"
 #include "validate/validation.hpp"
 
 namespace osteon::cli {
@@ -36,6 +37,14 @@ void find_subject(Program& program, const std::string& subject, validate::Reques
                                     "; name one of `osteon plugins list`, or a file");
 }
 
+// The bytes that are checked. Checks run their code, which an operator's lists have to allow.
+plugin::PrivateCopy allowed_copy(const fs::path& file) {
+  plugin::PrivateCopy copy(file);
+  const std::string why = plugin::refusal_by(plugin::operator_allow_lists(program_file()), copy.sha256());
+  if (!why.empty()) throw Error(ExitCode::kPlugin, why, file.string());
+  return copy;
+}
+
 ExitCode list_checks(Program& program) {
   using plugin::Kind;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
@@ -56,12 +65,25 @@ ExitCode list_checks(Program& program) {
   return ExitCode::kDone;
 }
 
+void add_given_flags(CLI::App& verb, validate::Given& given) {
+  verb.add_option("--set", given.parameters, "Create components with this value of a parameter (repeatable)")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  verb.add_option("--channels", given.channels, "Channels that a model takes, when it takes no others")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--classes", given.classes, "Classes that a model gives, when it gives no others")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
+
 std::string heading(const validate::Result& result) {
   return result.kind ? fmt::format("{} '{}'", plugin::to_string(*result.kind), result.component) : "the library";
 }
 
 ExitCode run(Program& program, const std::string& subject, validate::Request request) {
   find_subject(program, subject, request);
+  allowed_copy(request.file);  // said once, before every check would say it
   request.program = program_file();
   request.children = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   request.stop = &plugin::interrupted();
@@ -110,6 +132,7 @@ void add_plugins_validate_verb(CLI::App& plugins, Program& program) {
   struct Arguments {
     std::string subject;
     std::vector<std::string> checks, components;
+    validate::Given given;
     double patience = 1;
     bool list = false;
   };
@@ -121,6 +144,7 @@ void add_plugins_validate_verb(CLI::App& plugins, Program& program) {
   verb->add_option("--component", arguments->components, "Look at this component alone (repeatable)")
       ->type_name("NAME")
       ->allow_extra_args(false);
+  add_given_flags(*verb, arguments->given);
   verb->add_option("--patience", arguments->patience, "Factor on the time limit of every check")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -132,6 +156,7 @@ void add_plugins_validate_verb(CLI::App& plugins, Program& program) {
       validate::Request request;
       request.checks = {arguments->checks.begin(), arguments->checks.end()};
       request.components = {arguments->components.begin(), arguments->components.end()};
+      request.given = arguments->given;
       request.patience = arguments->patience;
       return run(program, arguments->subject, std::move(request));
     };
@@ -143,15 +168,18 @@ void add_run_check_verb(CLI::App& app, Program& program) {
   verb->group("");  // not for people
   struct Arguments {
     std::string file, kind, component, check;
+    validate::Given given;
   };
   auto a = std::make_shared<Arguments>();
   verb->add_option("FILE", a->file)->required();
   verb->add_option("KIND", a->kind)->required();
   verb->add_option("COMPONENT", a->component)->required();
   verb->add_option("CHECK", a->check)->required();
+  add_given_flags(*verb, a->given);
   verb->callback([&program, a] {
     program.action = [a] {
-      validate::run_check(a->file, a->kind, a->component, a->check);
+      const plugin::PrivateCopy copy = allowed_copy(a->file);
+      validate::run_check(copy.path(), a->kind, a->component, a->check, a->given);
       return ExitCode::kDone;
     };
   });

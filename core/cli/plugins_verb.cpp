@@ -2,6 +2,7 @@
 // `osteon plugins list` and `osteon plugins describe NAME`; `new` and `validate` have files of their own.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 
 #include <fmt/format.h>
@@ -9,10 +10,39 @@
 #include "base/child.hpp"
 #include "base/suggest.hpp"
 #include "cli/verbs.hpp"
+#include "plugin/private_copy.hpp"
+#include "plugin/scan.hpp"
 #include "plugin/schema_json.hpp"
 
 namespace osteon::cli {
 namespace {
+
+// Names of files and texts of plugins as the comment of a TOML file: on one line, and harmless on a terminal.
+std::string comment(std::string text) {
+  for (char& c : text)
+    if (c < ' ' || c > '~') c = '?';
+  return text;
+}
+
+// What there is and is not refused, as a list of allowed plugins. Digests to be relied on are not taken from a cache.
+ExitCode print_allow_list(Program& program) {
+  std::map<std::string, std::string> comments;  // by digest
+  std::vector<std::string> digests;             // in the order of the listings
+  for (const plugin::Listing& l : program.registry().listings()) {
+    if (!l.ok) continue;
+    const std::string digest = plugin::PrivateCopy(l.path).sha256();
+    if (digest != l.sha256)
+      throw Error(ExitCode::kPlugin, "has changed since it was looked at; `osteon plugins list --rescan`",
+                  l.path.string());
+    const auto [known, added] = comments.try_emplace(digest, l.path.string() + ": ");
+    if (added) digests.push_back(digest);
+    known->second += fmt::format("{}{} {} {}", added ? "" : ", ", plugin::to_string(*l.kind), l.name, l.version);
+  }
+  fmt::print("[plugins]\nallow = [\n");
+  for (const std::string& digest : digests) fmt::print("  \"sha256:{}\",  # {}\n", digest, comment(comments[digest]));
+  fmt::print("]\n");
+  return ExitCode::kDone;
+}
 
 ExitCode list(Program& program) {
   const auto& listings = program.registry().listings();
@@ -24,6 +54,7 @@ ExitCode list(Program& program) {
                       {"version", l.version},
                       {"abi", l.abi},
                       {"path", l.path.string()},
+                      {"sha256", l.sha256},
                       {"status", l.ok ? "ok" : "refused"},
                       {"reason", l.reason}});
     program.print_json(rows);
@@ -103,7 +134,12 @@ void add_plugins_verb(CLI::App& app, Program& program) {
       verb->add_subcommand("list", "All plugins found, and the files that were refused, with the reason");
   program.add_common_flags(*list_verb, false);
   list_verb->add_flag("--rescan", program.rescan, "Forget what the cache says and look at every file again");
-  list_verb->callback([&program] { program.action = [&program] { return list(program); }; });
+  auto as_allow_list = std::make_shared<bool>(false);
+  list_verb->add_flag("--allow-list", *as_allow_list, "Print a list of allowed plugins (TOML) that has what there is")
+      ->excludes("--json");
+  list_verb->callback([&program, as_allow_list] {
+    program.action = [&program, as_allow_list] { return *as_allow_list ? print_allow_list(program) : list(program); };
+  });
 
   CLI::App* describe_verb =
       verb->add_subcommand("describe", "A plugin's parameters: type, default, bounds, unit, meaning");
@@ -118,11 +154,12 @@ void add_plugins_verb(CLI::App& app, Program& program) {
 void add_scan_plugin_verb(CLI::App& app, Program& program) {
   CLI::App* verb = app.add_subcommand("scan-plugin", "Print what one library holds, as JSON");
   verb->group("");  // not for people
-  auto file = std::make_shared<std::string>();
+  auto file = std::make_shared<std::string>(), sha256 = std::make_shared<std::string>();
   verb->add_option("FILE", *file)->required();
-  verb->callback([&program, file] {
-    program.action = [file] {
-      answer_parent(plugin::describe_library(*file));
+  verb->add_option("SHA256", *sha256)->required();
+  verb->callback([&program, file, sha256] {
+    program.action = [file, sha256] {
+      answer_parent(plugin::describe_library(*file, *sha256, plugin::operator_allow_lists(program_file())));
       return ExitCode::kDone;
     };
   });

@@ -23,16 +23,20 @@ void Program::add_common_flags(CLI::App& verb, bool takes_recipe) {
         ->allow_extra_args(false);
 }
 
+void Program::find_plugins(std::vector<plugin::AllowList> allow) {
+  plugin::RegistryOptions options;
+  options.folders.push_back((program_file().parent_path() / OSTEON_PLUGIN_FOLDER).lexically_normal());
+  for (const std::string& folder : plugin_paths) options.folders.emplace_back(folder);
+  options.allow = std::move(allow);
+  options.rescan = rescan;
+  options.scanner = program_file();
+  registry_ = std::make_unique<plugin::Registry>(std::move(options));
+  for (const std::string& warning : registry_->warnings())
+    if (shows_warnings) spdlog::warn("{}", warning);
+}
+
 plugin::Registry& Program::registry() {
-  if (!registry_) {
-    plugin::RegistryOptions options;
-    options.folders.push_back((program_file().parent_path() / OSTEON_PLUGIN_FOLDER).lexically_normal());
-    for (const std::string& folder : plugin_paths) options.folders.emplace_back(folder);
-    options.rescan = rescan;
-    options.scanner = program_file();
-    registry_ = std::make_unique<plugin::Registry>(std::move(options));
-    for (const std::string& warning : registry_->warnings()) spdlog::warn("{}", warning);
-  }
+  if (!registry_) find_plugins({});
   return *registry_;
 }
 
@@ -46,10 +50,20 @@ recipe::LoadOptions Program::load_options(const std::vector<std::string>& more_o
   options.overrides = overrides;
   options.overrides.insert(options.overrides.end(), more_overrides.begin(), more_overrides.end());
   options.schemas = registry().schemas();
+  for (const plugin::Listing& listing : registry().listings())
+    if (!listing.kind) options.refused.push_back({listing.path, listing.reason});
   return options;
 }
 
 recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vector<std::string>& more_overrides) {
+  if (!registry_) {
+    std::vector<std::string> all_overrides = overrides;
+    all_overrides.insert(all_overrides.end(), more_overrides.begin(), more_overrides.end());
+    std::vector<plugin::AllowList> allow;
+    if (auto digests = recipe::allowed_libraries(path, all_overrides))
+      allow.emplace_back("the recipe " + path.string(), std::move(*digests));
+    find_plugins(std::move(allow));
+  }
   recipe::LoadedRecipe loaded = recipe::load_recipe(path, load_options(more_overrides));
   for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning);
   return loaded;

@@ -24,11 +24,13 @@ class Program {
   std::vector<std::string> overrides;     ///< --set
   std::vector<std::string> plugin_paths;  ///< --plugin-path
   bool rescan = false;                    ///< --rescan
+  bool shows_warnings = true;             ///< of the registry, on stderr; false: the verb shows them itself
   std::function<ExitCode()> action;       ///< of the verb that was named
 
   /// Adds --json, --plugin-path and, for verbs that read a recipe, --set.
   void add_common_flags(CLI::App& verb, bool takes_recipe);
 
+  /// The plugins there are. Where a recipe restricts them, load_recipe() comes first.
   plugin::Registry& registry();
   engine::Engine& engine();
 
@@ -43,6 +45,8 @@ class Program {
   void print_json(const nlohmann::json& document) const;
 
  private:
+  void find_plugins(std::vector<plugin::AllowList> allow);
+
   std::unique_ptr<plugin::Registry> registry_;
   std::unique_ptr<engine::Engine> engine_;
 };

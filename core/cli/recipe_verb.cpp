@@ -26,17 +26,17 @@ ExitCode show(Program& program, const std::string& path) {
   const recipe::LoadedRecipe loaded = program.load_recipe(path);
   if (program.json) {
     nlohmann::json rows = nlohmann::json::array();
-    for (const recipe::Origin& origin : loaded.origins)
+    for (const recipe::Origin& origin : loaded.recipe.origins)
       rows.push_back({{"key", origin.key}, {"value", origin.value}, {"origin", origin.from}});
     program.print_json(rows);
     return ExitCode::kDone;
   }
   std::size_t width = 0;
-  for (const recipe::Origin& origin : loaded.origins) {
+  for (const recipe::Origin& origin : loaded.recipe.origins) {
     const std::size_t length = origin.key.size() + origin.value.size() + 3;
     if (length <= 60) width = std::max(width, length);
   }
-  for (const recipe::Origin& origin : loaded.origins)
+  for (const recipe::Origin& origin : loaded.recipe.origins)
     fmt::print("{:<{}}  # {}\n", origin.key + " = " + origin.value, width, origin.from);
   return ExitCode::kDone;
 }

@@ -35,7 +35,7 @@ const weights::TensorData& input_of(const weights::SafetensorsFile& file, const 
 nlohmann::json run_forward(const ForwardRequest& request, const Context& context) {
   const auto model = make_model(request.recipe, *context.registry, context.threads);
   const auto& weights = request.weights.empty() ? request.recipe.model->weights : request.weights;
-  if (!weights.empty()) load_weights(*model, weights, request.recipe.model->strict);
+  if (!weights.empty()) load_weights(*model, weights, load_options(*request.recipe.model));
   const weights::SafetensorsFile file(request.input);
   const weights::TensorData& x = input_of(file, *model);
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include "base/error.hpp"
+#include "base/host_library.hpp"
 #include "engine/environment.hpp"
 
 namespace osteon::engine {
@@ -12,8 +13,8 @@ std::unique_ptr<Engine> load(const Context& context) {
   Context prepared = context;
   const NumericEnvironment environment = prepare_numeric_environment();
   if (prepared.threads <= 0) prepared.threads = environment.threads;
-  // Not Boost.DLL: the engine is part of the program, found by the program's own run path.
-  void* library = dlopen(OSTEON_ENGINE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  // Not Boost.DLL: the engine is part of the program, and lies beside the host.
+  void* library = dlopen((host_library().parent_path() / OSTEON_ENGINE_LIBRARY).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
     throw Error(ExitCode::kResources, std::string("the engine cannot be loaded: ") + dlerror(), OSTEON_ENGINE_LIBRARY);
   const auto create = reinterpret_cast<CreateFunction>(dlsym(library, kCreateSymbol));

@@ -62,7 +62,8 @@ class Opener {
                   folder.model().string());
     OpenedRun opened;
     opened.model = make_model(recipe, *context_.registry, context_.threads);
-    load_weights(*opened.model, folder.model(), true);
+    // A model that shows none keeps its weights in a file of its own.
+    if (!opened.model->tensors().empty()) load_weights(*opened.model, folder.model(), {/*strict=*/true});
     opened.predictor = std::make_shared<predict::Leaf>(opened.model, recipe, class_context(recipe.data));
     return opened;
   }
@@ -236,7 +237,7 @@ nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context,
   if (request.resume)
     throw Error(ExitCode::kUsage, "an ensemble has no checkpoint to go on from; fit it anew with --overwrite");
   const run::RunFolder folder(request.out);
-  write_file_atomically(folder.recipe(), request.recipe.resolved_toml);
+  folder.write_recipe(request.recipe);
   // Opening it checks the members: that they are runs, with these classes and with weights.
   const OpenedRun run = open_run(request.out, request.recipe, context);
   auto component = context.registry->load(plugin::Kind::kEnsembler, request.recipe.ensemble->component.plugin);

@@ -3,11 +3,12 @@
 
 #include <numeric>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "base/error.hpp"
 #include "data/folds.hpp"
-#include "weights/state.hpp"
+#include "weights/weights_file.hpp"
 
 namespace osteon::engine {
 namespace {
@@ -80,18 +81,23 @@ std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::
                                          recipe.data.channels, static_cast<std::uint64_t>(recipe.train.seed), call);
 }
 
-void load_weights(plugin::Model& model, const std::filesystem::path& file, bool strict) {
-  const weights::SafetensorsFile tensors(file);
-  const auto& named = model.tensors();
-  if (strict) {
-    weights::load_state(tensors.tensors(), named, file.string());
-  } else {
-    const weights::LoadReport report = weights::load_matching_state(tensors.tensors(), named);
-    if (report.loaded.empty())
-      throw Error(ExitCode::kData, "no tensor of this file fits the model; " + report.text(), file.string());
-    if (!report.complete()) spdlog::warn("{}: {}", file.string(), report.text());
-  }
+weights::LoadOptions load_options(const recipe::ModelSection& model) {
+  return {model.strict, weights::stem_by_name(model.stem)};
+}
+
+void load_weights(plugin::Model& model, const std::filesystem::path& file, const weights::LoadOptions& options) {
+  const weights::WeightsFile tensors(file);
+  tensors.verify();
+  if (!tensors.other_keys().empty())
+    spdlog::info("{}: the weights are those of '{}'; `osteon weights convert --key` takes those of {}", file.string(),
+                 tensors.key(), fmt::join(tensors.other_keys(), ", "));
+  const weights::LoadReport report =
+      weights::load_into(tensors.tensors(), weights::weights_of(model), options, file.string());
   model.parameters_changed();
+  if (const std::string text = report.text(); !text.empty())
+    spdlog::log(report.complete() ? spdlog::level::info : spdlog::level::warn,
+                "{}: {} of the model's {} tensors loaded\n{}", file.string(), report.loaded.size(),
+                model.tensors().size(), text);
 }
 
 }  // namespace osteon::engine

@@ -11,6 +11,7 @@
 #include "plugin/component.hpp"
 #include "plugin/model.hpp"
 #include "recipe/recipe.hpp"
+#include "weights/load.hpp"
 
 namespace osteon::engine {
 
@@ -39,8 +40,11 @@ TrainingData training_data(const recipe::DataSection& data);
 /// The recipe's model, initialised. Weights are not loaded.
 std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::Registry& registry, int threads);
 
-/// Loads a weights file into a model. What was missing, unexpected or misshapen is said on stderr, and is an error when
-/// `strict`.
-void load_weights(plugin::Model& model, const std::filesystem::path& file, bool strict);
+/// How `[model]` wants its weights to be loaded.
+weights::LoadOptions load_options(const recipe::ModelSection& model);
+
+/// Loads a weights file into a model. How names were read, and what was missing, unexpected, misshapen or adapted, is
+/// said on stderr; throws Error(kData) as weights::load_into does.
+void load_weights(plugin::Model& model, const std::filesystem::path& file, const weights::LoadOptions& options);
 
 }  // namespace osteon::engine

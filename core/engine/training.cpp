@@ -102,16 +102,50 @@ void check_image_size(const recipe::Recipe& recipe, const plugin::Model& model) 
                           size[0], size[1], model.component().name(), multiple, next(size[0]), next(size[1])));
 }
 
+// All parameters are trained, as by default; a model that can only predict says so, before any data is read.
+void expect_trainable(plugin::Model& model) {
+  std::vector<std::uint64_t> parameters;
+  for (std::size_t i = 0; i < model.tensors().size(); ++i)
+    if (model.tensors()[i].parameter) parameters.push_back(i);
+  model.set_trainable(parameters);
+  if (parameters.empty())
+    throw Error(ExitCode::kUsage,
+                fmt::format("model '{}' has no parameters that could be trained; train.epochs = 0 makes a run of it as "
+                            "it is",
+                            model.component().name()));
+}
+
+// train.epochs = 0: a run of the model as it begins.
+nlohmann::json keep_model(const TrainRequest& request, const Context& context) {
+  const recipe::Recipe& recipe = request.recipe;
+  if (request.resume) throw Error(ExitCode::kUsage, "train.epochs is 0; there is nothing to go on with");
+  const run::RunFolder folder(request.out);
+  const auto model = make_model(recipe, *context.registry, context.threads);
+  if (!recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, load_options(*recipe.model));
+  folder.write_recipe(recipe);
+  train::save_weights(folder.model(), train::host_tensors(*model));
+  nlohmann::json info = describe_run(recipe, *context.registry, context);
+  info["status"] = "done";
+  info["ended"] = utc_now();
+  info["result"] = {{"epochs", 0}};
+  folder.write_info(info);
+  return {{"run", request.out.string()},
+          {"summary",
+           fmt::format("model '{}' as it begins, {} tensors", model->component().name(), model->tensors().size())},
+          {"result", info["result"]}};
+}
+
 nlohmann::json train_model(const TrainRequest& request, const Context& context) {
   const recipe::Recipe& recipe = request.recipe;
   plugin::Registry& registry = *context.registry;
   const run::RunFolder folder(request.out);
-  const TrainingData data = training_data(recipe.data);
   const plugin::ClassContext classes = class_context(recipe.data);
   auto model = make_model(recipe, registry, context.threads);
+  expect_trainable(*model);
   check_image_size(recipe, *model);
   if (!request.resume && !recipe.model->weights.empty())
-    load_weights(*model, recipe.model->weights, recipe.model->strict);
+    load_weights(*model, recipe.model->weights, load_options(*recipe.model));
+  const TrainingData data = training_data(recipe.data);
 
   std::vector<plugin::LoadedComponent> components = {model->component()};
   for (const recipe::LossTerm& term : recipe.loss)
@@ -124,7 +158,7 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   data::Loader loader(*data.dataset, data.train, &augment, loader_options(recipe, broken));
 
   if (!request.resume) {
-    write_file_atomically(folder.recipe(), recipe.resolved_toml);
+    folder.write_recipe(recipe);
     folder.write_info(describe_run(recipe, registry, context));
   }
   spdlog::info("{} training and {} validation images, {} tensors in the model", data.train.size(),
@@ -176,6 +210,7 @@ nlohmann::json run_training(const TrainRequest& request, const Context& context)
     run::RunFolder(request.out).check_usable();
   else
     prepare_folder(request);
+  if (request.recipe.model && request.recipe.train.epochs == 0) return keep_model(request, context);
   if (request.recipe.model) return train_model(request, context);
   return fit_ensemble(request, context, describe_run(request.recipe, *context.registry, context));
 }

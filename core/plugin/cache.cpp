@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/cache.hpp"
 
+#include <algorithm>
+#include <vector>
+
 #include <sys/stat.h>
 
 #include <fmt/format.h>
@@ -9,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/host_library.hpp"
 
 #ifndef OSTEON_LIBTORCH_VERSION
 #define OSTEON_LIBTORCH_VERSION ""
@@ -18,25 +22,34 @@ namespace osteon::plugin {
 namespace {
 
 // Moves when the cache's own format does.
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
+
+std::string text_of(const nlohmann::json& json) {
+  // Names of files and what libraries print need not be UTF-8, which is no reason to end the program.
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 }  // namespace
 
-std::string identity_of(const std::filesystem::path& file) {
+std::string file_identity(const std::filesystem::path& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return {};
-  return fmt::format("{}:{}:{}:{}.{:09}:{}:{}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                     status.st_mtim.tv_nsec, OSTEON_ABI_VERSION, OSTEON_LIBTORCH_VERSION);
+  return fmt::format("{}:{}:{}:{}.{:09}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec);
+}
+
+std::string identity_of(const std::filesystem::path& file) {
+  static const std::string kHost =
+      fmt::format("{}:{}:{}", OSTEON_ABI_VERSION, OSTEON_LIBTORCH_VERSION, file_identity(host_library()));
+  const std::string own = file_identity(file);
+  return own.empty() ? own : own + "@" + kHost;
 }
 
 DescriptorCache::DescriptorCache(std::filesystem::path file) : file_(std::move(file)) {
   std::error_code none;
   if (!std::filesystem::exists(file_, none)) return;
   try {
-    const nlohmann::json json = nlohmann::json::parse(read_file(file_));
-    if (json.at("format") != kFormat) return;
-    for (const auto& [path, entry] : json.at("libraries").items())
-      entries_[path] = {entry.at("identity"), entry.at("result")};
+    read();
   } catch (const std::exception& e) {
     entries_.clear();
     changed_ = true;
@@ -44,32 +57,73 @@ DescriptorCache::DescriptorCache(std::filesystem::path file) : file_(std::move(f
   }
 }
 
-std::optional<ScanResult> DescriptorCache::find(const std::filesystem::path& library,
-                                                const std::string& identity) const {
-  const auto found = entries_.find(library.string());
-  if (found == entries_.end() || found->second.identity != identity) return std::nullopt;
-  try {
-    return scan_result_from_json(found->second.result);
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
+// "files" holds [path, identity] of everything that some library needs; libraries name those of theirs by number.
+void DescriptorCache::read() {
+  const nlohmann::json json = nlohmann::json::parse(read_file(file_));
+  if (json.at("format") != kFormat) return;
+  const auto files = json.at("files").get<std::vector<std::pair<std::string, std::string>>>();
+  for (const auto& [path, given] : json.at("libraries").items()) {
+    Entry entry{given.at("identity"), given.at("sha256"), given.at("scan"), {}};
+    for (const std::size_t number : given.at("needs").get<std::vector<std::size_t>>())
+      entry.dependencies.insert(files.at(number));
+    entries_[path] = std::move(entry);
   }
 }
 
-void DescriptorCache::put(const std::filesystem::path& library, const std::string& identity, const ScanResult& result) {
-  entries_[library.string()] = {identity, to_json(result)};
-  changed_ = true;
+bool DescriptorCache::still_hold(const Dependencies& dependencies) const {
+  return std::all_of(dependencies.begin(), dependencies.end(), [&](const auto& dependency) {
+    const auto [seen, added] = seen_.try_emplace(dependency.first);
+    if (added) seen->second = file_identity(dependency.first);
+    return seen->second == dependency.second;
+  });
+}
+
+KnownLibrary DescriptorCache::find(const std::filesystem::path& library, const std::string& identity) const {
+  KnownLibrary known;
+  const auto found = entries_.find(library.string());
+  if (identity.empty() || found == entries_.end() || found->second.identity != identity) return known;
+  const Entry& entry = found->second;
+  known.sha256 = entry.sha256;
+  if (entry.scan.is_null() || !still_hold(entry.dependencies)) return known;
+  try {
+    known.scan = scan_result_from_json(entry.scan);
+    known.scan->dependencies = entry.dependencies;
+  } catch (const nlohmann::json::exception&) {
+    known.scan.reset();
+  }
+  return known;
+}
+
+void DescriptorCache::put(const std::filesystem::path& library, const std::string& identity,
+                          const KnownLibrary& known) {
+  Entry entry{identity, known.sha256, nullptr, {}};
+  if (known.scan && known.scan->sticks) {
+    entry.scan = to_json(*known.scan);
+    entry.dependencies = known.scan->dependencies;
+  }
+  Entry& kept = entries_[library.string()];
+  const bool same = kept.identity == entry.identity && kept.sha256 == entry.sha256 && kept.scan == entry.scan &&
+                    kept.dependencies == entry.dependencies;
+  changed_ = changed_ || !same;
+  kept = std::move(entry);
 }
 
 void DescriptorCache::save() {
   if (!changed_) return;
-  nlohmann::json libraries = nlohmann::json::object();
-  for (const auto& [path, entry] : entries_)
-    if (std::error_code none; std::filesystem::exists(path, none))
-      libraries[path] = {{"identity", entry.identity}, {"result", entry.result}};
+  nlohmann::json files = nlohmann::json::array(), libraries = nlohmann::json::object();
+  std::map<std::pair<std::string, std::string>, std::size_t> numbers;
+  for (const auto& [path, entry] : entries_) {
+    if (std::error_code none; !std::filesystem::exists(path, none)) continue;
+    nlohmann::json needs = nlohmann::json::array();
+    for (const auto& [needed, identity] : entry.dependencies) {
+      const auto [number, added] = numbers.try_emplace({needed.string(), identity}, files.size());
+      if (added) files.push_back({needed.string(), identity});
+      needs.push_back(number->second);
+    }
+    libraries[path] = {{"identity", entry.identity}, {"sha256", entry.sha256}, {"scan", entry.scan}, {"needs", needs}};
+  }
   try {
-    // Names of files and what libraries print need not be UTF-8, which is no reason to end the program.
-    write_file_atomically(file_, nlohmann::json{{"format", kFormat}, {"libraries", libraries}}.dump(
-                                     -1, ' ', false, nlohmann::json::error_handler_t::replace));
+    write_file_atomically(file_, text_of({{"format", kFormat}, {"files", files}, {"libraries", libraries}}));
     changed_ = false;
   } catch (const Error& e) {
     warning_ = std::string("plugin descriptions cannot be cached, every start will look at the plugins anew: ") +

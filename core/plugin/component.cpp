@@ -129,6 +129,8 @@ void check_call(const LoadedComponent& component, const char* call,
     throw Error(ExitCode::kResources, where + ", " + call + ": " + what);
   const bool refused = status == OSTEON_INVALID_ARGUMENT || status == OSTEON_UNSUPPORTED;
   if (refused && std::string(call) == "create") throw Error(ExitCode::kUsage, where + " cannot be made: " + what);
+  if (status == OSTEON_UNSUPPORTED && std::string(call) == "set_trainable")
+    throw Error(ExitCode::kUsage, where + " cannot be trained: " + what);
   throw Error(ExitCode::kPlugin, where + ", " + call + ": " + what);
 }
 

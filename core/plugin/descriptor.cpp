@@ -26,7 +26,7 @@ std::string text_or_empty(const char* text) { return text != nullptr ? text : ""
 // Keys of the recipe itself beside a component's parameters.
 bool is_reserved(const std::string& name) {
   static const std::set<std::string> kReserved = {"plugin", "p",     "weight", "weights", "strict",
-                                                  "group",  "steps", "count",  "member"};
+                                                  "stem",   "group", "steps",  "count",   "member"};
   return kReserved.count(name) > 0;
 }
 

@@ -74,24 +74,28 @@ void read_notes(Elf_Data* data, ElfFacts& facts) {
   }
 }
 
+// To the dynamic linker an empty part is the current folder, while a text that is empty as a whole is nothing.
+void add_run_paths(const std::string& paths, ElfFacts& facts) {
+  for (std::size_t start = 0; !paths.empty() && start <= paths.size();) {
+    const std::size_t end = std::min(paths.find(':', start), paths.size());
+    facts.run_paths.push_back(paths.substr(start, end - start));
+    start = end + 1;
+  }
+}
+
 void read_dynamic(Elf* elf, const GElf_Shdr& section, Elf_Data* data, ElfFacts& facts) {
   const std::size_t count = section.sh_entsize > 0 ? section.sh_size / section.sh_entsize : 0;
   for (std::size_t i = 0; i < count; ++i) {
     GElf_Dyn entry;
     if (gelf_getdyn(data, static_cast<int>(i), &entry) == nullptr) break;
-    if (entry.d_tag != DT_NEEDED && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH) continue;
+    const bool library = entry.d_tag == DT_NEEDED || entry.d_tag == DT_FILTER || entry.d_tag == DT_AUXILIARY;
+    if (!library && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH) continue;
     const char* text = elf_strptr(elf, section.sh_link, entry.d_un.d_val);
     if (text == nullptr) refuse("is damaged: a name in its dynamic section lies outside");
-    if (entry.d_tag == DT_NEEDED) {
+    if (library)
       facts.needed.emplace_back(text);
-    } else {
-      std::string paths = text;
-      for (std::size_t start = 0; start <= paths.size();) {
-        const std::size_t end = std::min(paths.find(':', start), paths.size());
-        if (end > start) facts.run_paths.push_back(paths.substr(start, end - start));
-        start = end + 1;
-      }
-    }
+    else
+      add_run_paths(text, facts);
   }
 }
 
@@ -180,15 +184,22 @@ void refuse_by_facts(const ElfFacts& facts) {
   if (!libtorch.empty() && libtorch != OSTEON_LIBTORCH_VERSION)
     refuse("built with LibTorch " + libtorch +
            ", the engine has " OSTEON_LIBTORCH_VERSION "; two of them cannot share a process");
-  for (const std::string& path : facts.run_paths)
+  for (const std::string& path : facts.run_paths) {
     if (path.find("$ORIGIN") != std::string::npos || path.find("${ORIGIN}") != std::string::npos)
       refuse("has the run path " + path + ", through which it would bring libraries of its own; link them statically");
+    if (path.empty() || path.front() != '/')
+      refuse("has the run path '" + path +
+             "', which is a folder in whatever folder the program runs; make it absolute");
+  }
   // Wheels and the like carry renamed copies of libraries that must be there once in a process.
   static const std::regex kBundled(
       "lib(gomp|iomp5|openblas|blas|mkl_[a-z0-9_]+|torch[a-z_]*|c10|opencv_[a-z0-9_]+)-[0-9a-f]{6,}\\.so.*");
-  for (const std::string& name : facts.needed)
+  for (const std::string& name : facts.needed) {
     if (std::regex_match(name, kBundled))
       refuse("needs " + name + ", a private copy of a library that may be there only once");
+    if (name.find('/') != std::string::npos)
+      refuse("needs " + name + " by its path; link against a library that has a soname, or statically");
+  }
 }
 
 void refuse_by_disagreement(const ElfFacts& facts, const LibraryDescription& description) {

@@ -13,8 +13,8 @@ struct LibraryDescription;
 /// What a library file says before any of its code runs.
 struct ElfFacts {
   std::optional<std::string> note;     ///< the JSON of the Osteon note
-  std::vector<std::string> needed;     ///< DT_NEEDED
-  std::vector<std::string> run_paths;  ///< DT_RPATH and DT_RUNPATH, split
+  std::vector<std::string> needed;     ///< DT_NEEDED, and libraries that it is a filter of
+  std::vector<std::string> run_paths;  ///< DT_RPATH and DT_RUNPATH, split; an empty one is the current folder
   bool has_entry = false;              ///< the dynamic symbol osteon_get_plugin is defined
 };
 
@@ -31,7 +31,7 @@ struct DefinedSymbol {
 std::vector<DefinedSymbol> defined_symbols(const std::filesystem::path& file);
 
 /// Throws Error(kPlugin) with the reason when a library must not be loaded: no entry, another ABI, another LibTorch
-/// than the engine's, run paths of its own, or libraries that a plugin may not bring along.
+/// than the engine's, run paths of its own or into the current folder, or libraries that a plugin may not bring along.
 void refuse_by_facts(const ElfFacts& facts);
 
 /// Throws Error(kPlugin) when the components of a library's note are not those of its code. `facts` were not refused.

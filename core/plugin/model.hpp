@@ -9,6 +9,7 @@
 #include <osteon/abi/model.h>
 
 #include "plugin/component.hpp"
+#include "plugin/weight_names.hpp"
 
 namespace osteon::plugin {
 
@@ -61,6 +62,13 @@ class Model {
   /// How the plugin runs predictions and what it measured, a line per input shape; empty when it does not say (draft
   /// extension "osteon.inference-plan/1").
   std::vector<std::string> inference_plan() const;
+
+  /// Whose names of weights the plugin knows beside its own, for people; empty when it does not say (draft extension
+  /// "osteon.weight-names/1").
+  std::vector<std::string> weight_dialects() const;
+  /// What the entries of a file are when they are read as names of a dialect, by its index; an entry without a part
+  /// keeps its name. Rows are within the entries; whether a target is a tensor of this model is not looked at.
+  std::vector<WeightPart> translate_weights(std::size_t dialect, const std::vector<WeightEntry>& entries) const;
 
   /// What one training forward keeps. Released when it dies, before its model.
   class Tape {

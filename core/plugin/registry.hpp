@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/allow_list.hpp"
 #include "plugin/component.hpp"
 #include "plugin/schema.hpp"
 
@@ -19,24 +20,32 @@ struct Listing {
   std::string version;
   std::string abi;  ///< "0.1"; empty when unknown
   std::filesystem::path path;
+  std::string sha256;  ///< of the file; empty when it cannot be read
   bool ok = false;
   std::string reason;  ///< why it was refused; empty when ok
 };
 
 struct RegistryOptions {
   /// Searched in this order: the built-in folder (filled in by the program), `--plugin-path`, `OSTEON_PLUGIN_PATH`
-  /// (colon-separated). Of two components of one name and kind the first wins, the other is refused with both paths.
+  /// (colon-separated absolute paths; others are ignored, with a warning). A relative path here is one that somebody
+  /// gave with this very start, and starts from the current folder. Of two components of one name and kind the first
+  /// wins, the other is refused with both paths.
   std::vector<std::filesystem::path> folders;
+  /// Lists that hold beside the operator's, which the registry reads itself.
+  std::vector<AllowList> allow;
   bool rescan = false;               ///< forget the cache and quarantine
   std::filesystem::path cache_file;  ///< empty: base cache_folder() / "plugins.json"
-  /// The program that scans a library in a child process: `PROGRAM scan-plugin FILE` prints its description as JSON.
+  /// The program that scans a library in a child process: `PROGRAM scan-plugin FILE SHA256` prints its description as
+  /// JSON.
   std::filesystem::path scanner;
 };
 
 /// All plugins that can be found. Reading a library's description runs its code only in a child process, and only when
-/// the cache does not know the file as it is now; nothing is loaded into this process before load().
+/// the cache does not know the file as it is now; nothing is loaded into this process before load(). No code of a
+/// library that a list of allowed ones leaves out is run anywhere.
 class Registry {
  public:
+  /// Throws Error(kUsage) for a folder without a name, and as operator_allow_lists() does.
   explicit Registry(RegistryOptions options);
   ~Registry();
   Registry(const Registry&) = delete;
@@ -45,21 +54,21 @@ class Registry {
   const std::vector<Listing>& listings() const noexcept;
   const std::vector<ComponentSchema>& schemas() const noexcept;
   const ComponentSchema* find(Kind kind, const std::string& name) const noexcept;
-  /// Loads the library (once per process) and gives the component. Throws Error(kUsage) for an unknown name,
-  /// Error(kPlugin) when the library cannot be loaded or says something else than when it was scanned. Thread-safe.
+  /// Loads the library (once per process) and gives the component. What is loaded are the bytes that were scanned, and
+  /// that lists of allowed libraries were asked about. Throws Error(kUsage) for an unknown name, Error(kPlugin) when
+  /// the file has changed since, cannot be loaded, or says something else than when it was scanned. Thread-safe.
   LoadedComponent load(Kind kind, const std::string& name);
   /// The folders that were searched, in order.
   const std::vector<std::filesystem::path>& folders() const noexcept;
-  /// What one could not do, to be shown once: a cache folder that cannot be written, a world-writable plugin folder.
+  /// The lists in force: a library has to be in all of them.
+  const std::vector<AllowList>& allow_lists() const noexcept;
+  /// What one could not do, or should know, to be shown once: a cache folder that cannot be written, a plugin folder
+  /// that others may write to, entries of environment variables that are ignored.
   const std::vector<std::string>& warnings() const noexcept;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
-
-/// What `scan-plugin` prints: the description of one library as JSON, made by loading it here. Throws Error(kPlugin)
-/// with the reason when it is refused.
-std::string describe_library(const std::filesystem::path& file);
 
 }  // namespace osteon::plugin

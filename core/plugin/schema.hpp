@@ -55,6 +55,7 @@ struct ComponentSchema {
   std::string doc;        ///< one paragraph
   std::string reference;  ///< the paper or source it follows; may be empty
   std::vector<ParameterSpec> parameters;
+  std::string library_sha256;  ///< of the library that says so, known to the registry alone; empty for others
 };
 
 /// Parameter values in schema order, defaults filled in: what a component is created from.

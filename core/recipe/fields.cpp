@@ -94,6 +94,7 @@ class Builder {
   }
   Builder& unit(const char* text) { return last().unit = text, *this; }
   Builder& scalar_too() { return section_.fields.back().accepts_scalar = true, *this; }
+  Builder& only_with(std::string name) { return section_.fields.back().only_with = std::move(name), *this; }
   Builder& choices(std::vector<std::string> values) {
     last().type = ParameterType::kChoice;
     last().choices = std::move(values);
@@ -186,9 +187,10 @@ Section data_section() {
 Section train_section() {
   return Builder("train", "How it is trained")
       .add(
-          "epochs", [](Recipe& r) -> int& { return r.train.epochs; }, "passes over the training images")
+          "epochs", [](Recipe& r) -> int& { return r.train.epochs; },
+          "passes over the training images; 0: none, the run keeps the model as it begins")
       .required()
-      .between(1, 100000)
+      .between(0, 100000)
       .add(
           "batch_size", [](Recipe& r) -> int& { return r.train.batch_size; }, "images per forward")
       .between(1, 65536)
@@ -227,22 +229,33 @@ Section train_section() {
 }
 
 Section optimizer_section() {
-  return Builder("train.optimizer", "Adam with decoupled weight decay")
+  return Builder("train.optimizer", "AdamW (Adam with decoupled weight decay) or RMSprop")
       .add(
           "name", [](Recipe& r) -> std::string& { return r.train.optimizer.name; }, "the optimizer")
-      .choices({"adamw"})
+      .choices({"adamw", "rmsprop"})
       .add(
           "lr", [](Recipe& r) -> double& { return r.train.optimizer.lr; }, "learning rate")
       .at_least(0)
       .add(
           "weight_decay", [](Recipe& r) -> double& { return r.train.optimizer.weight_decay; },
-          "decoupled from the gradient")
+          "adamw: decoupled from the gradient; rmsprop: added to it, times the weights")
       .at_least(0)
       .add(
           "betas", [](Recipe& r) -> std::vector<double>& { return r.train.optimizer.betas; },
-          "decay of the two moments")
+          "adamw: decay of the two moments")
       .count(2, 2)
       .between(0, 0.9999999)
+      .only_with("adamw")
+      .add(
+          "alpha", [](Recipe& r) -> double& { return r.train.optimizer.alpha; },
+          "rmsprop: decay of the mean of squared gradients")
+      .between(0, 0.9999999)
+      .only_with("rmsprop")
+      .add(
+          "momentum", [](Recipe& r) -> double& { return r.train.optimizer.momentum; },
+          "rmsprop: share of the last step that is taken again")
+      .between(0, 0.9999999)
+      .only_with("rmsprop")
       .add(
           "eps", [](Recipe& r) -> double& { return r.train.optimizer.eps; }, "added to the denominator")
       .at_least(0)
@@ -282,6 +295,14 @@ Section predict_section() {
       .done();
 }
 
+Section plugins_section() {
+  return Builder("plugins", "Which libraries it may be run with")
+      .add(
+          "allow", [](Recipe& r) -> std::vector<std::string>& { return r.plugins.allow; },
+          "\"sha256:...\" of the library files that may be loaded; empty: any")
+      .done();
+}
+
 Field number_field(const char* name, double value, double low, double high, const char* doc) {
   Field field;
   field.spec.name = name;
@@ -297,7 +318,8 @@ Field number_field(const char* name, double value, double low, double high, cons
 
 const std::vector<Section>& host_sections() {
   static const std::vector<Section> kSections = {top_section(),       data_section(),      train_section(),
-                                                 optimizer_section(), scheduler_section(), predict_section()};
+                                                 optimizer_section(), scheduler_section(), predict_section(),
+                                                 plugins_section()};
   return kSections;
 }
 
@@ -313,18 +335,26 @@ const std::vector<Field>& component_fields(plugin::Kind kind) {
   static const std::vector<Field> kAugmentation = {
       number_field("p", 1, 0, kNone, "probability; inside one_of and some_of a weight of the choice")};
   static const std::vector<Field> kModel = [] {
-    Field weights, strict;
+    Field weights, strict, stem;
     weights.spec.name = "weights";
     weights.spec.type = ParameterType::kPath;
     weights.spec.default_value = std::vector<std::string>{""};
-    weights.spec.doc = "safetensors to start from; empty: none";
+    weights.spec.doc = "safetensors or .pth to start from; empty: none";
     weights.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->weights); };
     strict.spec.name = "strict";
     strict.spec.type = ParameterType::kBool;
     strict.spec.default_value = std::vector<bool>{false};
     strict.spec.doc = "missing, unexpected or misshapen weights are an error";
     strict.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->strict); };
-    return std::vector<Field>{weights, strict};
+    stem.spec.name = "stem";
+    stem.spec.type = ParameterType::kChoice;
+    stem.spec.choices = {"exact", "sum", "mean"};
+    stem.spec.default_value = std::vector<std::string>{"exact"};
+    stem.spec.doc =
+        "weights for RGB in a model for other channels. exact: they do not fit; sum: their sum over RGB; mean: their "
+        "mean";
+    stem.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->stem); };
+    return std::vector<Field>{weights, strict, stem};
   }();
   switch (kind) {
     case plugin::Kind::kModel:

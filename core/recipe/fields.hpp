@@ -16,6 +16,8 @@ struct Field {
   plugin::ParameterSpec spec;
   std::function<void(Recipe&, const plugin::ParameterValue&)> assign;
   bool accepts_scalar = false;  ///< a list that may be written as its only element
+  /// The `name` of its table that the key belongs to: with another one it is refused and has no value. Empty: with any.
+  std::string only_with = {};
 };
 
 /// A table whose keys the recipe chooses (class names, output names) and whose values are numbers.

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "plugin/allow_list.hpp"
 #include "recipe/document.hpp"
 #include "recipe/resolver.hpp"
 
@@ -20,6 +21,22 @@ LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& o
   LoadedRecipe loaded = Resolver(root, options, problems).resolve();
   problems.throw_if_any();
   return loaded;
+}
+
+std::optional<std::set<std::string>> allowed_libraries(const std::filesystem::path& path,
+                                                       const std::vector<std::string>& overrides) {
+  Problems left_to_load_recipe;
+  if (!std::filesystem::is_regular_file(path)) return std::nullopt;
+  Node root = load_with_extends(path, left_to_load_recipe);
+  for (const std::string& text : overrides) apply_override(root, text, left_to_load_recipe);
+  const Node* plugins = root.find("plugins");
+  const Node* allow = plugins != nullptr ? plugins->find("allow") : nullptr;
+  if (allow == nullptr || !allow->is_array() || allow->array().empty()) return std::nullopt;
+  std::set<std::string> digests;
+  for (const Node& each : allow->array())
+    if (const auto* text = each.as<std::string>())
+      if (const auto digest = plugin::digest_from(*text)) digests.insert(*digest);
+  return digests;
 }
 
 }  // namespace osteon::recipe

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,21 +13,20 @@
 
 namespace osteon::recipe {
 
+/// A library file none of whose plugins is there.
+struct RefusedLibrary {
+  std::filesystem::path file;
+  std::string reason;
+};
+
 struct LoadOptions {
   std::vector<std::string> overrides;            ///< `key.path=value`, applied in order after all files
   std::vector<plugin::ComponentSchema> schemas;  ///< of every plugin there is
-};
-
-/// One value of a resolved recipe and where it came from.
-struct Origin {
-  std::string key;    ///< "train.optimizer.lr", "augment[0].limit"
-  std::string value;  ///< as TOML
-  std::string from;   ///< "file:line:column", "--set ...", "default", "default of rotate"
+  std::vector<RefusedLibrary> refused = {};      ///< where a plugin that is missing may be
 };
 
 struct LoadedRecipe {
   Recipe recipe;
-  std::vector<Origin> origins;        ///< of every value, in the recipe's order
   std::vector<std::string> warnings;  ///< deprecated names, as "file:line:column: ..."
 };
 
@@ -34,5 +35,14 @@ struct LoadedRecipe {
 /// Nothing is created and no plugin is loaded; a recipe that passes can still be refused by a plugin whose parameters
 /// do not go together.
 LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options);
+
+/// A recipe's values as TOML without `extends`: what a run folder keeps. Reads back to the same recipe.
+std::string resolved_toml(const std::vector<Origin>& origins);
+
+/// The SHA-256 that a recipe's `[plugins] allow` lists; nullopt when it lists none. For whoever looks for plugins
+/// before the recipe can be checked against them, so that no code of another library is run on its behalf. What is
+/// wrong with the recipe is left for load_recipe() to say.
+std::optional<std::set<std::string>> allowed_libraries(const std::filesystem::path& path,
+                                                       const std::vector<std::string>& overrides);
 
 }  // namespace osteon::recipe

@@ -52,8 +52,9 @@ struct DataSection {
 /// `[model]`.
 struct ModelSection {
   Component component;
-  std::filesystem::path weights;  ///< safetensors to start from; empty: none
+  std::filesystem::path weights;  ///< safetensors or .pth to start from; empty: none
   bool strict = false;            ///< missing, unexpected or misshapen weights are an error
+  std::string stem = "exact";     ///< what an RGB stem becomes for other channels: "exact" (misshapen), "sum" or "mean"
 };
 
 /// One `[[augment]]`: a plugin, or a group of steps.
@@ -74,10 +75,12 @@ struct LossTerm {
 
 /// `[train.optimizer]`.
 struct OptimizerSection {
-  std::string name = "adamw";
+  std::string name = "adamw";  ///< "adamw" or "rmsprop"
   double lr = 1e-4;
   double weight_decay = 1e-2;
-  std::vector<double> betas = {0.9, 0.999};
+  std::vector<double> betas = {0.9, 0.999};  ///< adamw
+  double alpha = 0.99;                       ///< rmsprop
+  double momentum = 0.0;                     ///< rmsprop
   double eps = 1e-8;
 };
 
@@ -91,7 +94,7 @@ struct SchedulerSection {
 
 /// `[train]`.
 struct TrainSection {
-  int epochs = 1;
+  int epochs = 1;  ///< 0: the run keeps the model as it begins
   int batch_size = 1;
   int accumulate = 1;              ///< micro-batches per optimizer step
   std::string precision = "fp32";  ///< "fp32" or "amp" (fp16 on CUDA, bf16 on the CPU)
@@ -114,6 +117,11 @@ struct PredictSection {
   std::vector<Component> post;  ///< `[[predict.post]]`: the first is next to the model, the last is outermost
 };
 
+/// `[plugins]`: which libraries a recipe may be run with.
+struct PluginsSection {
+  std::vector<std::string> allow;  ///< "sha256:..." of library files; empty: whatever the operator allows
+};
+
 /// One `[[ensemble.member]]`.
 struct Member {
   std::filesystem::path run;
@@ -124,6 +132,14 @@ struct Member {
 struct EnsembleSection {
   Component component;
   std::vector<Member> members;
+};
+
+/// One value of a resolved recipe and where it came from.
+struct Origin {
+  std::string key;                 ///< "train.optimizer.lr", "augment[0].limit"
+  std::string value;               ///< as TOML
+  std::string from;                ///< "file:line:column", "--set ...", "default", "default of rotate"
+  std::vector<std::string> files;  ///< what it names on the disk, absolute, when that is a part of the recipe
 };
 
 /// A recipe, fully resolved: `extends`, overrides and environment variables applied, defaults filled in, every plugin's
@@ -138,7 +154,8 @@ struct Recipe {
   std::vector<LossTerm> loss;
   TrainSection train;
   PredictSection predict;
-  std::string resolved_toml;  ///< reads back to this same recipe, without `extends`; what a run folder keeps
+  PluginsSection plugins;
+  std::vector<Origin> origins;  ///< of every value, in the recipe's order
 };
 
 }  // namespace osteon::recipe

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/suggest.hpp"
+#include "plugin/allow_list.hpp"
 #include "recipe/value.hpp"
 
 namespace osteon::recipe {
@@ -33,12 +34,23 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return guess.empty() ? "" : "did you mean '" + guess + "'?";
 }
 
+// What was refused, of which a file that is named like the missing plugin is the likeliest.
+std::string refused_libraries(const std::string& plugin, const std::vector<RefusedLibrary>& refused) {
+  for (const RefusedLibrary& library : refused)
+    if (library.file.filename().string().find(plugin) != std::string::npos)
+      return fmt::format("{} is refused: {}", library.file.string(), library.reason);
+  if (refused.empty()) return "";
+  return fmt::format("{} refused; `osteon plugins list` says why",
+                     refused.size() == 1 ? "1 library is" : fmt::format("{} libraries are", refused.size()));
+}
+
 }  // namespace
 
 LoadedRecipe Resolver::resolve() {
   check_top_level();
   read_section(host_section(""), &root_, true,
-               {"recipe", "data", "model", "ensemble", "augment", "loss", "train", "predict"});
+               {"recipe", "data", "model", "ensemble", "augment", "loss", "train", "predict", "plugins"});
+  read_plugins();
   read_data();
   if (root_.find("model") != nullptr) read_model();
   if (root_.find("ensemble") != nullptr) read_ensemble();
@@ -52,7 +64,6 @@ LoadedRecipe Resolver::resolve() {
   read_section(host_section("predict"), root_.find("predict"), false, {"post"});
   read_post();
   check_across();
-  if (problems_.empty()) result_.recipe.resolved_toml = resolved_toml(result_.origins);
   return std::move(result_);
 }
 
@@ -74,8 +85,17 @@ void Resolver::check_top_level() {
                   "a recipe has one of the two");
 }
 
-void Resolver::note(const std::string& key, const std::string& value, const std::string& from) {
-  result_.origins.push_back({key, value, from});
+void Resolver::note(const std::string& key, const std::string& value, const std::string& from,
+                    std::vector<std::string> files) {
+  result_.recipe.origins.push_back({key, value, from, std::move(files)});
+}
+
+void Resolver::note_files(const std::string& key, const plugin::ParameterValue& value, const ParameterSpec& spec,
+                          const Node& node) {
+  const auto& paths = std::get<std::vector<std::string>>(value);
+  for (const std::string& path : paths)
+    if (!path.empty() && !std::filesystem::exists(path)) problems_.add(node.location, key, "there is no file " + path);
+  note(key, toml_text(value, spec), to_string(node.location), paths);
 }
 
 void Resolver::refuse_unknown(const Node& table, const std::string& key, const std::set<std::string>& known) {
@@ -88,6 +108,23 @@ void Resolver::refuse_unknown(const Node& table, const std::string& key, const s
                   fmt::format("unknown key '{}'{}", name, key.empty() ? "" : " in [" + key + "]"), help);
   }
 }
+
+namespace {
+
+/// What a table's key `name` chooses, or its default; empty when it chooses nothing that there is.
+std::string name_in(const Section& section, const Node* table) {
+  for (const Field& field : section.fields) {
+    if (field.spec.name != "name" || field.spec.type != ParameterType::kChoice) continue;
+    const Node* node = table != nullptr ? table->find("name") : nullptr;
+    if (node == nullptr) return std::get<std::vector<std::string>>(*field.spec.default_value)[0];
+    const auto* text = node->as<std::string>();
+    const auto& choices = field.spec.choices;
+    if (text != nullptr && std::find(choices.begin(), choices.end(), *text) != choices.end()) return *text;
+  }
+  return {};
+}
+
+}  // namespace
 
 void Resolver::read_section(const Section& section, const Node* table, bool needed,
                             const std::set<std::string>& also_known) {
@@ -106,9 +143,18 @@ void Resolver::read_section(const Section& section, const Node* table, bool need
     for (const MapField& field : section.maps) known.insert(field.key);
     refuse_unknown(*table, section.name, known);
   }
+  const std::string chosen = name_in(section, table);
   for (const Field& field : section.fields) {
     // An ensemble is not trained: what training requires is not required of it.
-    if (!needed && !field.spec.default_value && (table == nullptr || table->find(field.spec.name) == nullptr)) continue;
+    const Node* written = table != nullptr ? table->find(field.spec.name) : nullptr;
+    if (!needed && !field.spec.default_value && written == nullptr) continue;
+    if (!field.only_with.empty() && field.only_with != chosen) {
+      if (written != nullptr && !chosen.empty())
+        problems_.add(written->key_location, join(section.name, field.spec.name),
+                      fmt::format("'{}' is a key of \"{}\", and {}.name is \"{}\"", field.spec.name, field.only_with,
+                                  section.name, chosen));
+      continue;
+    }
     read_field(field, table, section.name);
   }
   for (const MapField& field : section.maps) read_map(field, table, section.name);
@@ -158,6 +204,17 @@ void Resolver::read_map(const MapField& field, const Node* table, const std::str
     note(key + "." + toml_string(name), toml_text(*value, spec), to_string(child.location));
   }
   field.assign(result_.recipe, std::move(values));
+}
+
+void Resolver::read_plugins() {
+  const Node* table = root_.find("plugins");
+  read_section(host_section("plugins"), table, false, {});
+  const Node* allow = table != nullptr ? table->find("allow") : nullptr;
+  for (const Node& each : allow != nullptr && allow->is_array() ? allow->array() : Node::Array{})
+    if (const auto* text = each.as<std::string>(); text != nullptr && !plugin::digest_from(*text))
+      problems_.add(each.location, "plugins.allow",
+                    fmt::format("'{}' is no digest, expected \"sha256:\" and 64 digits of 0-9 and a-f", *text),
+                    "`osteon plugins list --allow-list` prints those of what there is");
 }
 
 void Resolver::read_data() {
@@ -226,11 +283,23 @@ const plugin::ComponentSchema* Resolver::find_schema(Kind kind, const Node& name
     help = names.empty() ? fmt::format("no {} plugin was found at all; `osteon plugins list` shows what there is",
                                        plugin::to_string(kind))
                          : fmt::format("there are: {}", fmt::join(names, ", "));
+  if (const std::string refused = refused_libraries(*text, options_.refused); !refused.empty())
+    help += (help.empty() ? "" : "; ") + refused;
   problems_.add(
       name.location, key,
       fmt::format("there is no {} plugin '{}'; its parameters cannot be checked", plugin::to_string(kind), *text),
       help);
   return nullptr;
+}
+
+void Resolver::check_allowed(const plugin::ComponentSchema& schema, const Node& name, const std::string& key) {
+  const auto& allow = result_.recipe.plugins.allow;
+  const std::string digest = "sha256:" + schema.library_sha256;
+  if (!allow.empty() && std::find(allow.begin(), allow.end(), digest) == allow.end())
+    problems_.add(name.location, key,
+                  fmt::format("the library of the {} plugin '{}' is not among the recipe's [plugins] allow",
+                              plugin::to_string(schema.kind), schema.name),
+                  "it is " + digest);
 }
 
 Component Resolver::read_component(Kind kind, const Node& table, const std::string& key,
@@ -247,6 +316,7 @@ Component Resolver::read_component(Kind kind, const Node& table, const std::stri
   }
   const plugin::ComponentSchema* schema = find_schema(kind, *name, key + ".plugin");
   if (schema == nullptr) return component;
+  check_allowed(*schema, *name, key + ".plugin");
   component.plugin = schema->name;
   note(key + ".plugin", toml_string(schema->name), to_string(name->location));
   std::set<std::string> known = host_keys;
@@ -289,6 +359,7 @@ void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, cons
   const auto value = read_value(*node, spec, path, problems_);
   component.parameters.push_back(value.value_or(plugin::ParameterValue()));
   if (!value) return;
+  if (spec.type == ParameterType::kPath) return note_files(path, *value, spec, *node);
   note(path, toml_text(*value, spec), to_string(node->location));
   if (spec.type == ParameterType::kClasses) {
     const auto& classes = result_.recipe.data.classes;
@@ -311,11 +382,14 @@ void Resolver::read_model() {
     problems_.add(table.location, "model", fmt::format("'model' is {}, expected a table", type_name(table)));
     return;
   }
-  result_.recipe.model->component = read_component(Kind::kModel, table, "model", {"weights", "strict"});
+  result_.recipe.model->component = read_component(Kind::kModel, table, "model", {"weights", "strict", "stem"});
   for (const Field& field : component_fields(Kind::kModel)) read_field(field, &table, "model");
   const auto& weights = result_.recipe.model->weights;
-  if (!weights.empty() && !std::filesystem::is_regular_file(weights))
+  if (weights.empty()) return;
+  if (!std::filesystem::is_regular_file(weights))
     problems_.add(place("model.weights"), "model.weights", "there is no file " + weights.string());
+  for (Origin& origin : result_.recipe.origins)
+    if (origin.key == "model.weights") origin.files = {weights.string()};
 }
 
 std::vector<const Node*> Resolver::tables_of(const Node* node, const std::string& key) {
@@ -350,8 +424,6 @@ void Resolver::read_losses() {
     }
     result_.recipe.loss.push_back(std::move(term));
   }
-  if (root_.find("model") != nullptr && tables.empty() && root_.find("loss") == nullptr)
-    problems_.add(root_.location, "loss", "there is no [[loss]] to train with");
 }
 
 AugmentStep Resolver::read_step(const Node& node, const std::string& key, bool is_choice) {
@@ -476,6 +548,8 @@ void Resolver::check_across() {
        {std::pair<const char*, const std::vector<double>*>{"data.mean", &r.data.mean}, {"data.std", &r.data.std}})
     if (!list->empty() && list->size() != channels)
       problems_.add(place(key), key, fmt::format("'{}' has {} numbers for {} channels", key, list->size(), channels));
+  if (root_.find("model") != nullptr && root_.find("loss") == nullptr && r.train.epochs > 0)
+    problems_.add(root_.location, "loss", "there is no [[loss]] to train with");
   std::set<std::string> seen;
   for (const std::string& name : r.data.classes) {
     if (name.empty()) problems_.add(place("data.classes"), "data.classes", "a class has no name");

@@ -25,6 +25,7 @@ class Resolver {
   void read_section(const Section& section, const Node* table, bool needed, const std::set<std::string>& also_known);
   void read_field(const Field& field, const Node* table, const std::string& prefix);
   void read_map(const MapField& field, const Node* table, const std::string& prefix);
+  void read_plugins();
   void read_data();
   void read_mirrored(const Node* node);
   void read_model();
@@ -39,10 +40,15 @@ class Resolver {
   Component read_component(plugin::Kind kind, const Node& table, const std::string& key,
                            const std::set<std::string>& host_keys);
   const plugin::ComponentSchema* find_schema(plugin::Kind kind, const Node& name, const std::string& key);
+  void check_allowed(const plugin::ComponentSchema& schema, const Node& name, const std::string& key);
   void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key,
                       Component& component);
   void refuse_unknown(const Node& table, const std::string& key, const std::set<std::string>& known);
-  void note(const std::string& key, const std::string& value, const std::string& from);
+  void note(const std::string& key, const std::string& value, const std::string& from,
+            std::vector<std::string> files = {});
+  /// Notes a path that is a part of the recipe, and refuses what is not there.
+  void note_files(const std::string& key, const plugin::ParameterValue& value, const plugin::ParameterSpec& spec,
+                  const Node& node);
 
   void check_across();
   const Location& place(const std::string& path) const;
@@ -52,8 +58,5 @@ class Resolver {
   Problems& problems_;
   LoadedRecipe result_;
 };
-
-/// The recipe as TOML without `extends`: what a run folder keeps. Reads back to the same recipe.
-std::string resolved_toml(const std::vector<Origin>& origins);
 
 }  // namespace osteon::recipe

@@ -131,6 +131,8 @@ json json_schema(const std::vector<plugin::ComponentSchema>& schemas) {
   properties["predict"]["properties"]["post"] =
       list_of(component_schema(Kind::kPostprocessor, schemas, json::object()));
 
+  properties["plugins"] = section_schema(host_section("plugins"));
+
   return {{"$schema", "http://json-schema.org/draft-07/schema#"},
           {"title", "Osteon recipe"},
           {"type", "object"},

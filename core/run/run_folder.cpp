@@ -2,13 +2,69 @@
 #include "run/run_folder.hpp"
 
 #include <fstream>
+#include <map>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "recipe/load.hpp"
+#include "recipe/value.hpp"
 
 namespace osteon::run {
 namespace fs = std::filesystem;
+namespace {
+
+/// The copies that a run keeps, in one folder, and their names.
+class FileCopies {
+ public:
+  explicit FileCopies(fs::path folder) : folder_(std::move(folder)) {}
+
+  /// The name that the copy of `file` gets: its own, with a number where another file has taken that.
+  std::string name_of(const fs::path& file) {
+    const auto known = names_.find(file);
+    if (known != names_.end()) return known->second;
+    const std::string own = (file.has_filename() ? file : file.parent_path()).filename().string();
+    std::string name = own;
+    for (int i = 2; !taken_.insert(name).second; ++i) name = std::to_string(i) + "-" + own;
+    return names_.emplace(file, name).first->second;
+  }
+
+  /// Copies what is not there yet, and removes what an earlier run has left.
+  void make() const {
+    try {
+      // All of them to another folder first, for one copy's place may be where another comes from.
+      const fs::path fresh = folder_ / ".new";
+      fs::remove_all(fresh);
+      for (const auto& [file, name] : names_) {
+        const fs::path place = folder_ / name;
+        if (fs::exists(place) && fs::equivalent(file, place)) continue;
+        fs::create_directories(fresh);
+        fs::copy(file, fresh / name, fs::copy_options::recursive);
+      }
+      for (const auto& [file, name] : names_) {
+        if (!fs::exists(fresh / name)) continue;
+        fs::remove_all(folder_ / name);
+        fs::rename(fresh / name, folder_ / name);
+      }
+      if (!fs::exists(folder_)) return;
+      for (const auto& entry : std::vector<fs::directory_entry>(fs::directory_iterator(folder_), {}))
+        if (taken_.count(entry.path().filename().string()) == 0) fs::remove_all(entry.path());
+      if (names_.empty()) fs::remove(folder_);
+    } catch (const fs::filesystem_error& e) {
+      throw Error(ExitCode::kResources, "cannot keep a copy of what the recipe names: " + e.code().message(),
+                  e.path1().string());
+    }
+  }
+
+ private:
+  fs::path folder_;
+  std::map<fs::path, std::string> names_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace
 
 void RunFolder::check_usable() const {
   if (!fs::is_directory(root_))
@@ -16,6 +72,22 @@ void RunFolder::check_usable() const {
                 root_.string());
   if (!fs::exists(recipe()))
     throw Error(ExitCode::kData, "this folder is no run: it has no recipe.toml", root_.string());
+}
+
+void RunFolder::write_recipe(const recipe::Recipe& recipe) const {
+  FileCopies copies(files());
+  std::vector<recipe::Origin> origins = recipe.origins;
+  for (recipe::Origin& origin : origins) {
+    if (origin.files.empty()) continue;
+    plugin::ParameterSpec spec;
+    spec.type = plugin::ParameterType::kPath;
+    spec.list = origin.value.front() == '[';
+    std::vector<std::string> names;
+    for (const std::string& file : origin.files) names.push_back(file.empty() ? "" : "files/" + copies.name_of(file));
+    origin.value = recipe::toml_text(names, spec);
+  }
+  copies.make();
+  write_file_atomically(this->recipe(), recipe::resolved_toml(origins));
 }
 
 nlohmann::json RunFolder::read_info() const {

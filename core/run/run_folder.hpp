@@ -8,15 +8,18 @@
 #include <nlohmann/json.hpp>
 
 #include "plugin/component.hpp"
+#include "recipe/recipe.hpp"
 
 namespace osteon::run {
 
 /// A run: a folder that holds everything needed to use or repeat a training.
 ///
 ///     recipe.toml              the recipe, fully resolved
-///     run.json                 when, with what (program, LibTorch, BLAS, threads, plugins with version and SHA-256),
-///     how it ended model.safetensors        the weights to predict with checkpoint.safetensors   what `train --resume`
-///     goes on from: weights, optimizer, averages, position metrics.jsonl            one line per epoch
+///     files/                   copies of the files that the recipe's plugins read, and of the weights it began with
+///     run.json                 when, with what (plugins with version and SHA-256, LibTorch, threads), how it ended
+///     model.safetensors        the weights to predict with
+///     checkpoint.safetensors   what `train --resume` goes on from: weights, optimizer, averages, position
+///     metrics.jsonl            one line per epoch
 ///     evaluation.json, .csv    written by `evaluate`
 class RunFolder {
  public:
@@ -24,6 +27,7 @@ class RunFolder {
 
   const std::filesystem::path& root() const noexcept { return root_; }
   std::filesystem::path recipe() const { return root_ / "recipe.toml"; }
+  std::filesystem::path files() const { return root_ / "files"; }
   std::filesystem::path info() const { return root_ / "run.json"; }
   std::filesystem::path model() const { return root_ / "model.safetensors"; }
   std::filesystem::path checkpoint() const { return root_ / "checkpoint.safetensors"; }
@@ -33,6 +37,10 @@ class RunFolder {
   /// Throws Error(kData) that says what is missing when this is no run folder, or one whose training never got as far
   /// as weights.
   void check_usable() const;
+
+  /// Writes recipe.toml and the copies in files/ that it names. A file of this very folder may be among them: a run may
+  /// be repeated over itself. Throws Error(kResources).
+  void write_recipe(const recipe::Recipe& recipe) const;
 
   nlohmann::json read_info() const;
   void write_info(const nlohmann::json& info) const;

@@ -3,45 +3,126 @@
 
 #include <map>
 
-#include <osteon/sdk/torch/compat.hpp>
 #include <torch/optim/adamw.h>
+#include <torch/optim/rmsprop.h>
+#include <osteon/sdk/torch/compat.hpp>
 
 #include "base/error.hpp"
 
 namespace osteon::train {
+
+class Optimizer::Method {
+ public:
+  virtual ~Method() = default;
+  virtual void step(double learning_rate) = 0;
+  /// The names of the tensors that are kept for a parameter, each of its shape; a step count is kept beside them.
+  virtual std::vector<const char*> kept() const = 0;
+  /// Those tensors, undefined before the first step touched the parameter, and its count of steps.
+  struct Slot {
+    std::vector<torch::Tensor> tensors;
+    std::int64_t steps = 0;
+  };
+  virtual Slot slot(const torch::Tensor& leaf) = 0;
+  virtual void set_slot(const torch::Tensor& leaf, const Slot& slot) = 0;
+};
+
 namespace {
 
-torch::optim::AdamWParamState& adamw_state(torch::optim::Optimizer& optimizer, const torch::Tensor& leaf) {
-  auto& slot = optimizer.state()[sdk::compat::optimizer_key(leaf)];
-  if (!slot) slot = std::make_unique<torch::optim::AdamWParamState>();
-  return static_cast<torch::optim::AdamWParamState&>(*slot);
+/// A method by one of LibTorch's optimizers, whose options and whose state of a parameter have types of their own.
+template <class Algorithm, class Options, class State>
+class TorchMethod : public Optimizer::Method {
+ public:
+  TorchMethod(const std::vector<torch::Tensor>& leaves, const Options& options) : algorithm_(leaves, options) {}
+
+  void step(double learning_rate) override {
+    for (auto& group : algorithm_.param_groups()) static_cast<Options&>(group.options()).lr(learning_rate);
+    algorithm_.step();
+  }
+
+ protected:
+  State& state(const torch::Tensor& leaf) {
+    auto& slot = algorithm_.state()[sdk::compat::optimizer_key(leaf)];
+    if (!slot) slot = std::make_unique<State>();
+    return static_cast<State&>(*slot);
+  }
+
+ private:
+  Algorithm algorithm_;
+};
+
+class AdamW final : public TorchMethod<torch::optim::AdamW, torch::optim::AdamWOptions, torch::optim::AdamWParamState> {
+ public:
+  AdamW(const std::vector<torch::Tensor>& leaves, const recipe::OptimizerSection& o)
+      : TorchMethod(
+            leaves,
+            torch::optim::AdamWOptions(o.lr).betas({o.betas[0], o.betas[1]}).eps(o.eps).weight_decay(o.weight_decay)) {}
+  std::vector<const char*> kept() const override { return {"exp_avg", "exp_avg_sq"}; }
+  Slot slot(const torch::Tensor& leaf) override {
+    auto& s = state(leaf);
+    return {{s.exp_avg(), s.exp_avg_sq()}, s.step()};
+  }
+  void set_slot(const torch::Tensor& leaf, const Slot& slot) override {
+    state(leaf).exp_avg(slot.tensors[0]).exp_avg_sq(slot.tensors[1]).step(slot.steps);
+  }
+};
+
+class RmsProp final
+    : public TorchMethod<torch::optim::RMSprop, torch::optim::RMSpropOptions, torch::optim::RMSpropParamState> {
+ public:
+  RmsProp(const std::vector<torch::Tensor>& leaves, const recipe::OptimizerSection& o)
+      : TorchMethod(leaves, torch::optim::RMSpropOptions(o.lr)
+                                .alpha(o.alpha)
+                                .eps(o.eps)
+                                .weight_decay(o.weight_decay)
+                                .momentum(o.momentum)),
+        momentum_(o.momentum > 0) {}
+  std::vector<const char*> kept() const override {
+    return momentum_ ? std::vector<const char*>{"square_avg", "momentum_buffer"}
+                     : std::vector<const char*>{"square_avg"};
+  }
+  Slot slot(const torch::Tensor& leaf) override {
+    auto& s = state(leaf);
+    Slot slot{{s.square_avg()}, s.step()};
+    if (momentum_) slot.tensors.push_back(s.momentum_buffer());
+    return slot;
+  }
+  void set_slot(const torch::Tensor& leaf, const Slot& slot) override {
+    auto& s = state(leaf).square_avg(slot.tensors[0]);
+    s.step(slot.steps);
+    if (momentum_) s.momentum_buffer(slot.tensors[1]);
+  }
+
+ private:
+  bool momentum_;
+};
+
+std::unique_ptr<Optimizer::Method> make_method(const recipe::OptimizerSection& options,
+                                               const std::vector<torch::Tensor>& leaves) {
+  if (options.name == "rmsprop") return std::make_unique<RmsProp>(leaves, options);
+  return std::make_unique<AdamW>(leaves, options);
 }
 
 }  // namespace
 
 Optimizer::Optimizer(const recipe::OptimizerSection& options, const std::vector<HostTensor>& tensors)
-    : leaves_(trainable_leaves(tensors)) {
+    : leaves_(trainable_leaves(tensors)), method_(make_method(options, leaves_)) {
   for (const HostTensor& tensor : tensors)
     if (tensor.parameter) names_.push_back(tensor.name);
-  torch::optim::AdamWOptions adamw(options.lr);
-  adamw.betas({options.betas[0], options.betas[1]}).eps(options.eps).weight_decay(options.weight_decay);
-  optimizer_ = std::make_unique<torch::optim::AdamW>(leaves_, adamw);
 }
 
-void Optimizer::step(double learning_rate) {
-  for (auto& group : optimizer_->param_groups())
-    static_cast<torch::optim::AdamWOptions&>(group.options()).lr(learning_rate);
-  optimizer_->step();
-}
+Optimizer::~Optimizer() = default;
+
+void Optimizer::step(double learning_rate) { method_->step(learning_rate); }
 
 NamedState Optimizer::state() const {
   NamedState state;
+  const auto kept = method_->kept();
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
-    auto& slot = adamw_state(*optimizer_, leaves_[i]);
-    if (!slot.exp_avg().defined()) continue;  // no step has touched it so far
-    state.emplace_back("exp_avg/" + names_[i], slot.exp_avg());
-    state.emplace_back("exp_avg_sq/" + names_[i], slot.exp_avg_sq());
-    state.emplace_back("step/" + names_[i], torch::tensor(slot.step(), torch::kInt64));
+    const Method::Slot slot = method_->slot(leaves_[i]);
+    if (!slot.tensors[0].defined()) continue;  // no step has touched it so far
+    for (std::size_t k = 0; k < kept.size(); ++k)
+      state.emplace_back(std::string(kept[k]) + "/" + names_[i], slot.tensors[k]);
+    state.emplace_back("step/" + names_[i], torch::tensor(slot.steps, torch::kInt64));
   }
   return state;
 }
@@ -58,10 +139,11 @@ void Optimizer::load(const NamedState& state) {
   };
   if (by_name.empty()) return;
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
-    auto& slot = adamw_state(*optimizer_, leaves_[i]);
-    slot.exp_avg(take("exp_avg/" + names_[i], leaves_[i]).clone());
-    slot.exp_avg_sq(take("exp_avg_sq/" + names_[i], leaves_[i]).clone());
-    slot.step(take("step/" + names_[i], {}).item<std::int64_t>());
+    Method::Slot slot;
+    for (const char* kept : method_->kept())
+      slot.tensors.push_back(take(std::string(kept) + "/" + names_[i], leaves_[i]).clone());
+    slot.steps = take("step/" + names_[i], {}).item<std::int64_t>();
+    method_->set_slot(leaves_[i], slot);
   }
 }
 

@@ -84,7 +84,7 @@ AugmentationProbe::AugmentationProbe(const Subject& subject, std::int64_t n_clas
     : api_(subject.component.api<osteon_augmentation_api>()), n_classes_(n_classes) {
   plugin::ClassContext classes = classes_of(n_classes);
   for (std::int32_t k = 0; k < n_classes && mirrored; ++k) classes.mirrored.push_back(k == 1 ? 2 : k == 2 ? 1 : k);
-  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject.component.schema), classes);
+  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes);
   const auto names = plugin::name_pointers(classes.names);
   osteon_augmentation_request request{};
   request.struct_size = sizeof request;

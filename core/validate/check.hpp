@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -20,6 +22,8 @@ namespace osteon::validate {
 struct Subject {
   std::filesystem::path file;
   plugin::LoadedComponent component;  ///< `component.component` is null in a check of the library
+  std::map<std::string, plugin::ParameterValue> parameters;  ///< that stand in for what the schema has, by name
+  std::optional<std::int64_t> channels, classes;             ///< all that a model takes, when that is known
 };
 
 /// Thrown by a check: the promise does not hold. The text says what was expected, what came, and what to do.

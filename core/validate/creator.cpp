@@ -13,22 +13,22 @@ void* const kUntouched = reinterpret_cast<void*>(0x5afe);
 
 }  // namespace
 
-Creator::Creator(const Subject& subject) : component_(subject.component) {
+Creator::Creator(const Subject& subject) : component_(subject.component), channels_(subject.channels.value_or(3)) {
   member_names_ = {"first", "second"};
   predictor_.struct_size = sizeof predictor_;
   predictor_.labels = OSTEON_LABELS_MULTILABEL;
-  predictor_.n_classes = 3;
+  predictor_.n_classes = subject.classes.value_or(3);
   predictor_.predict = [](const osteon_call*, const osteon_predictor*, std::uint64_t, const osteon_image* const*,
                           const osteon_predict_request*, osteon_prediction* const*,
                           osteon_error*) -> osteon_status { return OSTEON_FAILED; };
   predictor_.gives_forms = OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
   predictor_.gives_grids = OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE);
   for (const bool multiclass : {false, true}) {
-    classes_ = classes_of(3, multiclass);
+    classes_ = classes_of(subject.classes.value_or(3), multiclass);
     class_names_.clear();
     for (const std::string& name : classes_.names) class_names_.push_back(name.c_str());
     predictor_.class_names = class_names_.data();
-    values_ = std::make_unique<plugin::ValueArray>(component_.schema, usual_parameters(component_.schema), classes_,
+    values_ = std::make_unique<plugin::ValueArray>(component_.schema, usual_parameters(subject), classes_,
                                                    [this](const std::string&) { return &predictor_; });
     usual_.assign(values_->get(), values_->get() + component_.schema.parameters.size());
     const Made made = create(usual_);
@@ -60,7 +60,7 @@ Creator::Made Creator::create(const std::vector<const osteon_value*>& values, st
   };
   switch (component_.schema.kind) {
     case Kind::kModel: {
-      const osteon_model_request request{sizeof request, flags, 3, n_classes, names, 1};
+      const osteon_model_request request{sizeof request, flags, channels_, n_classes, names, 1};
       return make(component_.api<osteon_model_api>(), request, static_cast<osteon_model*>(nullptr));
     }
     case Kind::kLoss: {

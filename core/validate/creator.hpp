@@ -15,7 +15,7 @@ class Creator {
   ~Creator();
 
   /// Values that a recipe would give: defaults, and what its bounds allow where there is none. Predictor parameters get
-  /// a predictor that is never asked. Valid as long as this. Skips where a path is needed.
+  /// a predictor that is never asked. Valid as long as this. Skips where a path is needed and was not given.
   const std::vector<const osteon_value*>& usual() const noexcept { return usual_; }
 
   struct Made {
@@ -33,6 +33,7 @@ class Creator {
 
  private:
   const plugin::LoadedComponent& component_;
+  std::int64_t channels_;
   plugin::ClassContext classes_;
   std::vector<const char*> class_names_, member_names_;
   osteon_predictor predictor_{};

@@ -89,7 +89,7 @@ std::vector<float> floats_of(const osteon_tensor_view& view) {
 EnsemblerProbe::EnsemblerProbe(const Subject& subject, bool multiclass, std::int64_t n_classes, Outcome* outcome)
     : api_(subject.component.api<osteon_ensembler_api>()), multiclass_(multiclass), n_classes_(n_classes) {
   const plugin::ClassContext classes = classes_of(n_classes, multiclass);
-  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject.component.schema), classes);
+  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes);
   const auto names = plugin::name_pointers(classes.names);
   const char* const members[kMembers] = {"first", "second", "third"};
   const osteon_ensembler_request request{sizeof request, plugin::labels_of(classes), n_classes, names.data(), kMembers,

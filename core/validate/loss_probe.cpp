@@ -15,7 +15,7 @@ namespace {
 osteon_loss* create(const Subject& subject, std::int64_t n_classes, bool multiclass, Outcome* outcome) {
   const auto& api = subject.component.api<osteon_loss_api>();
   const plugin::ClassContext classes = classes_of(n_classes, multiclass);
-  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject.component.schema), classes);
+  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes);
   const auto names = plugin::name_pointers(classes.names);
   const osteon_loss_request request{sizeof request, plugin::labels_of(classes), n_classes, names.data()};
   const SteeredCall call;

@@ -32,7 +32,7 @@ std::string labels_taken(const Subject& subject) {
   });
   const auto& api = subject.component.api<osteon_loss_api>();
   const char* const names[] = {"class_0"};
-  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject.component.schema), classes_of(1));
+  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes_of(1));
   const osteon_loss_request request{sizeof request, 77, 1, names};
   const SteeredCall call;
   osteon_loss* made = nullptr;

@@ -9,7 +9,8 @@ namespace osteon::validate {
 namespace {
 
 std::string info_well_formed(const Subject& subject) {
-  const ModelAsk ask{1, 5, 7};
+  ModelAsk ask(subject);
+  ask.n_classes = subject.classes.value_or(5);
   const ModelProbe model(subject, ask);
   const osteon_model_info& info = model.info();
   expect(info.in_channels == ask.in_channels && info.n_classes == ask.n_classes,
@@ -121,11 +122,13 @@ std::string addresses_stable(const Subject& subject) {
   const ProbeTensor input = model.input(2, 1, 64);
   model.infer(input.view());
   compare("an inference forward");
-  ForwardResult result = model.train(input.view());
-  compare("a training forward");
-  model.release(result);
-  model.step(input.view());
-  compare("backward");
+  if (model.trains()) {
+    ForwardResult result = model.train(input.view());
+    compare("a training forward");
+    model.release(result);
+    model.step(input.view());
+    compare("backward");
+  }
   model.changed();
   model.infer(input.view(), 0);
   compare("parameters_changed");
@@ -133,7 +136,7 @@ std::string addresses_stable(const Subject& subject) {
 }
 
 std::string seed_decides_weights(const Subject& subject) {
-  ModelAsk ask;
+  ModelAsk ask(subject);
   const ModelProbe first(subject, ask), second(subject, ask);
   ask.seed = 8;
   const ModelProbe other(subject, ask);
@@ -146,16 +149,18 @@ std::string seed_decides_weights(const Subject& subject) {
   std::int64_t numbers = 0;
   for (const osteon_named_tensor* parameter : first.parameters()) numbers += sdk::element_count(parameter->value);
   if (numbers == 0) return "no parameters";
+  if (a == c && !subject.parameters.empty())
+    skip("seeds 7 and 8 give the same weights; they may come from what --set names");
   expect(a != c, "models of seeds 7 and 8 have the same weights, {} of them; the request's seed is not used", numbers);
   return {};
 }
 
 std::string state_round_trip(const Subject& subject) {
-  ModelAsk ask;
+  ModelAsk ask(subject);
   ModelProbe first(subject, ask);
   const ProbeTensor input = first.input(2, 1, 64);
   // So that buffers are no longer as they were made.
-  first.step(input.view());
+  if (first.trains()) first.step(input.view());
   first.changed();
   const auto expected = first.infer(input.view());
   ask.seed = 8;

@@ -9,7 +9,7 @@ namespace {
 
 // What a host does with an instance from beginning to end.
 std::vector<std::vector<float>> a_life(const Subject& subject, std::uint64_t seed) {
-  ModelAsk ask;
+  ModelAsk ask(subject);
   ask.seed = seed;
   ModelProbe model(subject, ask);
   std::vector<std::vector<float>> seen;
@@ -70,6 +70,11 @@ std::string no_growth(const Subject& subject) {
   ModelProbe model(subject);
   const ProbeTensor input = model.input(2, 1, 64);
   const ProbeTensor wrong = ProbeTensor::random({1, model.info().in_channels + 1, 8, 8}, 1);
+  if (!model.trains())
+    return expect_no_growth("an inference forward and a refused forward", [&] {
+      model.infer(input.view(), 0);
+      model.forward(wrong.view(), {});
+    });
   return expect_no_growth("an inference forward, a training step, a tape released unused and a refused forward", [&] {
     model.infer(input.view(), 0);
     model.step(input.view());
@@ -82,7 +87,7 @@ std::string no_growth(const Subject& subject) {
 std::string errors_leave_nothing(const Subject& subject) {
   const auto& api = subject.component.api<osteon_model_api>();
   for (const auto& [channels, classes] : {std::pair<std::int64_t, std::int64_t>{0, 3}, {1, 0}, {-1, 3}}) {
-    ModelAsk ask;
+    ModelAsk ask(subject);
     ask.in_channels = channels;
     ask.n_classes = classes;
     Outcome why;
@@ -92,7 +97,7 @@ std::string errors_leave_nothing(const Subject& subject) {
   }
   ModelProbe model(subject);
   const std::int64_t side = model.side();
-  const ProbeTensor wrong = ProbeTensor::random({2, 2, side, side}, 1);
+  const ProbeTensor wrong = ProbeTensor::random({2, model.info().in_channels + 1, side, side}, 1);
   for (const std::uint32_t mode : {OSTEON_MODE_INFERENCE, OSTEON_MODE_TRAINING}) {
     const std::uint64_t heads = mode == OSTEON_MODE_TRAINING ? model.info().n_outputs : 1;
     std::vector<osteon_tensor> outputs(heads);
@@ -108,7 +113,7 @@ std::string errors_leave_nothing(const Subject& subject) {
       return api.forward(call.raw(), model.raw(), &options, &wrong.view(), heads, pointers.data(),
                          mode == OSTEON_MODE_TRAINING ? &tape : nullptr, e);
     });
-    expect(!outcome.ok(), "forward of two channels through a model of one returned OK");
+    expect(!outcome.ok(), "forward of one channel more than the model has returned OK");
     expect(tape == nullptr, "a forward that failed left a tape");
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       expect(outputs[i].struct_size == sizeof outputs[i], "a failed forward changed struct_size of output {}", i);
@@ -157,6 +162,10 @@ std::string cancellation(const Subject& subject) {
     expect(result.outcome.ok() || result.outputs[0].empty(), "a cancelled forward filled in its output");
     return result.outcome;
   }));
+  if (!model.trains()) {
+    if (polled == 0) skip("nothing can be told: {}; calls this short need not ask", report);
+    return report;
+  }
   std::vector<float> trained;
   add(expect_cancellable("training forward", [&](const osteon_call* call, bool* right) {
     ModelProbe::Options options;
@@ -199,12 +208,12 @@ std::string speed_and_memory(const Subject& subject) {
   const ProbeTensor input = model.input(1, 1, 256), batch = model.input(2, 1, 256);
   model.infer(input.view());
   const double predict = best_milliseconds(3, [&] { model.infer(input.view()); });
+  std::string report = fmt::format("{} weights; [{}, {}, {}] on 1 thread: forward of 1 {:.1f} ms", numbers,
+                                   model.info().in_channels, model.side(256), model.side(256), predict);
   // Two images: batch normalization of pooled maps needs more than one value a channel.
-  const double train = best_milliseconds(2, [&] { model.step(batch.view()); });
-  return fmt::format(
-      "{} weights; [{}, {}, {}] on 1 thread: forward of 1 {:.1f} ms, training step of 2 {:.1f} ms; +{:.0f} MiB",
-      numbers, model.info().in_channels, model.side(256), model.side(256), predict, train,
-      peak_resident_mib() - before);
+  if (model.trains())
+    report += fmt::format(", training step of 2 {:.1f} ms", best_milliseconds(2, [&] { model.step(batch.view()); }));
+  return report + fmt::format("; +{:.0f} MiB", peak_resident_mib() - before);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ std::string input_unchanged(const Subject& subject) {
   compare("an inference forward");
   model.infer(input.view(), 0);
   compare("a compiled inference forward");
+  if (!model.trains()) return "in inference";
   ForwardResult result = model.train(input.view(), 3, OSTEON_FORWARD_INPUT_GRADIENT);
   compare("a training forward");
   const auto grads = cotangents(result.outputs);
@@ -36,8 +37,8 @@ std::string input_unchanged(const Subject& subject) {
 
 // Canonical strides may have gaps. Right, or refused with a text; never wrong.
 std::string strided_input(const Subject& subject) {
-  ModelAsk ask;
-  ask.in_channels = 3;
+  ModelAsk ask(subject);
+  ask.in_channels = subject.channels.value_or(3);
   Outcome why;
   auto model = ModelProbe::make(subject, ask, &why);
   if (model == nullptr) model = std::make_unique<ModelProbe>(subject);
@@ -46,6 +47,7 @@ std::string strided_input(const Subject& subject) {
   for (const Layout layout : kLayouts) {
     const LaidOut laid_out(input, layout);
     for (const std::uint32_t mode : {OSTEON_MODE_INFERENCE, OSTEON_MODE_TRAINING}) {
+      if (mode == OSTEON_MODE_TRAINING && !model->trains()) continue;
       ModelProbe::Options options;
       options.mode = mode;
       options.flags = mode == OSTEON_MODE_INFERENCE ? OSTEON_FORWARD_PLAIN : 0;
@@ -104,17 +106,18 @@ void serve_or_refuse(ModelProbe& model, const std::vector<std::int64_t>& shape, 
 
 std::string odd_sizes(const Subject& subject) {
   ModelProbe model(subject);
-  const std::int64_t multiple = model.info().size_multiple, side = model.side();
-  serve_or_refuse(model, {0, 1, side, side}, false, "no image");
-  serve_or_refuse(model, {1, 1, 0, side}, false, "no rows");
-  serve_or_refuse(model, {1, 1, multiple, multiple}, false, "the least size that size_multiple allows");
-  serve_or_refuse(model, {2, 1, 1, 1}, multiple > 1, "one pixel");
+  const std::int64_t multiple = model.info().size_multiple, side = model.side(), channels = model.info().in_channels;
+  serve_or_refuse(model, {0, channels, side, side}, false, "no image");
+  serve_or_refuse(model, {1, channels, 0, side}, false, "no rows");
+  serve_or_refuse(model, {1, channels, multiple, multiple}, false, "the least size that size_multiple allows");
+  serve_or_refuse(model, {2, channels, 1, 1}, multiple > 1, "one pixel");
   if (multiple > 1) {
-    serve_or_refuse(model, {1, 1, side + 1, side}, true, fmt::format("the height is no multiple of {}", multiple));
-    serve_or_refuse(model, {1, 1, side, side + multiple - 1}, true,
+    serve_or_refuse(model, {1, channels, side + 1, side}, true,
+                    fmt::format("the height is no multiple of {}", multiple));
+    serve_or_refuse(model, {1, channels, side, side + multiple - 1}, true,
                     fmt::format("the width is no multiple of {}", multiple));
     // The host knows what to do only when the text names the multiple.
-    const ProbeTensor input = ProbeTensor::random({1, 1, side + 1, side}, 1);
+    const ProbeTensor input = ProbeTensor::random({1, channels, side + 1, side}, 1);
     const Outcome refused = model.forward(input.view(), {}).outcome;
     expect(refused.text.find(std::to_string(multiple)) != std::string::npos,
            "the refusal of a height of {} does not name the multiple {}: {}", side + 1, multiple, refused.describe());
@@ -126,10 +129,10 @@ std::string odd_sizes(const Subject& subject) {
 
 std::string wrong_inputs_refused(const Subject& subject) {
   ModelProbe model(subject);
-  const std::int64_t side = model.side();
-  serve_or_refuse(model, {1, 2, side, side}, true, "two channels, the model has one");
-  serve_or_refuse(model, {1, 1, side, side, 1}, true, "five dimensions");
-  const ProbeTensor doubles(sdk::dtype_of<double>(), {1, 1, side, side});
+  const std::int64_t side = model.side(), channels = model.info().in_channels;
+  serve_or_refuse(model, {1, channels + 1, side, side}, true, "one channel more than the model has");
+  serve_or_refuse(model, {1, channels, side, side, 1}, true, "five dimensions");
+  const ProbeTensor doubles(sdk::dtype_of<double>(), {1, channels, side, side});
   const ForwardResult result = model.forward(doubles.view(), {});
   expect_refused(result.outcome, {OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED}, "forward of a float64 input");
   model.infer(model.input(1).view());
@@ -155,6 +158,7 @@ std::string odd_values(const Subject& subject) {
       if (!result.outcome.ok())
         expect_refused(result.outcome, {OSTEON_INVALID_ARGUMENT}, fmt::format("inference with {} in the input", value));
     }
+    if (!model.trains()) continue;
     ModelProbe::Options options;
     options.mode = OSTEON_MODE_TRAINING;
     ForwardResult result = trained.forward(input.view(), options);

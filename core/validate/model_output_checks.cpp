@@ -38,10 +38,12 @@ void expect_output(const ModelProbe& model, std::size_t index, const osteon_tens
 
 // Every size, batch, number of channels and of classes that a host asks for.
 std::string output_shapes(const Subject& subject) {
+  using Counts = std::vector<std::int64_t>;
   int forwards = 0;
   std::string refused;
-  for (const std::int64_t channels : {1, 3, 4}) {
-    ModelAsk ask;
+  const ModelAsk usual(subject);
+  for (const std::int64_t channels : subject.channels ? Counts{*subject.channels} : Counts{1, 3, 4}) {
+    ModelAsk ask(subject);
     ask.in_channels = channels;
     Outcome why;
     const auto model = ModelProbe::make(subject, ask, &why);
@@ -51,8 +53,8 @@ std::string output_shapes(const Subject& subject) {
       refused += fmt::format("{}{} channels", refused.empty() ? "" : ", ", channels);
       continue;
     }
-    for (const std::int64_t classes : {1, 3, 33}) {
-      if (channels != 1 && classes != 3) continue;
+    for (const std::int64_t classes : subject.classes ? Counts{*subject.classes} : Counts{1, 3, 33}) {
+      if (channels != usual.in_channels && classes != usual.n_classes) continue;
       ask.n_classes = classes;
       ModelProbe probe(subject, ask);
       const std::int64_t side = probe.side(), multiple = probe.info().size_multiple;
@@ -66,6 +68,7 @@ std::string output_shapes(const Subject& subject) {
         expect_output(probe, 0, input.view(), result.outputs[0], what);
         ++forwards;
       }
+      if (!probe.trains()) continue;
       const ProbeTensor input = probe.input(2, 1, 64);
       ForwardResult result = probe.train(input.view());
       for (std::size_t i = 0; i < result.outputs.size(); ++i)
@@ -97,11 +100,12 @@ std::string outputs_owned(const Subject& subject) {
     ForwardResult inference = model->forward(other.view(), {});
     expect_ok(inference.outcome, "inference forward");
     keep(inference);
+    if (!model->trains()) continue;
     ForwardResult training = model->train(other.view());
     keep(training);
     model->release(training);
   }
-  model->step(input.view());
+  if (model->trains()) model->step(input.view());
   for (std::size_t i = 0; i < kept.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       expect(kept[i].view().data != kept[j].view().data, "outputs of two forwards lie at one address, {}",

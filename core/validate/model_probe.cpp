@@ -15,7 +15,7 @@ namespace {
 osteon_model* create(const Subject& subject, const ModelAsk& ask, Outcome* outcome) {
   const auto& api = subject.component.api<osteon_model_api>();
   const plugin::ClassContext classes = classes_of(ask.n_classes);
-  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject.component.schema), classes);
+  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes);
   const auto names = plugin::name_pointers(classes.names);
   const osteon_model_request request{sizeof request, 0, ask.in_channels, ask.n_classes, names.data(), ask.seed};
   const SteeredCall call;
@@ -102,12 +102,25 @@ std::vector<float> ModelProbe::infer(const osteon_tensor_view& input, std::uint3
   return values_of(result.outputs[0].view());
 }
 
+bool ModelProbe::trains() const {
+  std::vector<std::uint64_t> all;
+  const auto list = tensors();
+  for (std::size_t i = 0; i < list.size(); ++i)
+    if (list[i]->role == OSTEON_TENSOR_PARAMETER) all.push_back(i);
+  const Outcome outcome =
+      attempt([&](osteon_error* e) { return api_.set_trainable(model_, all.size(), all.data(), e); });
+  if (outcome.ok()) return true;
+  expect_refused(outcome, {OSTEON_UNSUPPORTED}, "set_trainable of all parameters");
+  return false;
+}
+
 ForwardResult ModelProbe::train(const osteon_tensor_view& input, std::uint64_t seed, std::uint32_t flags) {
   Options options;
   options.mode = OSTEON_MODE_TRAINING;
   options.seed = seed;
   options.flags = flags;
   ForwardResult result = forward(input, options);
+  if (result.outcome.status == OSTEON_UNSUPPORTED && !trains()) skip("the model is there for prediction alone");
   expect_ok(result.outcome, "training forward at " + sdk::shape_text(input));
   expect(result.tape != nullptr, "a training forward returned OK without a tape");
   return result;

@@ -13,8 +13,11 @@ namespace osteon::validate {
 
 /// What a model is asked for.
 struct ModelAsk {
-  std::int64_t in_channels = 1;
-  std::int64_t n_classes = 3;
+  /// One channel and three classes, unless the model is known to take others alone.
+  explicit ModelAsk(const Subject& subject)
+      : in_channels(subject.channels.value_or(1)), n_classes(subject.classes.value_or(3)) {}
+  std::int64_t in_channels;
+  std::int64_t n_classes;
   std::uint64_t seed = 7;
 };
 
@@ -28,7 +31,8 @@ struct ForwardResult {
 class ModelProbe {
  public:
   /// Makes one; fails when that is refused, or when what it says of itself cannot be worked with.
-  explicit ModelProbe(const Subject& subject, const ModelAsk& ask = {});
+  explicit ModelProbe(const Subject& subject) : ModelProbe(subject, ModelAsk(subject)) {}
+  ModelProbe(const Subject& subject, const ModelAsk& ask);
   /// Makes one where the model takes what is asked; null where it refuses, with the reason in `why`.
   static std::unique_ptr<ModelProbe> make(const Subject& subject, const ModelAsk& ask, Outcome* why);
   ~ModelProbe();
@@ -58,7 +62,10 @@ class ModelProbe {
   ForwardResult forward(const osteon_tensor_view& input, const Options& options, const osteon_call* call = nullptr);
   /// The main output's logits in inference, row-major; fails when the forward does.
   std::vector<float> infer(const osteon_tensor_view& input, std::uint32_t flags = OSTEON_FORWARD_PLAIN);
-  /// A training forward; fails when it does.
+  /// Whether it can be trained. A model that is there for prediction alone says UNSUPPORTED to set_trainable and to
+  /// training forwards.
+  bool trains() const;
+  /// A training forward; fails when it does, and skips where the model does not train.
   ForwardResult train(const osteon_tensor_view& input, std::uint64_t seed = 3, std::uint32_t flags = 0);
   /// backward with these gradients, one per output, null: does not count.
   Outcome backward(osteon_tape* tape, const std::vector<const osteon_tensor_view*>& grads,

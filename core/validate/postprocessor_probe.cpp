@@ -35,7 +35,7 @@ std::vector<float> floats_of(const sdk::Prediction& prediction) {
 PostprocessorProbe::PostprocessorProbe(const Subject& subject, bool multiclass, std::int64_t n_classes,
                                        Outcome* outcome)
     : api_(subject.component.api<osteon_postprocessor_api>()), classes_(classes_of(n_classes, multiclass)) {
-  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject.component.schema), classes_,
+  const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes_,
                                   [this](const std::string&) {
                                     others_.push_back(std::make_unique<LeafPredictor>(classes_, predict::Gives()));
                                     return others_.back()->checked();

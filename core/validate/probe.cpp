@@ -247,10 +247,14 @@ std::size_t first_not_finite(const std::vector<float>& values) {
       std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); }) - values.begin());
 }
 
-plugin::Parameters usual_parameters(const plugin::ComponentSchema& schema) {
+plugin::Parameters usual_parameters(const Subject& subject) {
   using plugin::ParameterType;
   plugin::Parameters parameters;
-  for (const plugin::ParameterSpec& spec : schema.parameters) {
+  for (const plugin::ParameterSpec& spec : subject.component.schema.parameters) {
+    if (const auto given = subject.parameters.find(spec.name); given != subject.parameters.end()) {
+      parameters.push_back(given->second);
+      continue;
+    }
     if (spec.default_value) {
       parameters.push_back(*spec.default_value);
       continue;
@@ -283,7 +287,7 @@ plugin::Parameters usual_parameters(const plugin::ComponentSchema& schema) {
         parameters.emplace_back(std::vector<std::string>(count, "another"));
         break;
       case ParameterType::kPath:
-        skip("parameter '{}' is a {} that only a recipe can give", spec.name, plugin::to_string(spec.type));
+        skip("parameter '{0}' is a path that only a recipe can know; give one with --set {0}=FILE", spec.name);
     }
   }
   return parameters;
@@ -342,8 +346,11 @@ std::string expect_cancellable(const std::string& what,
   bool right = false;
   const SteeredCall free;
   Outcome outcome;
-  const double took = best_milliseconds(1, [&] { outcome = work(free.raw(), &right); });
+  double took = best_milliseconds(1, [&] { outcome = work(free.raw(), &right); });
   expect_ok(outcome, what);
+  // On a busy machine a short call can take long; the best of some is the call's own.
+  const SteeredCall again;
+  if (took >= kLong) took = std::min(took, best_milliseconds(4, [&] { outcome = work(again.raw(), &right); }));
   expect(free.polls() > 0 || took < kLong, "{} took {:.0f} ms and never asked cancelled(); ask at least every 50 ms",
          what, took);
   for (std::int64_t at = 0; at < std::min<std::int64_t>(free.polls(), 4); ++at) {

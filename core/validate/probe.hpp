@@ -128,9 +128,9 @@ double greatest(const std::vector<float>& values);
 /// Index of the first element that is NaN or infinite; the size when all are finite.
 std::size_t first_not_finite(const std::vector<float>& values);
 
-/// Values for every parameter of the schema: its default, or, where the recipe must give it, one that its bounds allow.
-/// A predictor is called "another". Skips for paths, which only a recipe can give.
-plugin::Parameters usual_parameters(const plugin::ComponentSchema& schema);
+/// Values for every parameter of the schema: what was given for it, its default, or, where the recipe must give it, one
+/// that its bounds allow. A predictor is called "another". Skips for paths that were not given.
+plugin::Parameters usual_parameters(const Subject& subject);
 
 /// Class names "class_0", "class_1", ...
 plugin::ClassContext classes_of(std::int64_t count, bool multiclass = false);

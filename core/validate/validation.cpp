@@ -12,6 +12,7 @@
 
 #include "base/child.hpp"
 #include "base/error.hpp"
+#include "base/host_library.hpp"
 #include "base/suggest.hpp"
 #include "engine/environment.hpp"
 #include "plugin/scan.hpp"
@@ -33,7 +34,8 @@ std::chrono::milliseconds patient(const Request& request, std::chrono::seconds l
 
 std::vector<Result> planned(const Request& request) {
   std::vector<Result> plan;
-  std::set<std::string> checks, components;
+  std::set<std::string> checks, components, parameters, named;
+  for (const std::string& parameter : request.given.parameters) named.insert(name_of(parameter));
   const auto add = [&](const std::string& component, std::optional<plugin::Kind> kind,
                        const std::vector<CheckInfo>& list) {
     for (const CheckInfo& check : list) {
@@ -53,11 +55,14 @@ std::vector<Result> planned(const Request& request) {
   for (const plugin::ComponentSchema& schema : scan.components) {
     components.insert(schema.name);
     if (!request.components.empty() && request.components.count(schema.name) == 0) continue;
+    parameters_of(schema, request.given);  // here, so that what is wrong is said once and not by every child
+    for (const plugin::ParameterSpec& spec : schema.parameters) parameters.insert(spec.name);
     add(schema.name, schema.kind, validator().component_checks());
     add(schema.name, schema.kind, validator().kind_checks(schema.kind));
   }
   if (scan.refusal.empty()) {
     expect_known(request.components, components, "component");
+    expect_known(named, parameters, "parameter");
     for (const CheckInfo& check : validator().library_checks()) checks.insert(check.name);
     expect_known(request.checks, checks, "check");
   } else if (plan.empty()) {
@@ -69,10 +74,17 @@ std::vector<Result> planned(const Request& request) {
 void run_one(const Request& request, Result& result) {
   const auto limit = patient(request, result.check.limit);
   const auto start = std::chrono::steady_clock::now();
-  const ChildOutcome outcome =
-      run_child({request.program.string(), "run-check", request.file.string(),
-                 result.kind ? plugin::to_string(*result.kind) : "library", result.component, result.check.name},
-                limit, request.stop);
+  std::vector<std::string> command = {
+      request.program.string(), "run-check",
+      request.file.string(),    result.kind ? plugin::to_string(*result.kind) : "library",
+      result.component,         result.check.name};
+  const auto add = [&command](const char* flag, const std::string& value) {
+    command.insert(command.end(), {flag, value});
+  };
+  for (const std::string& parameter : request.given.parameters) add("--set", parameter);
+  if (request.given.channels) add("--channels", std::to_string(*request.given.channels));
+  if (request.given.classes) add("--classes", std::to_string(*request.given.classes));
+  const ChildOutcome outcome = run_child(command, limit, request.stop);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   // Whatever it answered: who ends badly has failed.
   if (!outcome.ended_well()) {
@@ -103,8 +115,8 @@ const char* to_string(Verdict verdict) noexcept {
 
 const Validator& validator() {
   static const Validator* const kValidator = [] {
-    // Not Boost.DLL: the checks are part of the program, found by its own run path.
-    void* library = ::dlopen(OSTEON_VALIDATOR_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    // Not Boost.DLL: the checks are part of the program, and lie beside the host.
+    void* library = ::dlopen((host_library().parent_path() / OSTEON_VALIDATOR_LIBRARY).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr)
       throw Error(ExitCode::kResources, std::string("the checks cannot be loaded: ") + ::dlerror(),
                   OSTEON_VALIDATOR_LIBRARY);
@@ -157,12 +169,12 @@ std::vector<Result> validate(const Request& request, const std::function<void(co
 }
 
 void run_check(const std::filesystem::path& file, const std::string& kind, const std::string& component,
-               const std::string& check) {
+               const std::string& check, const Given& given) {
   // A check that crashes is a verdict, not a file on the disk.
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   const Answer answer =
-      validator().run(file, plugin::kind_from_string(kind).value_or(plugin::Kind::kModel), component, check);
+      validator().run(file, plugin::kind_from_string(kind).value_or(plugin::Kind::kModel), component, check, given);
   const nlohmann::json json = {{"verdict", to_string(answer.verdict)}, {"detail", answer.detail}};
   answer_parent(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }

@@ -17,11 +17,12 @@ namespace osteon::validate {
 /// What is to be validated, and how.
 struct Request {
   std::filesystem::path file;
-  std::filesystem::path program;     ///< runs one check in a child: PROGRAM run-check FILE KIND COMPONENT CHECK
+  std::filesystem::path program;     ///< runs one check in a child: PROGRAM run-check FILE KIND COMPONENT CHECK GIVEN
   std::set<std::string> checks;      ///< these alone; empty: all
   std::set<std::string> components;  ///< these alone; empty: all, and the library's own checks
-  double patience = 1;               ///< factor on every check's time limit
-  int children = 1;                  ///< checks that run at once
+  Given given;
+  double patience = 1;  ///< factor on every check's time limit
+  int children = 1;     ///< checks that run at once
   const std::atomic<bool>* stop = nullptr;
 };
 
@@ -39,12 +40,12 @@ const Validator& validator();
 
 /// Runs every check of a library in a child process of its own and gives the verdicts in order, each also to `show` as
 /// soon as those before it are known. A library that is refused before its components are known gets the verdicts of
-/// its own checks alone; they say why. Throws Error(kUsage) for names of checks or components that there are not,
-/// Interrupted when `stop` was set.
+/// its own checks alone; they say why. Throws Error(kUsage) for names of checks, components or parameters that there
+/// are not, Interrupted when `stop` was set.
 std::vector<Result> validate(const Request& request, const std::function<void(const Result&)>& show);
 
 /// What the child does: runs one check in this process and answers the parent.
 void run_check(const std::filesystem::path& file, const std::string& kind, const std::string& component,
-               const std::string& check);
+               const std::string& check, const Given& given);
 
 }  // namespace osteon::validate

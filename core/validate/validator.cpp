@@ -39,7 +39,7 @@ class LoadedValidator final : public Validator {
   std::vector<CheckInfo> component_checks() const override { return infos(validate::component_checks()); }
   std::vector<CheckInfo> kind_checks(plugin::Kind kind) const override { return infos(validate::kind_checks(kind)); }
   Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
-             const std::string& check) const override {
+             const std::string& check, const Given& given) const override {
     predict::install_resample_service();
     Subject subject;
     subject.file = file;
@@ -52,6 +52,9 @@ class LoadedValidator final : public Validator {
     } catch (const Error& e) {
       return {Verdict::kFail, std::string("the library cannot be used: ") + e.what()};
     }
+    subject.parameters = parameters_of(subject.component.schema, given);
+    subject.channels = given.channels;
+    subject.classes = given.classes;
     return answer_of(chosen, subject);
   }
 };

@@ -8,6 +8,7 @@
 
 #include "plugin/schema.hpp"
 #include "validate/check.hpp"
+#include "validate/given.hpp"
 
 namespace osteon::validate {
 
@@ -36,7 +37,7 @@ class Validator {
   virtual std::vector<CheckInfo> kind_checks(plugin::Kind kind) const = 0;
   /// Runs one check in this process, which it may end. An empty component name: a check of the library.
   virtual Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
-                     const std::string& check) const = 0;
+                     const std::string& check, const Given& given) const = 0;
 };
 
 using CreateFunction = Validator* (*)();

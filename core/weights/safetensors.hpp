@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "weights/mapped_file.hpp"
+
 /// The safetensors format (https://github.com/huggingface/safetensors): a length of 8 bytes, a JSON header, tensor
 /// data. Reading runs nothing and trusts nothing: whatever the format does not allow is refused with its place in the
 /// file.
@@ -38,26 +40,21 @@ struct Index {
 /// for messages.
 Index read_index(std::string_view file, const std::string& path);
 
-/// A file, mapped into memory: opening reads the header alone, and tensors are read from disk as they are touched. The
-/// file must not be cut short while it is open (files that we write are replaced, never changed). [any-thread]
+/// A file, mapped into memory: opening reads the header alone, and tensors are read from disk as they are touched.
+/// [any-thread]
 class SafetensorsFile {
  public:
   /// Throws Error(kData).
   explicit SafetensorsFile(const std::filesystem::path& path);
-  ~SafetensorsFile();
-  SafetensorsFile(const SafetensorsFile&) = delete;
-  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
-  const std::filesystem::path& path() const noexcept { return path_; }
+  const std::filesystem::path& path() const noexcept { return file_.path(); }
   const std::vector<TensorData>& tensors() const noexcept { return index_.tensors; }
   const std::map<std::string, std::string>& metadata() const noexcept { return index_.metadata; }
   /// nullptr when the file has no tensor of that name.
   const TensorData* find(std::string_view name) const noexcept;
 
  private:
-  std::filesystem::path path_;
-  void* mapping_ = nullptr;
-  std::size_t size_ = 0;
+  MappedFile file_;
   Index index_;
 };
 

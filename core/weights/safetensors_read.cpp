@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <iterator>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/error.hpp"
+#include "weights/byte_reader.hpp"
 #include "weights/safetensors.hpp"
 #include "weights/safetensors_header.hpp"
 
@@ -24,10 +17,6 @@ std::uint64_t little_endian(const char* bytes) {
   std::uint64_t value = 0;
   for (int i = 7; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
-}
-
-[[noreturn]] void refuse(const std::string& path, std::uint64_t offset, const std::string& message) {
-  throw Error(ExitCode::kData, message, path + ":" + std::to_string(offset));
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -120,34 +109,8 @@ Index read_index(std::string_view file, const std::string& path) {
   return index;
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path) {
-  const auto fail = [&](const std::string& what) {
-    throw Error(ExitCode::kData, what + ": " + std::strerror(errno), path.string());
-  };
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail("cannot open the weights");
-  struct stat status {};
-  const bool known = ::fstat(descriptor, &status) == 0;
-  if (known && S_ISREG(status.st_mode) && status.st_size > 0) {
-    size_ = static_cast<std::size_t>(status.st_size);
-    mapping_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  }
-  const int error = errno;
-  ::close(descriptor);
-  errno = error;
-  if (!known || mapping_ == MAP_FAILED) fail("cannot read the weights");
-  if (!S_ISREG(status.st_mode)) throw Error(ExitCode::kData, "is not a regular file", path.string());
-  try {
-    index_ = read_index({static_cast<const char*>(mapping_), size_}, path.string());
-  } catch (...) {
-    if (mapping_ != nullptr) ::munmap(mapping_, size_);
-    throw;
-  }
-}
-
-SafetensorsFile::~SafetensorsFile() {
-  if (mapping_ != nullptr) ::munmap(mapping_, size_);
-}
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : file_(path), index_(read_index(file_.bytes(), path.string())) {}
 
 const TensorData* SafetensorsFile::find(std::string_view name) const noexcept {
   for (const TensorData& tensor : index_.tensors)

@@ -6,9 +6,8 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include <osteon/sdk/half.hpp>
-
 #include "base/error.hpp"
+#include "weights/elements.hpp"
 
 namespace osteon::weights {
 namespace {
@@ -28,32 +27,6 @@ std::string dtype_name(const plugin::NamedTensor& tensor) {
     if (type.type == tensor.value->dtype) return type.name;
   throw std::invalid_argument("tensor '" + tensor.name + "' is " + sdk::to_string(tensor.value->dtype) +
                               ", for which safetensors has no dtype");
-}
-
-bool is_float(const std::string& dtype) {
-  return dtype == "F32" || dtype == "F16" || dtype == "BF16" || dtype == "F64";
-}
-
-template <class T>
-T unaligned(const std::byte* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-double read_float(const std::string& dtype, const std::byte* at) {
-  if (dtype == "F64") return unaligned<double>(at);
-  if (dtype == "F32") return static_cast<double>(unaligned<float>(at));
-  const auto bits = unaligned<std::uint16_t>(at);
-  return static_cast<double>(dtype == "F16" ? sdk::float_from_half(bits) : sdk::float_from_bfloat(bits));
-}
-
-void write_float(const std::string& dtype, double value, std::byte* at) {
-  const auto put = [at](auto typed) { std::memcpy(at, &typed, sizeof typed); };
-  if (dtype == "F64") put(value);
-  if (dtype == "F32") put(static_cast<float>(value));
-  if (dtype == "F16") put(sdk::half_from_float(static_cast<float>(value)));
-  if (dtype == "BF16") put(sdk::bfloat_from_float(static_cast<float>(value)));
 }
 
 /// Calls `visit(index in row-major order, address)` for every element of a strided view.
@@ -117,7 +90,7 @@ LoadReport compare(const std::vector<TensorData>& file, const std::vector<plugin
     require_cpu(tensor);
     const auto found = by_name.find(tensor.name);
     if (found == by_name.end()) {
-      report.missing.push_back(tensor.name);
+      (is_counter(tensor) ? report.kept : report.missing).push_back(tensor.name);
       continue;
     }
     const TensorData& from = *found->second;
@@ -136,26 +109,10 @@ LoadReport compare(const std::vector<TensorData>& file, const std::vector<plugin
   return report;
 }
 
-/// "3 tensors are missing: a, b, c" with at most five names, and how many more there are.
-void append_line(std::string& text, const std::vector<std::string>& names, const char* what) {
-  constexpr std::size_t kShown = 5;
-  if (names.empty()) return;
-  if (!text.empty()) text += "\n";
-  text += std::to_string(names.size()) + (names.size() == 1 ? " tensor " : " tensors ") + what + ": ";
-  for (std::size_t i = 0; i < names.size() && i < kShown; ++i) text += (i ? ", " : "") + names[i];
-  if (names.size() > kShown) text += ", and " + std::to_string(names.size() - kShown) + " more";
-}
-
 }  // namespace
 
-std::string LoadReport::text() const {
-  std::string text;
-  std::vector<std::string> differences;
-  for (const Mismatch& m : misshapen) differences.push_back(m.name + " (file " + m.file + ", model " + m.model + ")");
-  append_line(text, missing, "of the model not in the file");
-  append_line(text, unexpected, "of the file not in the model");
-  append_line(text, differences, "of another shape or type");
-  return text;
+bool is_counter(const plugin::NamedTensor& tensor) {
+  return !tensor.parameter && tensor.value->ndim == 0 && tensor.value->dtype.code == OSTEON_DTYPE_INT;
 }
 
 LoadReport compare_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors) {

@@ -7,28 +7,15 @@
 #include <vector>
 
 #include "plugin/model.hpp"
+#include "weights/load_report.hpp"
 #include "weights/safetensors.hpp"
 
 /// Between the tensors of a file and those that a plugin names (a model's, or an ensembler's fitted state), on the CPU.
 namespace osteon::weights {
 
-/// What became of the tensors of a file. Every list is in the order of the plugin's tensors, `unexpected` in the
-/// file's.
-struct LoadReport {
-  struct Mismatch {
-    std::string name;
-    std::string file;  ///< "F32 [64, 3, 7, 7]"
-    std::string model;
-  };
-  std::vector<std::string> loaded;
-  std::vector<std::string> missing;     ///< the plugin has it, the file does not
-  std::vector<std::string> unexpected;  ///< the file has it, the plugin does not
-  std::vector<Mismatch> misshapen;      ///< another shape, or a dtype that cannot be converted
-
-  bool complete() const noexcept { return missing.empty() && unexpected.empty() && misshapen.empty(); }
-  /// One line per kind of trouble, naming the first few tensors and how many there are; empty when complete.
-  std::string text() const;
-};
+/// Whether a tensor counts something instead of being learnt: an integer scalar, such as num_batches_tracked. Old files
+/// lack them, so that they may be missing.
+bool is_counter(const plugin::NamedTensor& tensor);
 
 /// Compares names, shapes and dtypes without writing anything.
 LoadReport compare_state(const std::vector<TensorData>& file, const std::vector<plugin::NamedTensor>& tensors);

@@ -104,6 +104,10 @@ function(osteon_add_plugin)
   if(TARGET osteon_warnings)
     target_link_libraries(${target}_objects PRIVATE osteon_warnings)
   endif()
+  # In this tree, what calls LibTorch; its loops are elsewhere.
+  if(libtorch AND TARGET osteon_glue)
+    target_link_libraries(${target}_objects PRIVATE osteon_glue)
+  endif()
   # OpenMP changes a flag that a precompiled header is bound to.
   if(libtorch AND TARGET osteon_torch_pch AND NOT "osteon::openmp" IN_LIST arg_LINK)
     target_precompile_headers(${target}_objects REUSE_FROM osteon_torch_pch)

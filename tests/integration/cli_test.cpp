@@ -13,6 +13,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Outcome osteon(const std::string& arguments) { return run_program(OSTEON_PROGRAM, arguments); }
 
@@ -116,6 +117,116 @@ TEST_F(Cli, LightVerbsAnswerInWellUnderAHundredMilliseconds) {
     for (int i = 0; i < 5; ++i) best = std::min(best, osteon(verb).seconds);
     EXPECT_LT(best, 0.1) << verb;
   }
+}
+
+// --- lists of allowed plugins --------------------------------------------------------------------------------------
+
+class AllowedPlugins : public Cli {
+ protected:
+  AllowedPlugins() {
+    const Outcome printed = osteon("plugins list --allow-list");
+    EXPECT_EQ(printed.exit_code, 0) << printed.err;
+    list_ = printed.out;
+    allow(list_);
+  }
+  ~AllowedPlugins() override { ::unsetenv("OSTEON_PLUGIN_ALLOW"); }
+
+  void allow(const std::string& list) {
+    write_text(folder_ / "list.toml", list);
+    ::setenv("OSTEON_PLUGIN_ALLOW", (folder_ / "list.toml").c_str(), 1);
+  }
+  // The list without the line that names this library.
+  std::string without(const std::string& library) const {
+    const std::size_t at = list_.find(library), start = list_.rfind('\n', at) + 1;
+    return std::string(list_).erase(start, list_.find('\n', at) + 1 - start);
+  }
+
+  TemporaryFolder folder_;
+  std::string list_;
+};
+
+TEST_F(AllowedPlugins, AreWhatTheListThatWasPrintedHas) {
+  const json rows = json::parse(osteon("plugins list --json").out);
+  ASSERT_FALSE(rows.empty());
+  for (const json& row : rows) {
+    EXPECT_EQ(row.at("status"), "ok") << row.dump();
+    EXPECT_THAT(list_, HasSubstr("\"sha256:" + row.at("sha256").get<std::string>() + "\",  # "));
+  }
+  const json doctor = json::parse(osteon("doctor --json").out);
+  EXPECT_EQ(doctor.at("plugins").at("allow_lists").at(0).at("file"), (folder_ / "list.toml").string());
+}
+
+TEST_F(AllowedPlugins, AreAnsweredForInWellUnderAHundredMilliseconds) {
+  osteon("plugins list");
+  for (const std::string& verb : {std::string("plugins list"), "recipe check " + kRecipe}) {
+    double best = 1;
+    for (int i = 0; i < 5; ++i) best = std::min(best, osteon(verb).seconds);
+    EXPECT_LT(best, 0.1) << verb;
+  }
+}
+
+TEST_F(AllowedPlugins, AloneAreUsed) {
+  allow(without("loss-dice.so"));
+  const Outcome listed = osteon("plugins list");
+  EXPECT_EQ(listed.exit_code, 0);
+  EXPECT_THAT(listed.out, HasSubstr("is not among the allowed plugins of " + (folder_ / "list.toml").string()));
+  const Outcome checked = osteon("recipe check " + kRecipe);
+  EXPECT_EQ(checked.exit_code, 2);
+  EXPECT_THAT(checked.err, HasSubstr("no loss plugin 'dice'"));
+  EXPECT_THAT(checked.err, HasSubstr("loss-dice.so is refused: sha256:"));
+  // A recipe's own list does not bring it back.
+  write_text(folder_ / "recipe.toml", "recipe = 1\nextends = [\"" + kRecipe + "\", \"all.toml\"]\n");
+  write_text(folder_ / "all.toml", list_);
+  EXPECT_EQ(osteon("recipe check " + (folder_ / "recipe.toml").string()).exit_code, 2);
+}
+
+TEST_F(AllowedPlugins, AloneAreValidated) {
+  const json rows = json::parse(osteon("plugins list --json").out);
+  const std::string dice =
+      std::find_if(rows.begin(), rows.end(), [](const json& row) { return row.at("name") == "dice"; })->at("path");
+  EXPECT_EQ(osteon("plugins validate " + dice + " --check describes-itself").exit_code, 0);
+  allow(without("loss-dice.so"));
+  const Outcome refused = osteon("plugins validate " + dice + " --check describes-itself");
+  EXPECT_EQ(refused.exit_code, 4);
+  EXPECT_THAT(refused.err, HasSubstr("is not among the allowed plugins"));
+  // Nor by the hidden verbs that do the work.
+  EXPECT_EQ(osteon("run-check " + dice + " library '' describes-itself").exit_code, 4);
+}
+
+TEST_F(AllowedPlugins, OfARecipeAreAllThatItIsRunWith) {
+  ::unsetenv("OSTEON_PLUGIN_ALLOW");
+  write_text(folder_ / "recipe.toml", "recipe = 1\nextends = [\"" + kRecipe + "\", \"pins.toml\"]\n");
+  write_text(folder_ / "pins.toml", list_);
+  const std::string check = "recipe check " + (folder_ / "recipe.toml").string();
+  EXPECT_EQ(osteon(check).exit_code, 0) << osteon(check).err;
+  write_text(folder_ / "pins.toml", without("loss-dice.so"));
+  const Outcome refused = osteon(check);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("allowed plugins of the recipe " + (folder_ / "recipe.toml").string()));
+  EXPECT_EQ(osteon(check + " --set plugins.allow=[]").exit_code, 0);
+}
+
+TEST_F(AllowedPlugins, AreNotGuessedWhenTheListCannotBeRead) {
+  allow("no list");
+  for (const std::string& verb : {std::string("plugins list"), "recipe check " + kRecipe, std::string("doctor")})
+    EXPECT_EQ(osteon(verb).exit_code, 3) << verb;
+  EXPECT_EQ(osteon("-h").exit_code, 0);
+}
+
+TEST_F(Cli, APluginFolderIsNeverTheCurrentOneBySurprise) {
+  const TemporaryFolder folder;
+  write_text(folder / "plugins/trap.so", "no library");
+  const std::string here = "cd " + folder.path().string() + " && ";
+  const auto list = [&](const std::string& environment, const std::string& arguments) {
+    return run_program(here + environment + " " + OSTEON_PROGRAM, "plugins list " + arguments);
+  };
+  for (const char* entry : {".", "plugins", ":", "./plugins:"})
+    EXPECT_THAT(list(std::string("OSTEON_PLUGIN_PATH=") + entry, "").out, Not(HasSubstr("trap"))) << entry;
+  const Outcome given = list("", "--plugin-path plugins");
+  EXPECT_THAT(given.out, HasSubstr((std::filesystem::canonical(folder.path()) / "plugins/trap.so").string()));
+  const Outcome empty = list("", "--plugin-path ''");
+  EXPECT_EQ(empty.exit_code, 2) << empty.out;
+  EXPECT_THAT(list("LD_LIBRARY_PATH=:/usr/lib", "").err, HasSubstr("LD_LIBRARY_PATH"));
 }
 
 TEST_F(Cli, DoctorSaysWhatIsInUse) {

@@ -179,6 +179,35 @@ TEST_F(Training, StartsFromTheWeightsOfAnotherRun) {
   EXPECT_EQ(other.exit_code, 3);
 }
 
+// With no epochs a run is the model as it begins; no data is looked at, and no loss is needed.
+TEST_F(Training, KeepsTheModelAsItBeginsAndTheFilesThatItsRecipeNames) {
+  fs::copy_file(path("run/model.safetensors"), path("start.safetensors"));
+  write_text(path("keep.toml"), std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR +
+                                    "/configs/base/hand29.toml\"\n[data]\nroot = \"nowhere\"\nimage_size = 64\n" +
+                                    kSmallModel +
+                                    "weights = \"start.safetensors\"\nstrict = true\n[train]\nepochs = 0\n");
+  const Outcome outcome = osteon("train " + path("keep.toml") + " --out " + path("keep"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(slurp(path("keep/run.json"))).at("status"), "done");
+  EXPECT_EQ(sha256_file(path("keep/files/start.safetensors")), sha256_file(path("run/model.safetensors")));
+
+  fs::remove(path("start.safetensors"));
+  fs::rename(path("keep"), path("kept"));
+  const std::string images = path("data/test/DCM");
+  const Outcome kept =
+      osteon("predict " + path("kept") + " " + images + " --out " + path("kept_masks") + " --format csv");
+  ASSERT_EQ(kept.exit_code, 0) << kept.err;
+  const Outcome run = osteon("predict " + path("run") + " " + images + " --out " + path("run_masks") +
+                             " --format csv --set 'predict.post=[]'");
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(slurp(path("kept_masks/submission.csv")), slurp(path("run_masks/submission.csv")));
+
+  EXPECT_EQ(osteon("train --resume " + path("kept")).exit_code, 2);
+  const Outcome again = osteon("train " + path("kept/recipe.toml") + " --out " + path("kept") + " --overwrite");
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_TRUE(fs::exists(path("kept/files/start.safetensors")));
+}
+
 // One class per pixel: class-index PNGs, softmax and arg max.
 TEST_F(Training, TrainsOnClassIndexImages) {
   for (int i = 0; i < 8; ++i) {

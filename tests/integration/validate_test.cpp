@@ -178,5 +178,30 @@ TEST(ValidateArguments, AreNamedWhenTheyMeanNothing) {
   EXPECT_EQ(test::run_program(OSTEON_PROGRAM, "plugins validate /nonexistent.so").exit_code, 2);
 }
 
+TEST(ValidateArguments, GiveValuesThatNobodyCouldMakeUp) {
+  const fs::path library = fs::path(OSTEON_PLUGIN_FOLDER) / "model-torchscript.so";
+  const auto creation = [&](const std::string& options) {
+    return validate(library, "--component torchscript --check creates-from-defaults " + options).at("checks").at(0);
+  };
+  const json without = creation("");
+  EXPECT_EQ(without.at("verdict"), "skip");
+  EXPECT_NE(without.at("detail").get<std::string>().find("--set file=FILE"), std::string::npos) << without;
+  const json with = creation("--set file=/no/such/file --channels 3 --classes 5");
+  EXPECT_EQ(with.at("verdict"), "fail");
+  EXPECT_NE(with.at("detail").get<std::string>().find("there is no file /no/such/file"), std::string::npos) << with;
+}
+
+TEST(ValidateArguments, AreCheckedAgainstTheSchema) {
+  const auto outcome = [](const std::string& options) {
+    return test::run_program(OSTEON_PROGRAM, "plugins validate rotate --check creates-from-defaults " + options);
+  };
+  EXPECT_EQ(outcome("--set limit=10.0").exit_code, 0);
+  const test::Outcome name = outcome("--set limt=10.0"), value = outcome("--set limit=1000.0");
+  EXPECT_EQ(name.exit_code, 2);
+  EXPECT_NE(name.err.find("did you mean 'limit'"), std::string::npos) << name.err;
+  EXPECT_EQ(value.exit_code, 2);
+  EXPECT_NE(value.err.find("limit"), std::string::npos) << value.err;
+}
+
 }  // namespace
 }  // namespace osteon

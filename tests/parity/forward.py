@@ -2,6 +2,7 @@
 """What the parity scripts share: safetensors, random networks, and a comparison through `osteon model forward`."""
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -58,11 +59,30 @@ def randomize(network):
     return network.eval()
 
 
+def rename(state, rules):
+    """`state` with every (pattern, replacement) of `rules` applied to its names, in order."""
+    renamed = {}
+    for name, value in state.items():
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = value
+    assert len(renamed) == len(state)
+    return renamed
+
+
+def stack(state):
+    """Joins tensors called "name@0", "name@1", ... by rows, as "name"."""
+    parts = {}
+    for name in sorted(state):
+        parts.setdefault(name.split("@")[0], []).append(state[name])
+    return {name: torch.cat(values) if len(values) > 1 else values[0] for name, values in parts.items()}
+
+
 def toml(value):
     return json.dumps(value) if not isinstance(value, tuple) else json.dumps(list(value))
 
 
-def recipe(folder, plugin, parameters, channels):
+def recipe(folder, plugin, parameters, channels, strict=True):
     path = os.path.join(folder, "recipe.toml")
     lines = "\n".join(f"{key} = {toml(value)}" for key, value in parameters.items())
     with open(path, "w") as file:
@@ -76,7 +96,7 @@ image_size = 64
 channels = {channels}
 [model]
 plugin = "{plugin}"
-strict = true
+strict = {json.dumps(strict)}
 {lines}
 [[loss]]
 plugin = "bce"
@@ -86,21 +106,36 @@ epochs = 1
     return path
 
 
-def check(program, plugin, parameters, channels, network, weights, size):
+class Refused(Exception):
+    """The program failed; with what it said."""
+
+
+def predict(program, plugin, parameters, channels, weights, x, strict=True):
+    """The plugin's logits for images `x`, and what the program said. `weights`: a file, or tensors by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, source, result = (os.path.join(folder, f"{n}.safetensors") for n in ("weights", "x", "y"))
+        if isinstance(weights, dict):
+            write_safetensors(file, {k: v.numpy().copy() for k, v in weights.items()})
+        else:
+            file = weights
+        write_safetensors(source, {"x": x.numpy()})
+        done = subprocess.run([program, "model", "forward", recipe(folder, plugin, parameters, channels, strict),
+                               "--weights", file, "--input", source, "--output", result],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Refused(f"exit status {done.returncode}: {done.stderr}")
+        return read_safetensors(result, "logits"), done.stderr
+
+
+def check(program, plugin, parameters, channels, network, weights, size, note=""):
     """Whether the plugin with `weights` (name to tensor) gives the logits of `network` for random images of `size`."""
     x = torch.rand(size[0], channels, *size[1:])
     with torch.no_grad():
         wanted = network(x).numpy()
     allowed = TOLERANCE * float(wanted.max() - wanted.min())
-    with tempfile.TemporaryDirectory() as folder:
-        file, source, result = (os.path.join(folder, f"{n}.safetensors") for n in ("weights", "x", "y"))
-        write_safetensors(file, {k: v.numpy().copy() for k, v in weights.items()})
-        write_safetensors(source, {"x": x.numpy()})
-        subprocess.run([program, "model", "forward", recipe(folder, plugin, parameters, channels), "--weights", file,
-                        "--input", source, "--output", result], check=True, stdout=subprocess.DEVNULL)
-        got = read_safetensors(result, "logits")
+    got, _ = predict(program, plugin, parameters, channels, weights, x)
     difference = float(np.abs(got - wanted).max()) if got.shape == wanted.shape else float("inf")
     agree = difference <= allowed
-    print(f"{'ok  ' if agree else 'FAIL'} {plugin} {parameters} {list(x.shape)}: greatest difference {difference:.2e}, "
-          f"allowed {allowed:.2e}")
+    print(f"{'ok  ' if agree else 'FAIL'} {plugin} {parameters} {list(x.shape)}{note and ', ' + note}: "
+          f"greatest difference {difference:.2e}, allowed {allowed:.2e}")
     return agree

@@ -37,6 +37,30 @@ inline void shake(torch::nn::Module& module, std::uint64_t seed) {
     if (item.value().is_floating_point()) item.value().copy_(random_tensor(item.value().sizes().vec(), ++seed) + 0.5);
 }
 
+/// Running statistics away from 0 and 1; weights stay as deep networks need them.
+inline void shake_statistics(torch::nn::Module& module, std::uint64_t seed) {
+  for (auto& item : module.named_buffers())
+    if (item.value().is_floating_point()) item.value().copy_(random_tensor(item.value().sizes().vec(), ++seed) + 0.5);
+}
+
+/// Changes each of `names` of `model` in place, as an optimizer does, and tells it: its logits must move, and in the
+/// end be those of `fresh`, a model of the same shape that has predicted nothing before.
+inline void expect_new_weights_count(ModelUnderTest& model, ModelUnderTest& fresh, const at::Tensor& x,
+                                     const std::vector<std::string>& names) {
+  const RecordingCall call;
+  at::Tensor before = model.infer(call, x, 0);
+  for (const std::string& name : names) {
+    model.value(name).mul_(1.5).add_(0.1);
+    model.api().parameters_changed(model.get(), 1);
+    const at::Tensor after = model.infer(call, x, 0);
+    EXPECT_FALSE(after.allclose(before, 1e-4, 1e-4)) << name;
+    before = after;
+  }
+  for (std::size_t i = 0; i < model.tensors().size(); ++i)
+    sdk::borrow(fresh.tensors()[i]->value).copy_(sdk::borrow(model.tensors()[i]->value));
+  EXPECT_TRUE(fresh.infer(call, x, 0).equal(before));
+}
+
 /// Holds the inference path of `network` (own kernels) against its differentiable one, both in inference mode.
 template <class Network>
 void expect_own_kernels_agree(Network& network, const at::Tensor& x) {
@@ -62,8 +86,9 @@ void expect_own_kernels_agree(Network& network, const at::Tensor& x) {
 
 /// Finite differences through the ABI, per parameter along its own gradient, where the derivative is the gradient's
 /// norm.
-inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x,
-                                      const std::vector<std::string>& names) {
+/// @param relative_step  of the parameter's norm; many layers of ReLU and normalisation ask for a smaller one
+inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x, const std::vector<std::string>& names,
+                                      double relative_step = 2e-3) {
   const auto weights = [](const at::Tensor& logits) { return random_tensor(logits.sizes().vec(), 99) - 0.5; };
   const auto loss = [&] {
     const ModelUnderTest::Step step(model, x);
@@ -83,7 +108,7 @@ inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x
     const at::Tensor start = value.clone(), grad = model.grad(name);
     const double norm = grad.norm().item<double>();
     ASSERT_GT(norm, 0) << name;
-    const double step = 2e-3 * std::max(0.1, start.norm().item<double>());
+    const double step = relative_step * std::max(0.1, start.norm().item<double>());
     value.copy_(start + grad * (step / norm));
     const double up = loss();
     value.copy_(start - grad * (step / norm));
@@ -94,7 +119,9 @@ inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x
 }
 
 /// Training with `plain` and `recomputing` from the same seeds gives the same outputs and gradients, dropout included.
-inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomputing, const at::Tensor& x) {
+/// @param tolerance  of the greatest gradient; what two parts of a deep network read adds up in another order
+inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomputing, const at::Tensor& x,
+                                 double tolerance = 1e-6) {
   std::vector<at::Tensor> outputs, grads;
   for (ModelUnderTest* model : {&plain, &recomputing}) {
     ModelUnderTest::Step step(*model, x, /*seed=*/5);
@@ -107,7 +134,7 @@ inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomput
   }
   EXPECT_TRUE(outputs[0].equal(outputs[1]));
   EXPECT_GT(grads[0].abs().max().item<float>(), 0);
-  EXPECT_LE((grads[0] - grads[1]).abs().max().item<double>(), 1e-6 * grads[0].abs().max().item<double>());
+  EXPECT_LE((grads[0] - grads[1]).abs().max().item<double>(), tolerance * grads[0].abs().max().item<double>());
   for (std::size_t i = 0; i < plain.tensors().size(); ++i) {
     const osteon_named_tensor &a = *plain.tensors()[i], &b = *recomputing.tensors()[i];
     if (a.role != OSTEON_TENSOR_BUFFER) continue;

@@ -41,7 +41,9 @@ class ModelUnderTest {
     std::vector<const osteon_value*> values;
     for (std::uint64_t p = 0; p < component.n_params; ++p) {
       const osteon_param_spec& spec = *component.params[p];
-      osteon_value& value = storage[p] = *spec.default_value;
+      osteon_value& value = storage[p] =
+          spec.default_value != nullptr ? *spec.default_value
+                                        : osteon_value{sizeof value, spec.type, 1, nullptr, nullptr, nullptr, nullptr};
       if (const auto s = given.strings.find(spec.name); s != given.strings.end()) {
         texts[p] = s->second.c_str();
         value.strings = &texts[p];

@@ -125,6 +125,7 @@ TEST(CheckCall, TurnsStatusesIntoErrorsThatNameKindPluginAndCall) {
   EXPECT_EQ(outcome(OSTEON_OUT_OF_DEVICE_MEMORY, "create", "").first, ExitCode::kResources);
   EXPECT_EQ(outcome(OSTEON_INVALID_ARGUMENT, "create", "depth").first, ExitCode::kUsage);
   EXPECT_EQ(outcome(OSTEON_UNSUPPORTED, "create", "").first, ExitCode::kUsage);
+  EXPECT_EQ(outcome(OSTEON_UNSUPPORTED, "set_trainable", "").first, ExitCode::kUsage);
   EXPECT_EQ(outcome(OSTEON_INVALID_ARGUMENT, "forward", "").first, ExitCode::kPlugin);
   EXPECT_EQ(outcome(4711, "forward", "").first, ExitCode::kPlugin);
   EXPECT_EQ(outcome(OSTEON_FAILED, "forward", "no luck").second, "model 'unet', forward: no luck");

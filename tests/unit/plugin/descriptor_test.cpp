@@ -153,7 +153,7 @@ TEST(Describe, RefusesBrokenParameters) {
               HasSubstr("a parameter's struct is too small"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.name = "Depth"; }), HasSubstr("a parameter's name is not"));
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.name = nullptr; }), HasSubstr("a parameter's name is not"));
-  for (const char* key : {"plugin", "p", "weight", "weights", "strict", "group", "steps", "count", "member"})
+  for (const char* key : {"plugin", "p", "weight", "weights", "strict", "stem", "group", "steps", "count", "member"})
     EXPECT_THAT(refusal_of_parameter([&](auto& p) { p.spec.name = key; }), HasSubstr("this key belongs to recipes"))
         << key;
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.type = 0; }), HasSubstr("unknown type 0"));

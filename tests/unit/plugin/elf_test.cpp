@@ -37,6 +37,8 @@ TEST(ReadElf, FindsWhatALibrarySaysOfItself) {
 TEST(ReadElf, FindsWhatALibraryNeedsAndWhereItLooks) {
   EXPECT_TRUE(contains(read_elf(fixture("absent_dependency")).needed, "libosteon_fixture_absent.so"));
   EXPECT_EQ(read_elf(fixture("origin_run_path")).run_paths, std::vector<std::string>{"$ORIGIN/private"});
+  EXPECT_EQ(read_elf(fixture("empty_run_path")).run_paths, (std::vector<std::string>{"/usr/lib", "", "/opt"}));
+  EXPECT_TRUE(contains(read_elf(fixture("needs_by_path")).needed, "./libosteon_fixture_here.so"));
   EXPECT_FALSE(read_elf(fixture("no_entry")).has_entry);
   EXPECT_FALSE(read_elf(fixture("no_note")).note);
 }
@@ -104,6 +106,9 @@ INSTANTIATE_TEST_SUITE_P(Each, RefusedByFacts,
                                          Refusal{"other_abi", {"ABI 99.7", "this host has 0.1", "rebuild"}},
                                          Refusal{"other_libtorch", {"LibTorch 99.1.2", "the engine has"}},
                                          Refusal{"origin_run_path", {"$ORIGIN/private", "statically"}},
+                                         Refusal{"relative_run_path", {"'private'", "absolute"}},
+                                         Refusal{"empty_run_path", {"''", "absolute"}},
+                                         Refusal{"needs_by_path", {"./libosteon_fixture_here.so", "soname"}},
                                          Refusal{"bundled_gomp", {"libgomp-a34b3233.so.1"}}),
                          [](const auto& test) { return std::string(test.param.fixture); });
 

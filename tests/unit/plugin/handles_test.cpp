@@ -2,10 +2,14 @@
 // Components that break their promises: each is caught where it happens, named, and nothing leaks or crashes.
 #include <cstring>
 #include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <osteon/abi/draft/weight_names.h>
 #include <osteon/sdk/tensor.hpp>
 
 #include "base/error.hpp"
@@ -43,6 +47,8 @@ struct Behaviour {
   std::function<void(osteon_warp&)> warp;
   std::uint32_t form = OSTEON_FORM_PROBABILITIES;
   std::uint32_t fits = 0;
+  osteon_weight_part part{};  // what is said of every file of weights
+  const char* dialect = "theirs";
   int instances = 0, tapes = 0, tensors = 0, warps = 0, bands = 0;
 };
 Behaviour g;
@@ -127,6 +133,20 @@ osteon_model_api model_api() {
     if (tape != nullptr) --g.tapes;
   };
   return api;
+}
+
+const void* model_extension(const char* id) {
+  if (std::string(id) != OSTEON_EXTENSION_WEIGHT_NAMES) return nullptr;
+  static const char* dialects[1];
+  static osteon_weight_names names{};
+  dialects[0] = g.dialect;
+  names = {sizeof names, 0, 1, dialects,
+           [](const osteon_model*, std::uint64_t, std::uint64_t, const osteon_weight_entry* const*,
+              void (*part)(void*, const osteon_weight_part*), void* user, osteon_error*) {
+             part(user, &g.part);
+             return osteon_status{OSTEON_OK};
+           }};
+  return &names;
 }
 
 osteon_loss_api loss_api() {
@@ -393,6 +413,35 @@ TEST_F(Handles, RefuseParametersThatNobodyCouldTrain) {
   EXPECT_MISBEHAVED(model().tensors(), "parameter 'w' is not float32");
   g.role = OSTEON_TENSOR_BUFFER;
   EXPECT_EQ(model().tensors().at(0).grad, nullptr);
+}
+
+TEST_F(Handles, TakeNamesOfWeightsThatAreInTheFile) {
+  raw_.extension = model_extension;
+  const Model m = model();
+  EXPECT_EQ(m.weight_dialects(), std::vector<std::string>{"theirs"});
+  const std::vector<WeightEntry> file = {{"a", {4, 3}}, {"b", {}}};
+  const auto translated = [&](std::uint64_t entry, std::int64_t first, std::int64_t rows, const char* target) {
+    g.part = {sizeof g.part, 0, entry, first, rows, target};
+    return m.translate_weights(0, file);
+  };
+  const std::vector<WeightPart> parts = translated(0, 1, 3, "w");
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_EQ(parts[0].entry, 0u);
+  EXPECT_EQ(parts[0].first_row, 1);
+  EXPECT_EQ(parts[0].n_rows, 3);
+  EXPECT_EQ(parts[0].target, "w");
+  EXPECT_EQ(translated(1, 0, 1, nullptr)[0].target, std::nullopt);
+  EXPECT_MISBEHAVED(translated(2, 0, 1, "w"), "translate: names entry 2 of 2");
+  EXPECT_MISBEHAVED(translated(0, 2, 3, "w"), "takes 3 rows from row 2 of 'a', which has 4");
+  EXPECT_MISBEHAVED(translated(0, -1, 1, "w"), "from row -1");
+  EXPECT_MISBEHAVED(translated(0, 1, INT64_MAX, "w"), "of 'a', which has 4");
+  EXPECT_MISBEHAVED(translated(1, 0, 2, "w"), "of 'b', which has 1");
+  g.part.flags = 1;
+  EXPECT_MISBEHAVED(m.translate_weights(0, file), "unknown flags");
+  g.dialect = nullptr;
+  EXPECT_MISBEHAVED(m.weight_dialects(), "a dialect without a name");
+  raw_.extension = nullptr;
+  EXPECT_TRUE(m.weight_dialects().empty());
 }
 
 TEST_F(Handles, EndWarpsThatTheyRefuse) {

@@ -32,6 +32,47 @@ TEST(OpenLibrary, OpensALibraryOnceHoweverItIsNamed) {
   EXPECT_EQ(open_library(folder / "../" / folder.path().filename() / "good.so").plugin, first.plugin);
 }
 
+double value_of(const OpenLibrary& library) {
+  const LoadedComponent component = component_of(*library.plugin, Kind::kLoss, "constant");
+  ClassContext classes;
+  classes.names = {"bone"};
+  const Call call;
+  const Loss loss(component, {std::vector<double>{2.5}}, classes, call);
+  osteon_loss_input input{};
+  input.struct_size = sizeof input;
+  return loss.evaluate(call, input);
+}
+
+TEST(OpenLibrary, LivesOnWhenItsFileIsOverwritten) {
+  const TemporaryFolder folder;
+  const auto file = folder.add("good");
+  const OpenLibrary library = open_library(file);
+  folder.write("good.so", "");  // in place, which would take the pages from under a library that is mapped from there
+  EXPECT_EQ(value_of(library), 2.5);
+}
+
+TEST(OpenLibrary, OpensAnotherVersionInPlaceOfAFileThatIsOpen) {
+  const TemporaryFolder folder;
+  const OpenLibrary before = open_library(folder.add("good", "plugin.so"));
+  const OpenLibrary after = open_library(folder.add("print_at_load", "plugin.so"));
+  EXPECT_NE(before.plugin, after.plugin);
+  EXPECT_NE(before.sha256, after.sha256);
+  EXPECT_EQ(value_of(before), 2.5);
+  EXPECT_EQ(value_of(after), 2.5);
+}
+
+TEST(OpenLibrary, LoadsALibraryThatItRefusedNoSecondTime) {
+  for (int i = 0; i < 2; ++i)
+    expect_refusal(ExitCode::kPlugin, {"cannot serve this host"}, [] { open_library(fixture("null_entry")); });
+  const std::string maps = test::content_of("/proc/self/maps");
+  std::size_t executable = 0;
+  for (std::size_t at = 0; (at = maps.find("/memfd:null_entry.so", at)) != std::string::npos; ++at) {
+    const std::size_t line = maps.rfind('\n', at) + 1;
+    executable += maps.compare(maps.find(' ', line) + 1, 4, "r-xp") == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(executable, 1u);
+}
+
 TEST(OpenLibrary, IsSafeFromManyThreads) {
   const TemporaryFolder folder;
   const auto file = folder.add("good");
@@ -73,17 +114,7 @@ TEST(OpenLibrary, SaysThatAFileIsGone) {
   expect_refusal(ExitCode::kPlugin, {"cannot be opened"}, [] { open_library("/nonexistent/plugin.so"); });
 }
 
-TEST(OpenLibrary, RunsAComponentThatIsWrittenInC) {
-  const OpenLibrary library = open_library(fixture("good"));
-  const LoadedComponent component = component_of(*library.plugin, Kind::kLoss, "constant");
-  ClassContext classes;
-  classes.names = {"bone"};
-  const Call call;
-  const Loss loss(component, {std::vector<double>{2.5}}, classes, call);
-  osteon_loss_input input{};
-  input.struct_size = sizeof input;
-  EXPECT_EQ(loss.evaluate(call, input), 2.5);
-}
+TEST(OpenLibrary, RunsAComponentThatIsWrittenInC) { EXPECT_EQ(value_of(open_library(fixture("good"))), 2.5); }
 
 }  // namespace
 }  // namespace osteon::plugin

@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include "base/file.hpp"
 #include "plugin/loss.hpp"
 #include "unit/plugin/libraries.hpp"
 
@@ -21,8 +22,12 @@ constexpr const char* kNoScanner = "/nonexistent/scanner";  // for looks that mu
 
 class RegistryTest : public testing::Test {
  protected:
-  RegistryTest() { ::unsetenv("OSTEON_PLUGIN_PATH"); }
-  ~RegistryTest() override { ::unsetenv("OSTEON_PLUGIN_PATH"); }
+  RegistryTest() { forget_environment(); }
+  ~RegistryTest() override { forget_environment(); }
+  static void forget_environment() {
+    for (const char* name : {"OSTEON_PLUGIN_PATH", "OSTEON_PLUGIN_ALLOW", "OSTEON_FIXTURE_FACE", "LD_LIBRARY_PATH"})
+      ::unsetenv(name);
+  }
 
   RegistryOptions options(std::vector<fs::path> folders, const fs::path& scanner = OSTEON_PROGRAM) const {
     RegistryOptions made;
@@ -43,6 +48,8 @@ class RegistryTest : public testing::Test {
       if (warning.find(part) != std::string::npos) return true;
     return false;
   }
+
+  static std::string digest_of(const fs::path& file) { return sha256_file(file); }
 
   TemporaryFolder first_, second_, cache_;
 };
@@ -243,10 +250,157 @@ TEST_F(RegistryTest, SuggestsANameThatItKnows) {
 
 TEST_F(RegistryTest, RefusesALibraryThatIsNoLongerTheOneThatWasScanned) {
   const fs::path file = first_.add("good", "plugin.so");
+  const std::string before = digest_of(file);
   Registry registry(options({first_.path()}));
   fs::remove(file);
-  first_.add("other_abi", "plugin.so");
-  expect_refusal(ExitCode::kPlugin, {"99.7"}, [&] { registry.load(Kind::kLoss, "constant"); });
+  first_.add("crash_at_load", "plugin.so");  // whose code would end this test
+  expect_refusal(ExitCode::kPlugin, {"has changed", before, digest_of(file), "--rescan"},
+                 [&] { registry.load(Kind::kLoss, "constant"); });
+}
+
+TEST_F(RegistryTest, RefusesALibraryThatChangedWithoutChangingWhatTheCacheKnowsItBy) {
+  const fs::path file = first_.add("good", "plugin.so");
+  { const Registry registry(options({first_.path()})); }
+  const auto time = fs::last_write_time(file);
+  std::string bytes = test::content_of(file);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  first_.write("plugin.so", bytes);
+  fs::last_write_time(file, time);
+  Registry registry(options({first_.path()}, kNoScanner));
+  EXPECT_TRUE(only(registry).ok) << "the cache does not notice";
+  expect_refusal(ExitCode::kPlugin, {"has changed"}, [&] { registry.load(Kind::kLoss, "constant"); });
+}
+
+TEST_F(RegistryTest, RefusesALibraryThatSaysSomethingElseThanWhenItWasScanned) {
+  first_.add("two_faced");
+  Registry registry(options({first_.path()}));
+  ::setenv("OSTEON_FIXTURE_FACE", "other", 1);
+  expect_refusal(ExitCode::kPlugin, {"otherwise", "--rescan"}, [&] { registry.load(Kind::kLoss, "constant"); });
+}
+
+// --- quarantine ----------------------------------------------------------------------------------------------------
+
+TEST_F(RegistryTest, LooksAgainWhenWhatALibraryNeedsChanged) {
+  const fs::path needed = second_.path() / "libosteon_fixture_absent.so";
+  const fs::path stub = fs::path(OSTEON_FIXTURE_PLUGINS) / "../out_of_sight/libosteon_fixture_absent.so";
+  fs::copy_file(stub, needed);
+  ::setenv("LD_LIBRARY_PATH", second_.path().c_str(), 1);
+  first_.add("absent_dependency");
+  EXPECT_TRUE(only(Registry(options({first_.path()}))).ok);
+  EXPECT_TRUE(only(Registry(options({first_.path()}, kNoScanner))).ok) << "the cache does not answer";
+  fs::last_write_time(needed, fs::last_write_time(needed) + std::chrono::seconds(1));
+  EXPECT_THROW(Registry(options({first_.path()}, kNoScanner)), Error) << "the cache answered";
+}
+
+TEST_F(RegistryTest, LooksAgainAtWhatTheMachineIsToBlameFor) {
+  first_.add("no_memory_at_load");
+  EXPECT_FALSE(only(Registry(options({first_.path()}))).ok);
+  EXPECT_THROW(Registry(options({first_.path()}, kNoScanner)), Error) << "the cache answered";
+}
+
+// --- lists of allowed libraries ------------------------------------------------------------------------------------
+
+TEST_F(RegistryTest, ListsTheDigestsOfFiles) {
+  const fs::path good = first_.add("good"), crash = first_.add("crash_at_load");
+  const Registry registry(options({first_.path()}));
+  ASSERT_EQ(registry.listings().size(), 2u);
+  for (const Listing& listing : registry.listings()) EXPECT_EQ(listing.sha256, digest_of(listing.path));
+  EXPECT_EQ(registry.schemas().at(0).library_sha256, digest_of(good));
+}
+
+TEST_F(RegistryTest, RunsNoCodeOfALibraryThatIsNotAllowed) {
+  const fs::path file = first_.add("good");
+  RegistryOptions strict = options({first_.path()}, kNoScanner);
+  strict.allow.emplace_back("the list", std::set<std::string>{std::string(64, '0')});
+  Registry registry(strict);  // a scanner that is not there would be an error
+  EXPECT_FALSE(only(registry).ok);
+  EXPECT_EQ(only(registry).name, "good");
+  EXPECT_EQ(only(registry).sha256, digest_of(file));
+  expect_parts(only(registry).reason, {"sha256:" + digest_of(file), "not among", "the list"});
+  EXPECT_THROW(registry.load(Kind::kLoss, "constant"), Error);
+}
+
+TEST_F(RegistryTest, TakesALibraryThatIsAllowed) {
+  const fs::path good = first_.add("good");
+  first_.add("crash_at_load");
+  RegistryOptions strict = options({first_.path()});
+  strict.allow.emplace_back("the list", std::set<std::string>{digest_of(good)});
+  Registry registry(strict);
+  EXPECT_EQ(registry.schemas().size(), 1u);
+  EXPECT_EQ(registry.allow_lists().size(), 1u);
+  EXPECT_EQ(registry.load(Kind::kLoss, "constant").library_sha256, digest_of(good));
+}
+
+TEST_F(RegistryTest, AsksEveryListAnewWhateverTheCacheKnows) {
+  const fs::path good = first_.add("good");
+  { const Registry registry(options({first_.path()})); }
+  RegistryOptions strict = options({first_.path()}, kNoScanner);
+  strict.allow.emplace_back("the list", std::set<std::string>{});
+  EXPECT_FALSE(only(Registry(strict)).ok);
+  // And the other way round: what a list kept from being looked at is looked at when the list is gone.
+  first_.add("duplicate");
+  { const Registry registry(strict); }
+  EXPECT_EQ(Registry(options({first_.path()})).listings().size(), 2u);
+  EXPECT_EQ(Registry(options({first_.path()}, kNoScanner)).schemas().size(), 1u);
+}
+
+TEST_F(RegistryTest, LetsNoListWidenTheOperators) {
+  const fs::path good = first_.add("good");
+  ::setenv("OSTEON_PLUGIN_ALLOW", second_.write("list.toml", "[plugins]\nallow = []\n").c_str(), 1);
+  RegistryOptions recipe = options({first_.path()}, kNoScanner);
+  recipe.allow.emplace_back("the recipe", std::set<std::string>{digest_of(good)});
+  const Registry registry(recipe);
+  EXPECT_FALSE(only(registry).ok);
+  expect_parts(only(registry).reason, {(second_ / "list.toml").string()});
+  ASSERT_EQ(registry.allow_lists().size(), 2u);
+}
+
+TEST_F(RegistryTest, LooksAtNothingWhenAListCannotBeRead) {
+  first_.add("good");
+  ::setenv("OSTEON_PLUGIN_ALLOW", (second_ / "absent.toml").c_str(), 1);
+  expect_refusal(ExitCode::kData, {"cannot open"}, [&] { Registry(options({first_.path()}, kNoScanner)); });
+}
+
+// --- relative paths ------------------------------------------------------------------------------------------------
+
+class InFolder {
+ public:
+  explicit InFolder(const fs::path& folder) { fs::current_path(folder); }
+  ~InFolder() { fs::current_path(before_); }
+
+ private:
+  fs::path before_ = fs::current_path();
+};
+
+TEST_F(RegistryTest, IgnoresRelativeEntriesOfTheEnvironment) {
+  first_.add("good");
+  const InFolder here(first_.path());
+  for (const std::string entry : {".", "..", "", ":", "plugins", "./"}) {
+    ::setenv("OSTEON_PLUGIN_PATH", (entry + ":" + second_.path().string()).c_str(), 1);
+    const Registry registry(options({}, kNoScanner));
+    EXPECT_EQ(registry.folders(), std::vector<fs::path>{second_.path()}) << entry;
+    EXPECT_TRUE(registry.listings().empty()) << entry;
+    EXPECT_TRUE(warns(registry, "OSTEON_PLUGIN_PATH")) << entry;
+  }
+  ::setenv("OSTEON_PLUGIN_PATH", "", 1);
+  EXPECT_TRUE(Registry(options({}, kNoScanner)).warnings().empty());
+}
+
+TEST_F(RegistryTest, RefusesAFolderWithoutAName) {
+  first_.add("good");
+  const InFolder here(first_.path());
+  expect_refusal(ExitCode::kUsage, {"without a name"}, [&] { Registry(options({""}, kNoScanner)); });
+}
+
+TEST_F(RegistryTest, WarnsWhenTheDynamicLinkerWouldLookInTheCurrentFolder) {
+  for (const std::string path : {":/usr/lib", "/usr/lib:", "/usr/lib;lib"}) {
+    ::setenv("LD_LIBRARY_PATH", path.c_str(), 1);
+    EXPECT_TRUE(warns(Registry(options({}, kNoScanner)), "LD_LIBRARY_PATH")) << path;
+  }
+  for (const std::string path : {"", "/usr/lib", "/usr/lib:/opt"}) {
+    ::setenv("LD_LIBRARY_PATH", path.c_str(), 1);
+    EXPECT_TRUE(Registry(options({}, kNoScanner)).warnings().empty()) << path;
+  }
 }
 
 }  // namespace

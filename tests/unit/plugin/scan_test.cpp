@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "plugin/cache.hpp"
 #include "unit/plugin/libraries.hpp"
 
 namespace osteon::plugin {
@@ -38,7 +39,8 @@ TEST(Scan, TakesTheAnswerFromAmongWhatALibraryPrints) {
 
 TEST(Scan, RunsNoCodeOfALibraryThatItsFileRefuses) {
   // These would end the process that loads them; a scanner that does not exist shows that nobody tried.
-  for (const std::string name : {"other_abi", "other_libtorch", "origin_run_path", "damaged_note"}) {
+  for (const std::string name : {"other_abi", "other_libtorch", "origin_run_path", "relative_run_path",
+                                 "empty_run_path", "needs_by_path", "damaged_note"}) {
     const ScanResult result = scan_library(fixture(name), "/nonexistent/scanner");
     EXPECT_NE(result.refusal, "") << name;
     EXPECT_TRUE(result.components.empty()) << name;
@@ -60,9 +62,11 @@ TEST_P(Offender, IsRefusedWithItsReason) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Each, Offender,
-    testing::Values(Offence{"crash_at_load", {"crashed", "Aborted"}},
-                    Offence{"exit_at_load", {"ended the process", "exit code 0"}},
-                    Offence{"other_abi_inside", {"99.7", "0.1"}}, Offence{"note_disagrees", {"note", "loss 'another'"}},
+    testing::Values(Offence{"crash_at_load", {"crashed", "Aborted", "both times", "--rescan"}},
+                    Offence{"exit_at_load", {"ended the process", "exit code 0", "both times"}},
+                    Offence{"no_memory_at_load", {"crashed", "Aborted"}},
+                    Offence{"killed_at_load", {"crashed", "Killed"}}, Offence{"other_abi_inside", {"99.7", "0.1"}},
+                    Offence{"note_disagrees", {"note", "loss 'another'"}},
                     Offence{"print_garbage", {"exit code 7", "is closed"}},
                     Offence{"null_entry", {"cannot serve this host"}},
                     Offence{"broken_descriptor", {"broken descriptor", "name"}},
@@ -88,9 +92,37 @@ TEST(Scan, LooksAgainWhenSomethingWasMissing) {
   EXPECT_FALSE(scan("absent_dependency").sticks);
 }
 
-TEST(Scan, SaysWhatACrashDoesToTheNextLook) {
-  EXPECT_TRUE(scan("crash_at_load").sticks);
-  EXPECT_TRUE(scan("good").sticks);
+TEST(Scan, HoldsAgainstALibraryWhatIsItsOwnFault) {
+  for (const std::string name : {"good", "crash_at_load", "exit_at_load", "print_garbage", "null_entry"})
+    EXPECT_TRUE(scan(name).sticks) << name;
+  for (const std::string name : {"no_memory_at_load", "killed_at_load"}) EXPECT_FALSE(scan(name).sticks) << name;
+}
+
+TEST(Scan, TriesALibraryThatCrashedOnceMore) {
+  const test::TemporaryFolder folder;
+  ::setenv("OSTEON_FIXTURE_MARK", (folder / "mark").c_str(), 1);
+  const ScanResult result = scan("crash_once");
+  ::unsetenv("OSTEON_FIXTURE_MARK");
+  EXPECT_TRUE(std::filesystem::exists(folder / "mark")) << "it did not crash";
+  EXPECT_EQ(result.refusal, "");
+  EXPECT_EQ(result.components.size(), 1u);
+}
+
+TEST(Scan, NotesWhatALibraryNeeds) {
+  const ScanResult result = scan("crash_at_load");
+  ASSERT_FALSE(result.dependencies.empty());
+  for (const auto& [file, identity] : result.dependencies) EXPECT_EQ(identity, file_identity(file)) << file;
+}
+
+TEST(Scan, RunsTheBytesThatWereAskedForOrNone) {
+  const std::string other(64, '0');
+  const ScanResult result =
+      scan_result_from_json(nlohmann::json::parse(describe_library(fixture("crash_at_load"), other, {})));
+  test::expect_parts(result.refusal, {"changed while it was looked at"});
+  EXPECT_FALSE(result.sticks);
+  const std::string digest = PrivateCopy(fixture("crash_at_load")).sha256();
+  test::expect_parts(describe_library(fixture("crash_at_load"), digest, {AllowList("the list", {other})}),
+                     {"sha256:" + digest, "the list"});
 }
 
 TEST(Scan, SurvivesTheWayIntoTheCacheAndBack) {

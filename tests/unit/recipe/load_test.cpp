@@ -46,7 +46,7 @@ class LoadRecipe : public ::testing::Test {
 };
 
 std::string origin_of(const LoadedRecipe& loaded, const std::string& key) {
-  for (const Origin& origin : loaded.origins)
+  for (const Origin& origin : loaded.recipe.origins)
     if (origin.key == key) return origin.from;
   return "nowhere";
 }
@@ -257,7 +257,7 @@ TEST_F(LoadRecipe, WhatAVariableHoldsIsNotExpandedAgain) {
   ::setenv("OSTEON_TEST_NAME", "${HOME}", 1);
   const LoadedRecipe loaded = load("name = \"${OSTEON_TEST_NAME}\"\n" + kMinimal);
   EXPECT_EQ(loaded.recipe.name, "${HOME}");
-  EXPECT_EQ(load(loaded.recipe.resolved_toml).recipe.name, "${HOME}");
+  EXPECT_EQ(load(resolved_toml(loaded.recipe.origins)).recipe.name, "${HOME}");
 }
 
 // --- overrides -----------------------------------------------------------------------------------------------------
@@ -315,13 +315,13 @@ TEST_F(LoadRecipe, RefusesOverridesThatAreNone) {
 TEST_F(LoadRecipe, ReportsEverythingAtOnceInTheOrderOfTheFile) {
   EXPECT_THAT(problems("recipe = 2\n[data]\nlayout = \"boostcam\"\nimage_size = 4\nfolds = 1.5\nnothing = "
                        "1\n[model]\nplugin = \"unit\"\n"
-                       "[[loss]]\nplugin = \"rotate\"\n[train]\nepochs = 0\n"),
+                       "[[loss]]\nplugin = \"rotate\"\n[train]\nepochs = -1\n"),
               ElementsAre(StartsWith("1:10 this program reads recipes of format 1"),
                           StartsWith("2:1 'data.classes' is missing"), StartsWith("2:1 'data.root' is missing"),
                           StartsWith("3:10 'data.layout' is 'boostcam'"), StartsWith("4:14 'data.image_size' is 4"),
                           StartsWith("5:9 'data.folds' is a float"), StartsWith("6:1 unknown key 'nothing' in [data]"),
                           StartsWith("8:10 there is no model plugin 'unit'"), StartsWith("10:10 'rotate' is"),
-                          StartsWith("12:10 'train.epochs' is 0")));
+                          StartsWith("12:10 'train.epochs' is -1")));
 }
 
 TEST_F(LoadRecipe, ShowsTheLineAndACaretAndAGuess) {
@@ -379,7 +379,8 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
       odd +
       "\nmirrored = [[\"$HOME ${X:-y} $$\", \"with \\\"quotes\\\"\"]]\nimage_size = [64, 32]\n"
       "mean = [0.1, 0.2, 1e-7]\nstd = [1, 1e20, 0.3333333333333333]\nseed = -9007199254740993\n"
-      "[model]\nplugin = \"unet\"\nweights = \"start.safetensors\"\nstrict = true\nbias = false\n"
+      "[model]\nplugin = \"unet\"\nweights = \"start.safetensors\"\nstrict = true\nstem = \"sum\"\n"
+      "bias = false\n"
       "[[loss]]\nplugin = \"bce\"\nweight = -0.5\nclass_weights = [1, 2.5]\n"
       "[[loss]]\nplugin = \"dice\"\nclasses = [\"a.b\", \"$HOME ${X:-y} $$\"]\n"
       "[[augment]]\ngroup = \"some_of\"\ncount = 1\np = 0.5\n[[augment.steps]]\nplugin = \"rotate\"\np = 4\n"
@@ -397,9 +398,9 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
   EXPECT_EQ(a.data.classes.at(2), "$HOME y $");
   EXPECT_EQ(a.data.root, folder_ / "images $ dollars");
 
-  const LoadedRecipe second = load_recipe(write("elsewhere/resolved.toml", a.resolved_toml), options());
+  const LoadedRecipe second = load_recipe(write("elsewhere/resolved.toml", resolved_toml(a.origins)), options());
   const Recipe& b = second.recipe;
-  EXPECT_EQ(b.resolved_toml, a.resolved_toml);
+  EXPECT_EQ(resolved_toml(b.origins), resolved_toml(a.origins));
   EXPECT_EQ(b.name, a.name);
   EXPECT_EQ(b.data.root, a.data.root);
   EXPECT_EQ(b.data.classes, a.data.classes);
@@ -411,6 +412,8 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
   EXPECT_EQ(b.model->component.parameters, a.model->component.parameters);
   EXPECT_EQ(b.model->weights, a.model->weights);
   EXPECT_EQ(b.model->strict, a.model->strict);
+  EXPECT_EQ(a.model->stem, "sum");
+  EXPECT_EQ(b.model->stem, a.model->stem);
   ASSERT_EQ(b.loss.size(), a.loss.size());
   EXPECT_EQ(b.loss[0].weight, -0.5);
   EXPECT_EQ(b.loss[1].component.parameters, a.loss[1].component.parameters);
@@ -426,13 +429,121 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
   EXPECT_EQ(b.predict.post.at(1).parameters, a.predict.post.at(1).parameters);
 }
 
+TEST_F(LoadRecipe, PathsOfPluginsAreFilesThatAreThere) {
+  const std::string post = kMinimal + "[[predict.post]]\nplugin = \"refine\"\ninner = \".\"\ntable = \"table.csv\"\n";
+  try {
+    load(post);
+    FAIL() << "a file that is not there was taken";
+  } catch (const RecipeErrors& e) {
+    ASSERT_EQ(e.problems().size(), 1u);
+    EXPECT_EQ(e.problems()[0].key, "predict.post[0].table");
+    EXPECT_THAT(e.problems()[0].message, HasSubstr((folder_ / "table.csv").string()));
+    EXPECT_GT(e.problems()[0].location.line, 0u);
+  }
+  write("table.csv", "1,2");
+  std::vector<std::string> files;
+  for (const Origin& origin : load(post).recipe.origins)
+    files.insert(files.end(), origin.files.begin(), origin.files.end());
+  EXPECT_EQ(files, std::vector<std::string>{(folder_ / "table.csv").string()});
+}
+
+TEST_F(LoadRecipe, WhatIsNotTrainedNeedsNoLoss) {
+  const std::string model = kData + "[model]\nplugin = \"unet\"\n[train]\nepochs = ";
+  EXPECT_EQ(load(model + "0\n").recipe.train.epochs, 0);
+  EXPECT_THROW(load(model + "1\n"), RecipeErrors);
+}
+
 TEST_F(LoadRecipe, TheResolvedRecipeHoldsEveryValueOnceAndNothingExtended) {
   write("base.toml", kMinimal);
   const LoadedRecipe loaded = load("recipe = 1\nextends = \"base.toml\"\n");
-  EXPECT_THAT(loaded.recipe.resolved_toml, StartsWith("recipe = 1\n"));
-  EXPECT_THAT(loaded.recipe.resolved_toml, Not(HasSubstr("extends")));
+  EXPECT_THAT(resolved_toml(loaded.recipe.origins), StartsWith("recipe = 1\n"));
+  EXPECT_THAT(resolved_toml(loaded.recipe.origins), Not(HasSubstr("extends")));
   std::map<std::string, int> seen;
-  for (const Origin& origin : loaded.origins) EXPECT_EQ(++seen[origin.key], 1) << origin.key;
+  for (const Origin& origin : loaded.recipe.origins) EXPECT_EQ(++seen[origin.key], 1) << origin.key;
+}
+
+// --- lists of allowed libraries ------------------------------------------------------------------------------------
+
+const std::string kOther = "sha256:" + std::string(64, '0');
+
+// The digest of every library of these tests is its plugin's name, filled up.
+std::string digest_of(const std::string& plugin) {
+  std::string digest(64, 'a');
+  for (std::size_t i = 0; i < plugin.size(); ++i)
+    digest[i] = "0123456789abcdef"[static_cast<unsigned char>(plugin[i]) % 16];
+  return digest;
+}
+
+LoadOptions with_digests() {
+  LoadOptions made = options();
+  for (plugin::ComponentSchema& schema : made.schemas) schema.library_sha256 = digest_of(schema.name);
+  return made;
+}
+
+std::string plugins_table(const std::vector<std::string>& entries) {
+  std::string text = "[plugins]\nallow = [";
+  for (const std::string& entry : entries) text += "\"" + entry + "\", ";
+  return text + "]\n";
+}
+
+TEST_F(LoadRecipe, TakesPluginsOfAllowedLibrariesAlone) {
+  const std::string unet = "sha256:" + digest_of("unet"), bce = "sha256:" + digest_of("bce");
+  const auto allowed = write("recipe.toml", kMinimal + plugins_table({unet, kOther, bce}));
+  EXPECT_THAT(load_recipe(allowed, with_digests()).recipe.plugins.allow, ElementsAre(unet, kOther, bce));
+  EXPECT_THAT(load_recipe(write("recipe.toml", kMinimal), with_digests()).recipe.plugins.allow, IsEmpty());
+  EXPECT_NO_THROW(load_recipe(write("recipe.toml", kMinimal + plugins_table({})), with_digests())) << "no list at all";
+  try {
+    load_recipe(write("recipe.toml", kMinimal + plugins_table({unet})), with_digests());
+    ADD_FAILURE() << "the loss is not on the list";
+  } catch (const RecipeErrors& e) {
+    ASSERT_EQ(e.problems().size(), 1u);
+    EXPECT_EQ(e.problems()[0].location.line, 10u);
+    EXPECT_EQ(e.problems()[0].key, "loss[0].plugin");
+    EXPECT_THAT(e.problems()[0].message, HasSubstr("'bce' is not among"));
+    EXPECT_THAT(e.problems()[0].suggestion, HasSubstr(bce));
+  }
+  // A plugin whose library is unknown is on no list.
+  EXPECT_THAT(problems(kMinimal + plugins_table({unet})), ::testing::SizeIs(2));
+}
+
+TEST_F(LoadRecipe, RefusesDigestsThatAreNone) {
+  EXPECT_THAT(problems(kMinimal + "[plugins]\nallow = [\"sha256:12\"]\n", {"plugins.allow=[\"md5\"]"}),
+              ::testing::Contains(HasSubstr("'md5' is no digest")));
+  EXPECT_THAT(problems(kMinimal + "[plugins]\nallow = [\"sha256:12\"]\n"),
+              ::testing::Contains(StartsWith("14:10 'sha256:12' is no digest")));
+  EXPECT_THAT(problems(kMinimal + "[plugins]\nforbid = []\n"), ElementsAre(HasSubstr("unknown key 'forbid'")));
+}
+
+TEST_F(LoadRecipe, SaysWhichLibrariesItAllowsBeforeItIsChecked) {
+  const std::string unet = digest_of("unet");
+  write("base.toml", kMinimal + plugins_table({kOther}));
+  const std::string extending = "recipe = 1\nextends = \"base.toml\"\n";
+  EXPECT_EQ(allowed_libraries(write("recipe.toml", extending), {}), std::set<std::string>{std::string(64, '0')});
+  EXPECT_EQ(allowed_libraries(write("recipe.toml", extending + plugins_table({"sha256:" + unet, "nonsense"})), {}),
+            std::set<std::string>{unet});
+  EXPECT_EQ(allowed_libraries(folder_ / "recipe.toml", {"plugins.allow=[]"}), std::nullopt);
+  EXPECT_EQ(allowed_libraries(folder_ / "recipe.toml", {"plugins.allow=[\"nonsense\"]"}), std::set<std::string>{})
+      << "a list of nothing that can be read is still a list";
+  EXPECT_EQ(allowed_libraries(write("recipe.toml", kMinimal), {}), std::nullopt);
+  EXPECT_EQ(allowed_libraries(write("recipe.toml", "no TOML ["), {}), std::nullopt);
+  EXPECT_EQ(allowed_libraries(folder_ / "absent.toml", {}), std::nullopt);
+}
+
+TEST_F(LoadRecipe, SaysThatWhatIsMissingMayHaveBeenRefused) {
+  LoadOptions some = options({"model.plugin=unett"});
+  const auto help = [&] {
+    try {
+      load_recipe(write("recipe.toml", kMinimal), some);
+    } catch (const RecipeErrors& e) {
+      return e.problems().at(0).suggestion;
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_EQ(help(), "did you mean 'unet'?");
+  some.refused = {{"/plugins/model-other.so", "crashed"}, {"/plugins/other.so", "crashed"}};
+  EXPECT_EQ(help(), "did you mean 'unet'?; 2 libraries are refused; `osteon plugins list` says why");
+  some.refused.push_back({"/plugins/model-unett.so", "built for another host"});
+  EXPECT_EQ(help(), "did you mean 'unet'?; /plugins/model-unett.so is refused: built for another host");
 }
 
 }  // namespace

@@ -64,16 +64,47 @@ TEST(Optimizer, IsAdamWithDecoupledWeightDecay) {
   EXPECT_TRUE(at::equal(tensors[1].value, at::full({2}, 3.0f))) << "buffers are not learnt";
 }
 
-TEST(Optimizer, GoesOnFromItsStateAsIfNothingHadHappened) {
+recipe::OptimizerSection rmsprop(double momentum) {
+  recipe::OptimizerSection section = options();
+  section.name = "rmsprop";
+  section.alpha = 0.9;
+  section.momentum = momentum;
+  return section;
+}
+
+// Tieleman and Hinton's mean of squares, epsilon outside the root, weight decay in the gradient, heavy-ball momentum.
+TEST(Optimizer, IsRmsPropWithAndWithoutMomentum) {
+  for (const double momentum : {0.0, 0.7}) {
+    const auto tensors = some_tensors();
+    std::vector<double> theta, v(5), step(5);
+    for (std::int64_t i = 0; i < 5; ++i) theta.push_back(tensors[0].value[i].item<double>());
+    Optimizer optimizer(rmsprop(momentum), tensors);
+    for (std::int64_t t = 1; t <= 20; ++t) {
+      const double lr = 1e-2 / static_cast<double>(t);
+      fill_gradients(tensors, t);
+      optimizer.step(lr);
+      for (std::int64_t i = 0; i < 5; ++i) {
+        const auto k = static_cast<std::size_t>(i);
+        const double g = static_cast<double>(gradient(t, i)) + 0.1 * theta[k];
+        v[k] = 0.9 * v[k] + 0.1 * g * g;
+        step[k] = momentum * step[k] + g / (std::sqrt(v[k]) + 1e-6);
+        theta[k] -= lr * step[k];
+        EXPECT_NEAR(tensors[0].value[i].item<double>(), theta[k], 1e-5) << "step " << t << ", momentum " << momentum;
+      }
+    }
+  }
+}
+
+void expect_goes_on_from_its_state(const recipe::OptimizerSection& section) {
   const auto one = some_tensors(), other = some_tensors();
-  Optimizer straight(options(), one), before(options(), other);
+  Optimizer straight(section, one), before(section, other);
   for (std::int64_t t = 1; t <= 3; ++t) {
     fill_gradients(one, t);
     straight.step(1e-2);
     fill_gradients(other, t);
     before.step(1e-2);
   }
-  Optimizer after(options(), other);
+  Optimizer after(section, other);
   after.load(before.state());
   for (std::int64_t t = 4; t <= 6; ++t) {
     fill_gradients(one, t);
@@ -83,6 +114,12 @@ TEST(Optimizer, GoesOnFromItsStateAsIfNothingHadHappened) {
   }
   EXPECT_TRUE(at::equal(one[0].value, other[0].value));
   EXPECT_TRUE(at::equal(one[2].value, other[2].value));
+}
+
+TEST(Optimizer, GoesOnFromItsStateAsIfNothingHadHappened) {
+  expect_goes_on_from_its_state(options());
+  expect_goes_on_from_its_state(rmsprop(0));
+  expect_goes_on_from_its_state(rmsprop(0.7));
 }
 
 TEST(Optimizer, RefusesAStateOfOtherParameters) {

@@ -77,6 +77,7 @@ class InferencePlan {
 
   /// The weights changed. Not while run() runs.
   void parameters_changed() {
+    network_.parameters_changed();
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const auto& record : records_) {
       record->graph.reset();

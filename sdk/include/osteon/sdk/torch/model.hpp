@@ -27,7 +27,11 @@
 ///  first,
 ///    in inference (is_training() tells);
 ///  - its own initialisation in the constructor, from LibTorch's default generator, which has been seeded with the
-///  request's.
+///  request's;
+///  - `void parameters_changed()`: told that weights or buffers are not what they were, where inference keeps something
+///  that it derived from them; never during a forward;
+///  - `static std::vector<WeightDialect> weight_names()`: how other implementations call its weights
+///  (weight_names.hpp).
 /// Logits are returned as they are, without sigmoid or softmax. The rest of model.h is this layer's: views of weights
 /// and gradients, tape, mixed precision, frozen normalisation, devices, and the fastest way to predict (inference.hpp).
 ///
@@ -38,6 +42,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +53,7 @@
 #include <osteon/sdk/request_check.hpp>
 #include <osteon/sdk/torch/inference.hpp>
 #include <osteon/sdk/torch/tape.hpp>
+#include <osteon/sdk/weight_names.hpp>
 
 namespace osteon::sdk {
 namespace detail {
@@ -243,9 +249,13 @@ struct TorchModelApi {
     });
   }
 
+  template <class M>
   static const void* extension(const char* id) {
     static const osteon_inference_plan plan = {sizeof plan, 0, &describe_plan};
-    return std::string(id) == OSTEON_EXTENSION_INFERENCE_PLAN ? &plan : nullptr;
+    if (std::string_view(id) == OSTEON_EXTENSION_INFERENCE_PLAN) return &plan;
+    if constexpr (HasWeightNames<M>::value)
+      if (std::string_view(id) == OSTEON_EXTENSION_WEIGHT_NAMES) return WeightNamesOf<M>::get();
+    return nullptr;
   }
 
  private:
@@ -273,7 +283,7 @@ osteon_component torch_model(const About& about) {
                                        &Api::backward,      &Api::release_tape};
   return detail::component<typename M::Params>(
       OSTEON_KIND_MODEL, about, &api, {OSTEON_DEVICE_CPU, OSTEON_DEVICE_CUDA},
-      {{OSTEON_DTYPE_FLOAT, 32, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}, {OSTEON_DTYPE_FLOAT, 16, 1}}, &Api::extension);
+      {{OSTEON_DTYPE_FLOAT, 32, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}, {OSTEON_DTYPE_FLOAT, 16, 1}}, &Api::extension<M>);
 }
 
 }  // namespace osteon::sdk

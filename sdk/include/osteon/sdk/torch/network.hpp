@@ -47,6 +47,16 @@ struct HasTraits : std::false_type {};
 template <class M>
 struct HasTraits<M, std::void_t<decltype(std::declval<const M&>().traits())>> : std::true_type {};
 
+template <class M, class = void>
+struct HasWeightNames : std::false_type {};
+template <class M>
+struct HasWeightNames<M, std::void_t<decltype(M::weight_names())>> : std::true_type {};
+
+template <class M, class = void>
+struct HasParametersChanged : std::false_type {};
+template <class M>
+struct HasParametersChanged<M, std::void_t<decltype(std::declval<M&>().parameters_changed())>> : std::true_type {};
+
 /// Any author's module, so that all but its creation and its forward is compiled without templates.
 class Network {
  public:
@@ -55,6 +65,8 @@ class Network {
   virtual ModelTraits traits() const = 0;
   /// The outputs, the main one first.
   virtual std::vector<at::Tensor> forward(const at::Tensor& input) = 0;
+  /// Weights or buffers are not what they were. Not while forward() runs.
+  virtual void parameters_changed() = 0;
 };
 
 template <class M>
@@ -75,6 +87,9 @@ class NetworkOf final : public Network {
       return {module_->forward(input)};
     else
       return module_->forward(input);
+  }
+  void parameters_changed() override {
+    if constexpr (HasParametersChanged<M>::value) module_->parameters_changed();
   }
 
  private:

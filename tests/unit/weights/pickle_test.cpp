@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/pickle.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "unit/weights/refusal.hpp"
+#include "unit/weights/torch_bytes.hpp"
+
+namespace osteon::test {
+namespace {
+
+using weights::Pickle;
+using weights::Value;
+using Kind = Value::Kind;
+
+Pickle read(const std::string& bytes) { return Pickle(bytes, 0, "w.pth"); }
+
+void expect_code_refused(const Code& code, const std::string& part, const std::optional<std::string>& where = {}) {
+  const std::string bytes = pickle_of(code);
+  expect_refused([&] { read(bytes); }, part, where);
+}
+
+TEST(Pickle, ReadsEveryKindOfObject) {
+  const auto root = [](const Code& code) {
+    static std::string bytes;  // texts point into it
+    bytes = pickle_of(code);
+    return read(bytes).root();
+  };
+  EXPECT_EQ(root("N").kind, Kind::kNone);
+  EXPECT_EQ(root("\x88").integer, 1);
+  EXPECT_EQ(root("\x89").kind, Kind::kBool);
+  EXPECT_EQ(root("K\xff").integer, 255);
+  EXPECT_EQ(root("M\x01\x02").integer, 0x0201);
+  EXPECT_EQ(root("J\xfe\xff\xff\xff").integer, -2);
+  EXPECT_EQ(root(std::string("\x8a\x00", 2)).integer, 0);
+  EXPECT_EQ(root("\x8a\x01\x80").integer, -128);
+  EXPECT_EQ(root("\x8a\x02\xff" + std::string(1, '\0')).integer, 255);
+  EXPECT_EQ(root("\x8a\x08" + little(0x8000000000000000, 8)).integer, INT64_MIN);
+  EXPECT_EQ(root(kMagic).kind, Kind::kLong);
+  EXPECT_EQ(root("G" + std::string(8, 'd')).kind, Kind::kReal);
+  EXPECT_EQ(root(text("\xc3\xa4")).text, "\xc3\xa4");
+  EXPECT_EQ(root("U\x02py").text, "py");
+  EXPECT_EQ(root("T" + little(3, 4) + "two").text, "two");
+  EXPECT_EQ(root(global("torch", "FloatStorage")).global->dtype, "F32");
+  EXPECT_EQ(root(global("torch.cuda", "FloatStorage")).global->dtype, "F32");
+}
+
+TEST(Pickle, ReadsLists) {
+  const std::string bytes = pickle_of("](K\1K\2eK\3a(e");
+  const Pickle pickle = read(bytes);
+  ASSERT_EQ(pickle.root().kind, Kind::kList);
+  ASSERT_EQ(pickle.root().items.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(pickle[pickle.root().items[i]].integer, static_cast<std::int64_t>(i) + 1);
+}
+
+TEST(Pickle, ReadsDicts) {
+  const std::string bytes = pickle_of(dict({{"K\1", "K\2"}, {"K\3", "K\4"}}) + "K\5K\6s");
+  const Pickle pickle = read(bytes);
+  ASSERT_EQ(pickle.root().kind, Kind::kDict);
+  ASSERT_EQ(pickle.root().items.size(), 6u);
+  for (std::size_t i = 0; i < 6; ++i)
+    EXPECT_EQ(pickle[pickle.root().items[i]].integer, static_cast<std::int64_t>(i) + 1);
+}
+
+TEST(Pickle, ReadsTuplesOfEverySize) {
+  const std::string codes[] = {")", "K\1\x85", "K\1K\2\x86", "K\1K\2K\3\x87", "(K\1K\2K\3K\4t"};
+  for (std::size_t size = 0; size < 5; ++size) {
+    const std::string bytes = pickle_of(codes[size]);
+    const Pickle pickle = read(bytes);
+    ASSERT_EQ(pickle.root().kind, Kind::kTuple);
+    ASSERT_EQ(pickle.root().items.size(), size);
+    for (std::size_t i = 0; i < size; ++i)
+      EXPECT_EQ(pickle[pickle.root().items[i]].integer, static_cast<std::int64_t>(i) + 1);
+  }
+}
+
+TEST(Pickle, CallsAreKeptAsData) {
+  const std::string bytes = pickle_of(ordered_dict({{text("a"), "K\1"}}) + dict({{text("_metadata"), "N"}}) + "b");
+  const Pickle pickle = read(bytes);
+  EXPECT_EQ(pickle.root().kind, Kind::kCall);
+  EXPECT_EQ(pickle.root().global->name, "collections.OrderedDict");
+  ASSERT_EQ(pickle.root().items.size(), 2u);  // and nothing of what BUILD gave
+  EXPECT_EQ(pickle[pickle.root().items[0]].text, "a");
+}
+
+TEST(Pickle, ReadsTheOrderedDictsOfPython2) {
+  const std::string pair = "](" + text("a") + "K\1e";
+  const std::string bytes =
+      pickle_of(call(global("collections", "OrderedDict"), "](" + pair + tuple({text("b"), "K\2"}) + "e\x85"));
+  const Pickle pickle = read(bytes);
+  ASSERT_EQ(pickle.root().items.size(), 4u);
+  EXPECT_EQ(pickle[pickle.root().items[2]].text, "b");
+  EXPECT_EQ(pickle[pickle.root().items[3]].integer, 2);
+  expect_code_refused(call(global("collections", "OrderedDict"), "](K\1e\x85"), "no pairs");
+}
+
+TEST(Pickle, ReadsWhatTrainingScriptsPutBesideWeights) {
+  const Code arguments = global("argparse", "Namespace") + ")\x81" + dict({{text("lr"), "K\1"}}) + "b";
+  const Code number = call(global("numpy.core.multiarray", "scalar"),
+                           tuple({call(global("numpy", "dtype"), tuple({text("f8")})) + numbers({3}) + "b",
+                                  call(global("_codecs", "encode"), tuple({text("12345678"), text("latin1")}))}));
+  const std::string bytes = pickle_of(dict({{text("args"), arguments}, {text("best"), number}}));
+  const Pickle pickle = read(bytes);
+  EXPECT_EQ(pickle[pickle.root().items[1]].global->name, "argparse.Namespace");
+  EXPECT_EQ(pickle[pickle.root().items[3]].global->name, "numpy.core.multiarray.scalar");
+}
+
+TEST(Pickle, RemembersAndRecalls) {
+  const std::string bytes = pickle_of("](K\7q\x05h\x05r" + little(70000, 4) + "j" + little(70000, 4) + "e");
+  const Pickle pickle = read(bytes);
+  ASSERT_EQ(pickle.root().items.size(), 3u);
+  EXPECT_EQ(pickle.root().items[0], pickle.root().items[2]);
+  expect_code_refused("h\x01", "recalls an object number 1", "w.pth:2");
+  expect_code_refused("]q\x02h\x01", "recalls an object number 1");
+  expect_code_refused("Nr" + little(0xffffffff, 4), "remembers an object under the number 4294967295");
+  expect_code_refused("q\1", "where there is none");
+}
+
+TEST(Pickle, TellsHowFarItReaches) {
+  const std::string first = pickle_of("K\1");
+  EXPECT_EQ(read(first + "and more").size(), first.size());
+}
+
+TEST(Pickle, NothingIsRunAndTheNameIsSaid) {
+  const Code attack = global("os", "system") + tuple({text("false")}) + "R";
+  expect_code_refused(attack, "'os.system'", "w.pth:2");
+  expect_code_refused(attack, "nothing of it was run");
+  expect_code_refused(dict({{text("a"), attack}}), "'os.system'", "w.pth:10");
+  for (const auto& [module, name] :
+       std::vector<std::pair<std::string, std::string>>{{"posix", "system"},
+                                                        {"__builtin__", "eval"},
+                                                        {"builtins", "exec"},
+                                                        {"torch", "load"},
+                                                        {"torch.hub", "load"},
+                                                        {"torch._utils", "_import_dotted_name"},
+                                                        {"collections", "OrderedDict.fromkeys"},
+                                                        {"", ""},
+                                                        {"torch.cuda", "x"},
+                                                        {"torchvision.models.resnet", "ResNet"},
+                                                        {"numpy", "load"},
+                                                        {"torch.storage", "_load_from_bytes"}})
+    expect_code_refused(global(module, name), "'" + module + "." + name + "'");
+}
+
+TEST(Pickle, AWholeModelIsRefusedWithWhatToDo) {
+  expect_code_refused(global("my.net", "Net") + ")\x81}b", "torch.save(model.state_dict(), \"weights.pth\")",
+                      "w.pth:2");
+}
+
+TEST(Pickle, RefusesEveryUnknownOpcode) {
+  const std::string known =
+      "(.N\x88\x89JKM\x8aGXTU]ae}su)t\x85\x86\x87"
+      "cR\x81"
+      "bQhjqr";
+  for (int opcode = 0; opcode < 256; ++opcode) {
+    if (known.find(static_cast<char>(opcode)) != std::string::npos) continue;
+    expect_code_refused(std::string(1, static_cast<char>(opcode)), "the pickle has the opcode 0x", "w.pth:2");
+  }
+}
+
+TEST(Pickle, RefusesOtherProtocols) {
+  for (const char protocol : {0, 1, 3, 4, 5, 127})
+    expect_refused([&] { read(std::string("\x80") + protocol + "N."); }, "Save the file again without pickle_protocol");
+  expect_refused([] { read("(dp0\n."); }, "a pickle was expected here");
+}
+
+TEST(Pickle, RefusesEveryTruncation) {
+  const std::string file = pickle_of(
+      dict({{text("weight"), vector("FloatStorage", "0", 3)}, {text("n"), "M\1\2"}, {text("x"), "G12345678"}}) + "q\1");
+  ASSERT_NO_THROW(read(file));
+  for (std::size_t size = 0; size < file.size(); ++size) expect_refused([&] { read(file.substr(0, size)); }, "");
+}
+
+TEST(Pickle, RefusesMisuse) {
+  expect_code_refused("", "ends with 0 objects");
+  expect_code_refused("NN", "ends with 2 objects");
+  expect_code_refused("N(", "ends with 1 objects");
+  expect_code_refused("t", "a mark that it never made");
+  expect_code_refused("N(\x85", "where there is none");  // what is below the mark is out of reach
+  expect_code_refused("N(R", "where there is none");
+  expect_code_refused("NNa", "appends to what is no list");
+  expect_code_refused("NNNs", "sets items of what is no dict");
+  expect_code_refused("}(Nu", "a key without a value");
+  expect_code_refused("N)R", "calls what is no function");
+  expect_code_refused(global("torch", "Size") + "NR", "not with a tuple");
+  expect_code_refused("NQ", "is no tuple");
+  expect_code_refused("X\xff\xff\xff\xffzz", "4294967295 bytes were expected here, 3 are left");
+  expect_code_refused("\x8a\xffzz", "255 bytes were expected");
+  expect_code_refused("c" + std::string(300, 'm') + "\nn\n", "does not end within 256 bytes");
+}
+
+// Python's own reader needs a stack frame for each level of such a list, or for the destruction of it.
+TEST(Pickle, DeepNestingCostsNoStack) {
+  constexpr int kDepth = 900000;
+  const std::string bytes = pickle_of(std::string(kDepth, ']') + std::string(kDepth - 1, 'a'));
+  EXPECT_EQ(read(bytes).values().size(), static_cast<std::size_t>(kDepth));
+  std::string tuples = "N";
+  for (int i = 0; i < kDepth; ++i) tuples += "\x85";
+  EXPECT_EQ(read(pickle_of(tuples)).values().size(), static_cast<std::size_t>(kDepth) + 1);
+}
+
+TEST(Pickle, AnObjectMayContainItself) {
+  const std::string bytes = pickle_of("]q\1h\1a");
+  const Pickle pickle = read(bytes);
+  EXPECT_EQ(pickle.root().items.front(), pickle.root_id());
+}
+
+// Each list holds the one before it ten times: 10^100 items for who would walk through them.
+TEST(Pickle, RepeatedReferencesAreNotExpanded) {
+  Code code = "]q" + std::string(1, '\0');
+  for (int level = 1; level <= 100; ++level) {
+    code += "](";
+    for (int i = 0; i < 10; ++i) code += "h" + little(static_cast<std::uint64_t>(level - 1), 1);
+    code += "eq" + little(static_cast<std::uint64_t>(level), 1);
+  }
+  code += "\x86";
+  for (int level = 2; level <= 100; ++level) code += "\x86";
+  EXPECT_EQ(read(pickle_of(code)).root().items.size(), 2u);
+}
+
+TEST(Pickle, RefusesToMakeMoreThanAStateDictHas) {
+  expect_code_refused(std::string(2'000'001, 'N'), "more than 2000000 objects");
+  std::string steps = "Nq\1";
+  for (int i = 0; i < 4'000'000; ++i) steps += "q\1q\1";
+  expect_code_refused(steps, "more than 8000000 steps");
+  // One list of pairs from which dict after dict is made.
+  Code pairs = "](";
+  for (int i = 0; i < 10000; ++i) pairs += "NN\x86";
+  pairs += "e\x85q\1";
+  for (int i = 0; i < 1000; ++i) pairs += global("collections", "OrderedDict") + "h\1R";
+  expect_code_refused(pairs, "more than any state dict has");
+}
+
+}  // namespace
+}  // namespace osteon::test
