@@ -6,13 +6,14 @@
 
 OSTEON is the program. Each case's network has random weights; they are written as safetensors under Hugging Face's
 names, `osteon model forward` predicts with them, and the logits must agree. The reference does everything the long way
-round: levels are resized, joined and convolved on the fine grid. Exit status: 0 all agree, 1 not, 77 (skipped) without
+round: levels are resized, joined and convolved on the fine grid. The first network's weights are written once more in
+the names and shapes of every other public implementation. Exit status: 0 all agree, 1 not, 77 (skipped) without
 python3-torch and python3-torchvision.
 """
 import re
 import sys
 
-from forward import CLASSES, check, randomize  # first: skips where there is no PyTorch
+from forward import CLASSES, check, randomize, rename  # first: skips where there is no PyTorch
 
 import torch
 import torchvision
@@ -126,10 +127,76 @@ def reference(variant, channels, parameters):
     return randomize(network)
 
 
+STAGE = r"^backbone\.encoder\.stages\.(\d)\."
+# Hugging Face's names of the encoder to those of its authors.
+ORIGINAL = [
+    (r"^backbone\.embeddings\.patch_embeddings\.", "downsample_layers.0.0."),
+    (r"^backbone\.embeddings\.layernorm\.", "downsample_layers.0.1."),
+    (STAGE + r"downsampling_layer\.", r"downsample_layers.\1."),
+    (STAGE + r"layers\.", r"stages.\1."),
+    (r"\.layernorm\.", ".norm."),
+    (r"\.layer_scale_parameter$", ".gamma"),
+]
+MMLAB = ORIGINAL + [(r"\.dwconv\.", ".depthwise_conv."), (r"\.pwconv([12])\.", r".pointwise_conv\1.")]
+TIMM = [
+    (r"^backbone\.embeddings\.patch_embeddings\.", "stem.0."),
+    (r"^backbone\.embeddings\.layernorm\.", "stem.1."),
+    (STAGE + r"downsampling_layer\.", r"stages.\1.downsample."),
+    (STAGE + r"layers\.", r"stages.\1.blocks."),
+    (r"\.dwconv\.", ".conv_dw."),
+    (r"\.layernorm\.", ".norm."),
+    (r"\.pwconv([12])\.", r".mlp.fc\1."),
+    (r"\.layer_scale_parameter$", ".gamma"),
+]
+MMLAB_HEADS = [
+    (r"^backbone\.hidden_states_norms\.stage(\d)\.", lambda m: f"backbone.norm{int(m[1]) - 1}."),
+    (r"\.batch_norm\.", ".bn."),
+    (r"\.classifier\.", ".conv_seg."),
+]
+INTERMEDIATE = [
+    (r"^backbone\.(embeddings|encoder)\.", r"backbone.convnext.\1."),
+    (r"^backbone\.hidden_states_norms\.stage(\d)\.", lambda m: f"backbone.hidden_states_norms.{int(m[1]) - 1}."),
+]
+
+
+def dialects(torchvision_state, state):
+    """What to call each, and the state in its names. Where an implementation has only the encoder, the rest are HF's."""
+    encoder = {n: v for n, v in state.items() if n.startswith(("backbone.embeddings.", "backbone.encoder."))}
+    rest = {n: v for n, v in state.items() if n not in encoder}
+    heads = rename(rest, MMLAB_HEADS)
+    classifier = {"head.weight": torch.rand(1000, 768), "head.bias": torch.rand(1000)}
+    last_norm = {"norm.weight": torch.rand(768), "norm.bias": torch.rand(768)}
+    timm = rename(encoder, TIMM)
+    convolutions = {n: v[:, :, None, None] if ".mlp." in n and v.dim() == 2 else v for n, v in timm.items()}
+    timm_head = {f"head.{n}": torch.rand(768) for n in ("norm.weight", "norm.bias", "fc.bias")}
+    mine = {n: v for n, v in torchvision_state.items() if n.startswith("features.")}
+    mine.update({"classifier.0.weight": torch.rand(768), "classifier.2.weight": torch.rand(1000, 768)})
+    whole = lambda rules: {f"backbone.{n}": v for n, v in rename(encoder, rules).items()}
+    return [
+        ("the authors', encoder alone", {**rename(encoder, ORIGINAL), **last_norm, **classifier, **rest}),
+        ("the authors', whole", {**whole(ORIGINAL), **heads}),
+        ("OpenMMLab", {**whole(MMLAB), **heads}),
+        ("OpenMMLab in a checkpoint", {f"state_dict.{n}": v for n, v in {**whole(MMLAB), **heads}.items()}),
+        ("OpenMMLab, encoder alone", {**rename(encoder, MMLAB), **rest}),
+        ("timm", {**timm, **timm_head, **rest}),
+        ("timm, conv_mlp", {**convolutions, **timm_head, **rest}),
+        ("torchvision", {**mine, **rest}),
+        ("Hugging Face, an intermediate version", rename(state, INTERMEDIATE)),
+        ("Hugging Face, a classifier", {**rename(encoder, [("^backbone", "convnext")]), **rest,
+                                        "convnext.layernorm.weight": torch.rand(768),
+                                        "classifier.weight": torch.rand(1000, 768)}),
+    ]
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     agree = []
+    variant, channels, size, parameters = CASES[0]
+    network = reference(variant, channels, parameters)
+    for name, weights in dialects(network.state_dict(), public_names(network.state_dict())):
+        agree.append(check(sys.argv[1], "convnext_upernet", {"variant": variant, **parameters}, channels, network,
+                           weights, size, name))
     for variant, channels, size, parameters in CASES:
         network = reference(variant, channels, parameters)
         agree.append(check(sys.argv[1], "convnext_upernet", {"variant": variant, **parameters}, channels, network,

@@ -6,11 +6,13 @@
 
 OSTEON is the program. Each case's network has random weights; they are written as safetensors, `osteon model forward`
 predicts with them, and the logits must agree. The reference does everything the long way round: whole attention
-matrices, features joined before they are mixed. Exit status: 0 all agree, 1 not, 77 (skipped) without python3-torch.
+matrices, features joined before they are mixed. The first network's weights are written once more in the names and
+shapes of every other public implementation. Exit status: 0 all agree, 1 not, 77 (skipped) without python3-torch.
 """
+import re
 import sys
 
-from forward import CLASSES, check, randomize  # first: skips where there is no PyTorch
+from forward import CLASSES, check, predict, randomize, rename, stack  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
@@ -157,10 +159,114 @@ def reference(variant, channels, parameters):
     return network
 
 
+def plus_one(match):
+    return str(int(match[1]) + 1)
+
+
+# Hugging Face's names of the encoder to those of its authors, which timm and segmentation_models.pytorch have too.
+ORIGINAL_ENCODER = [
+    (r"^segformer\.encoder\.", ""),
+    (r"^patch_embeddings\.(\d)\.proj\.", lambda m: f"patch_embed{plus_one(m)}.proj."),
+    (r"^patch_embeddings\.(\d)\.layer_norm\.", lambda m: f"patch_embed{plus_one(m)}.norm."),
+    (r"^layer_norm\.(\d)\.", lambda m: f"norm{plus_one(m)}."),
+    (r"^block\.(\d)\.", lambda m: f"block{plus_one(m)}."),
+    (r"\.layer_norm_([12])\.", r".norm\1."),
+    (r"\.attention\.self\.query\.", ".attn.q."),
+    (r"\.attention\.self\.key\.(.*)", r".attn.kv.\1@0"),
+    (r"\.attention\.self\.value\.(.*)", r".attn.kv.\1@1"),
+    (r"\.attention\.self\.sr\.", ".attn.sr."),
+    (r"\.attention\.self\.layer_norm\.", ".attn.norm."),
+    (r"\.attention\.output\.dense\.", ".attn.proj."),
+    (r"\.mlp\.dense([12])\.", r".mlp.fc\1."),
+]
+ORIGINAL_HEAD = [
+    (r"linear_c\.(\d)\.", lambda m: f"linear_c{plus_one(m)}."),
+    (r"linear_fuse\.", "linear_fuse.conv."),
+    (r"batch_norm\.", "linear_fuse.bn."),
+    (r"classifier\.", "linear_pred."),
+]
+SMP_HEAD = [
+    (r"^decode_head\.linear_c\.(\d)\.proj\.", lambda m: f"decoder.mlp_stage.{3 - int(m[1])}.linear."),
+    (r"^decode_head\.linear_fuse\.", "decoder.fuse_stage.0."),
+    (r"^decode_head\.batch_norm\.", "decoder.fuse_stage.1."),
+    (r"^decode_head\.classifier\.", "segmentation_head.0."),
+]
+MMSEG_ENCODER = [
+    (r"^segformer\.encoder\.", "backbone."),
+    (r"^backbone\.patch_embeddings\.(\d)\.proj\.", r"backbone.layers.\1.0.projection."),
+    (r"^backbone\.patch_embeddings\.(\d)\.layer_norm\.", r"backbone.layers.\1.0.norm."),
+    (r"^backbone\.layer_norm\.(\d)\.", r"backbone.layers.\1.2."),
+    (r"^backbone\.block\.(\d)\.", r"backbone.layers.\1.1."),
+    (r"\.layer_norm_([12])\.", r".norm\1."),
+    (r"\.attention\.self\.query\.(.*)", r".attn.attn.in_proj_\1@0"),
+    (r"\.attention\.self\.key\.(.*)", r".attn.attn.in_proj_\1@1"),
+    (r"\.attention\.self\.value\.(.*)", r".attn.attn.in_proj_\1@2"),
+    (r"\.attention\.self\.sr\.", ".attn.sr."),
+    (r"\.attention\.self\.layer_norm\.", ".attn.norm."),
+    (r"\.attention\.output\.dense\.", ".attn.attn.out_proj."),
+    (r"\.mlp\.dense1\.", ".ffn.layers.0."),
+    (r"\.mlp\.dwconv\.dwconv\.", ".ffn.layers.1."),
+    (r"\.mlp\.dense2\.", ".ffn.layers.4."),
+]
+
+
+def dialects(state):
+    """What to call each, and the state in its names. Where an implementation has only the encoder, the head's are HF's."""
+    encoder = {name: value for name, value in state.items() if name.startswith("segformer.")}
+    head = {name: value for name, value in state.items() if not name.startswith("segformer.")}
+    original = stack(rename(encoder, ORIGINAL_ENCODER))
+    imagenet = {"head.weight": torch.rand(1000, 256), "head.bias": torch.rand(1000)}
+    whole = {f"backbone.{name}": value for name, value in original.items()}
+    whole.update(rename(head, ORIGINAL_HEAD))
+    whole.update({"decode_head.conv_seg.weight": torch.rand(150, 128, 1, 1), "decode_head.conv_seg.bias": torch.rand(150)})
+    smp = {f"encoder.{name}": value for name, value in original.items()}
+    smp.update(rename(head, SMP_HEAD))
+    mmseg = stack(rename(encoder, MMSEG_ENCODER))
+    for name, value in mmseg.items():
+        if re.search(r"ffn\.layers\.[04]\.weight", name):
+            mmseg[name] = value[:, :, None, None]
+    return [
+        ("Hugging Face, with a classifier", {**state, "classifier.weight": torch.rand(1000, 256)}),
+        ("NVlabs", whole),
+        ("NVlabs in DataParallel", {f"module.{name}": value for name, value in whole.items()}),
+        ("NVlabs, encoder alone", {**original, **imagenet, **head}),
+        ("segmentation_models.pytorch", smp),
+        ("mmsegmentation, encoder alone", {**mmseg, **head}),
+    ]
+
+
+def encoders_alone(program, state):
+    """Whether files of the encoder alone give what it gives under the model's names, beside a decoder from one seed."""
+    x = torch.rand(1, 3, 64, 64)
+    encoder = {name: value for name, value in state.items() if name.startswith("segformer.")}
+    other_decoder = {"decode_head.convs.0.conv.weight": torch.rand(256, 32, 1, 1)}
+    mmseg = next(weights for name, weights in dialects(state) if name.startswith("mmsegmentation"))
+    files = [
+        ("Hugging Face's SegformerModel", rename(encoder, [(r"^segformer\.", "")]), "read below `segformer.`"),
+        ("mmsegmentation, with its own decoder",
+         {**{name: v for name, v in mmseg.items() if name.startswith("backbone.")}, **other_decoder},
+         "1 tensor of the file not in the model: decode_head.convs.0.conv.weight"),
+    ]
+    wanted, _ = predict(program, "segformer", {}, 3, encoder, x, strict=False)
+    agree = True
+    for name, weights, expected in files:
+        got, said = predict(program, "segformer", {}, 3, weights, x, strict=False)
+        same = (got == wanted).all() and expected in said
+        print(f"{'ok  ' if same else 'FAIL'} segformer, {name}: the same logits, and it says: {expected}")
+        agree = agree and same
+    return agree
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     agree = []
+    variant, channels, size, parameters = CASES[0]
+    network = reference(variant, channels, parameters)
+    agree.append(encoders_alone(sys.argv[1], network.state_dict()))
+    for name, weights in dialects(network.state_dict()):
+        agree.append(check(sys.argv[1], "segformer", {"variant": variant, **parameters}, channels, network, weights,
+                           size, name))
     for variant, channels, size, parameters in CASES:
         network = reference(variant, channels, parameters)
         agree.append(check(sys.argv[1], "segformer", {"variant": variant, **parameters}, channels, network,

@@ -67,6 +67,8 @@ class ConvNextUperNetImpl : public torch::nn::Module {
   ConvNextUperNetImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  /// Names of Hugging Face's other models, the paper's authors, OpenMMLab, timm and torchvision.
+  static std::vector<sdk::WeightDialect> weight_names();
   /// @param x  [N, C, H, W]
   /// @return logits [N, n_classes, H / 4, W / 4]; in training those of the auxiliary head too, H / 16 x W / 16
   std::vector<torch::Tensor> forward(const torch::Tensor& x);

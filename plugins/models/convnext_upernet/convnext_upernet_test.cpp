@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "support/model_checks.hpp"
+#include "support/weight_names.hpp"
 
 namespace osteon::models {
 namespace {
@@ -86,6 +87,30 @@ TEST(ConvNextUperNet, NamesWeightsAsHuggingFaceDoes) {
   // 4 of the stem, 3 x 4 of the reductions, 9 per block, 4 x 2 norms; 12 x 6 and 2 of the head, 6 and 2 of the other.
   EXPECT_EQ(model.tensors().size(), 4u + 12 + 18 * 9 + 8 + 12 * 6 + 2 + 8);
   EXPECT_THROW(model.value("decode_head.bottleneck.conv.bias"), std::out_of_range);
+}
+
+TEST(ConvNextUperNet, KnowsTheNamesOfOtherImplementations) {
+  const std::string block = "backbone.encoder.stages.2.layers.8.",
+                    down = "backbone.encoder.stages.1.downsampling_layer.";
+  EXPECT_EQ(test::translated("the paper's authors", "stages.2.8.gamma", 384), block + "layer_scale_parameter 384");
+  EXPECT_EQ(test::translated("the paper's authors", "backbone.downsample_layers.0.1.bias", 96),
+            "backbone.embeddings.layernorm.bias 96");
+  EXPECT_EQ(test::translated("the paper's authors", "norm.weight", 768), "-");
+  EXPECT_EQ(test::translated("OpenMMLab", "backbone.stages.2.8.pointwise_conv1.weight", 1536),
+            block + "pwconv1.weight 1536");
+  EXPECT_EQ(test::translated("OpenMMLab", "backbone.norm3.bias", 768), "backbone.hidden_states_norms.stage4.bias 768");
+  EXPECT_EQ(test::translated("OpenMMLab", "decode_head.psp_modules.3.1.bn.running_var", 512),
+            "decode_head.psp_modules.3.1.batch_norm.running_var 512");
+  EXPECT_EQ(test::translated("OpenMMLab", "auxiliary_head.conv_seg.bias", 150), "auxiliary_head.classifier.bias 150");
+  EXPECT_EQ(test::translated("timm", "stages.2.blocks.8.mlp.fc2.bias", 384), block + "pwconv2.bias 384");
+  EXPECT_EQ(test::translated("timm", "stages.1.downsample.1.weight", 192), down + "1.weight 192");
+  EXPECT_EQ(test::translated("torchvision", "features.5.8.block.2.bias", 384), block + "layernorm.bias 384");
+  EXPECT_EQ(test::translated("torchvision", "features.2.0.weight", 96), down + "0.weight 96");
+  EXPECT_EQ(test::translated("torchvision", "features.5.8.block.1.weight", 384), "") << "there is no such layer";
+  EXPECT_EQ(test::translated("Hugging Face", "backbone.convnext.encoder.stages.2.layers.8.dwconv.bias", 384),
+            block + "dwconv.bias 384");
+  EXPECT_EQ(test::translated("Hugging Face", "backbone.hidden_states_norms.0.weight", 96),
+            "backbone.hidden_states_norms.stage1.weight 96");
 }
 
 TEST(ConvNextUperNet, OwnKernelsGiveWhatAutogradGives) {

@@ -92,6 +92,8 @@ class SegformerImpl : public torch::nn::Module {
   SegformerImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  /// Names of Hugging Face's classifiers, NVlabs, segmentation_models.pytorch and mmsegmentation.
+  static std::vector<sdk::WeightDialect> weight_names();
   /// @param x  [N, C, H, W]
   /// @return logits [N, n_classes, H / 4, W / 4]
   torch::Tensor forward(const torch::Tensor& x);

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "support/model_checks.hpp"
+#include "support/weight_names.hpp"
 
 namespace osteon::models {
 namespace {
@@ -80,6 +81,28 @@ TEST(Segformer, NamesWeightsAsHuggingFaceDoes) {
   EXPECT_EQ(model.tensors().size(), 4u * 6 + 8 * 18 + 6 * 4 + 16);
   EXPECT_THROW(model.value("segformer.encoder.block.3.0.attention.self.sr.weight"), std::out_of_range);
   EXPECT_THROW(model.value("decode_head.linear_fuse.bias"), std::out_of_range);
+}
+
+TEST(Segformer, KnowsTheNamesOfOtherImplementations) {
+  const std::string block = "segformer.encoder.block.2.1.", self = block + "attention.self.";
+  EXPECT_EQ(test::translated("NVlabs", "backbone.block3.1.attn.kv.bias", 320),
+            self + "key.bias 160, " + self + "value.bias 160");
+  EXPECT_EQ(test::translated("NVlabs", "patch_embed1.norm.weight", 32),
+            "segformer.encoder.patch_embeddings.0.layer_norm.weight 32");
+  EXPECT_EQ(test::translated("NVlabs", "decode_head.linear_c4.proj.weight", 256),
+            "decode_head.linear_c.3.proj.weight 256");
+  EXPECT_EQ(test::translated("NVlabs", "decode_head.conv_seg.weight", 150), "-");
+  EXPECT_EQ(test::translated("segmentation_models.pytorch", "encoder.norm2.bias", 64),
+            "segformer.encoder.layer_norm.1.bias 64");
+  EXPECT_EQ(test::translated("segmentation_models.pytorch", "decoder.mlp_stage.0.linear.bias", 256),
+            "decode_head.linear_c.3.proj.bias 256");
+  EXPECT_EQ(test::translated("mmsegmentation", "backbone.layers.2.1.1.attn.attn.in_proj_weight", 480),
+            self + "query.weight 160, " + self + "key.weight 160, " + self + "value.weight 160");
+  EXPECT_EQ(test::translated("mmsegmentation", "layers.2.1.1.ffn.layers.4.weight", 160),
+            block + "mlp.dense2.weight 160");
+  EXPECT_EQ(test::translated("mmsegmentation", "decode_head.convs.0.conv.weight", 256), "") << "another decoder";
+  EXPECT_EQ(test::translated("Hugging Face", "classifier.weight", 1000), "-");
+  EXPECT_EQ(test::translated("Hugging Face", "decode_head.classifier.weight", 150), "") << "it stays";
 }
 
 TEST(Segformer, OwnKernelsGiveWhatAutogradGives) {
