@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of osteon_model_api over Onnx.
+#include <memory>
+#include <string>
+
+#include <osteon/sdk/plugin.hpp>
+#include <osteon/sdk/request_check.hpp>
+
+#include "onnx.hpp"
+
+namespace osteon::models {
+namespace {
+
+const char* const kPredictsAlone =
+    "an ONNX network can only predict, for OpenCV computes no gradients; train it where it comes from, or save it as "
+    "TorchScript and use the plugin 'torchscript'. A recipe with train.epochs = 0 makes a run of it as it is";
+
+Onnx& of(osteon_model* model) { return *reinterpret_cast<Onnx*>(model); }
+
+/// The wall: as the SDK's, and OpenCV's failures keep their meaning.
+template <class Body>
+osteon_status guarded(osteon_error* error, Body&& body) noexcept {
+  return sdk::detail::guard(error, [&] {
+    try {
+      body();
+    } catch (const cv::Exception& e) {
+      throw sdk::Error(e.code == cv::Error::StsNoMem ? OSTEON_OUT_OF_MEMORY : OSTEON_FAILED, one_line(e));
+    }
+  });
+}
+
+osteon_status refuse_training(osteon_error* error) {
+  return sdk::detail::report(error, OSTEON_UNSUPPORTED, kPredictsAlone);
+}
+
+osteon_status create(const osteon_call* raw, const osteon_value* const* values, const osteon_model_request* request,
+                     osteon_model** out, osteon_error* error) {
+  return guarded(error, [&] {
+    sdk::detail::check_flags(request->flags, 0, "a model's");
+    if (request->in_channels < 1 || request->n_classes < 1)
+      throw sdk::InvalidArgument("a model has at least one channel and one class");
+    const auto params = sdk::detail::schema_of<Onnx::Params>().read(values);
+    auto model = std::make_unique<Onnx>(sdk::Call(raw), params, request->in_channels, request->n_classes);
+    *out = reinterpret_cast<osteon_model*>(model.release());
+  });
+}
+
+void destroy(osteon_model* model) { delete reinterpret_cast<Onnx*>(model); }
+
+const osteon_model_info* info(const osteon_model* model) { return &reinterpret_cast<const Onnx*>(model)->info(); }
+
+// The weights are the file's and stay in it.
+osteon_status tensors(osteon_model*, std::uint64_t* count, const osteon_named_tensor* const** out, osteon_error*) {
+  *count = 0;
+  *out = nullptr;
+  return OSTEON_OK;
+}
+
+osteon_status set_trainable(osteon_model*, std::uint64_t, const std::uint64_t*, osteon_error* error) {
+  return refuse_training(error);
+}
+
+void parameters_changed(osteon_model*, std::uint64_t) {}
+
+osteon_status move(const osteon_call*, osteon_model*, osteon_device device, osteon_error* error) {
+  return guarded(error, [&] {
+    if (device.type != OSTEON_DEVICE_CPU) throw sdk::Unsupported("an ONNX network works on the CPU alone");
+  });
+}
+
+osteon_status forward(const osteon_call* raw, osteon_model* model, const osteon_forward_options* options,
+                      const osteon_tensor_view* input, std::uint64_t n_outputs, osteon_tensor* const* outputs,
+                      osteon_tape** tape, osteon_error* error) {
+  return guarded(error, [&] {
+    const sdk::Call call(raw);
+    if (options->mode > OSTEON_MODE_TRAINING)
+      throw sdk::Unsupported("mode " + std::to_string(options->mode) + " is unknown");
+    sdk::detail::check_flags(options->flags, OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN, "a forward's");
+    if (options->mode == OSTEON_MODE_TRAINING) throw sdk::Unsupported(kPredictsAlone);
+    if (options->precision != OSTEON_PRECISION_FLOAT32)
+      throw sdk::Unsupported("an ONNX network predicts in float32 alone");
+    if (tape != nullptr || n_outputs != 1) throw sdk::InvalidArgument("inference gives one output and no tape");
+    of(model).infer(call, *input).move_to(outputs[0]);
+  });
+}
+
+osteon_status backward(const osteon_call*, osteon_model*, osteon_tape*, std::uint64_t, const osteon_tensor_view* const*,
+                       osteon_gradient_ready, void*, osteon_tensor*, osteon_error* error) {
+  return refuse_training(error);
+}
+
+void release_tape(osteon_model*, osteon_tape*) {}
+
+osteon_component onnx() {
+  static const osteon_model_api api = {sizeof api,         0,    create,  destroy,  info,        tensors, set_trainable,
+                                       parameters_changed, move, forward, backward, release_tape};
+  const sdk::About about = {
+      "onnx", "1.0.0", "Any network that was exported to ONNX, for prediction alone, through OpenCV's DNN module."};
+  return sdk::detail::component<Onnx::Params>(OSTEON_KIND_MODEL, about, &api, {OSTEON_DEVICE_CPU},
+                                              {sdk::dtype_of<float>()});
+}
+
+}  // namespace
+}  // namespace osteon::models
+
+OSTEON_PLUGIN("onnx", "1.0.0", osteon::models::onnx())

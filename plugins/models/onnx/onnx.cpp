@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "onnx.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <osteon/sdk/grid_trial.hpp>
+
+namespace osteon::models {
+namespace {
+
+std::string chosen_output(const OnnxFile& file, const std::string& name) {
+  const auto& there = file.outputs();
+  if (name.empty()) return there.front();
+  if (std::find(there.begin(), there.end(), name) != there.end()) return name;
+  std::string names;
+  for (const std::string& each : there) names += (names.empty() ? "'" : ", '") + each + "'";
+  throw sdk::InvalidArgument("the network has no output '" + name + "'; it has " + names);
+}
+
+std::string size_text(std::int64_t height, std::int64_t width) {
+  return std::to_string(height) + " x " + std::to_string(width);
+}
+
+/// One image of a batch as OpenCV sees it; a copy where there are gaps between its elements.
+cv::Mat image_of(const osteon_tensor_view& images, std::int64_t index) {
+  const int sizes[] = {1, static_cast<int>(images.shape[1]), static_cast<int>(images.shape[2]),
+                       static_cast<int>(images.shape[3])};
+  const auto* data = static_cast<const float*>(images.data) + index * images.strides[0];
+  const std::int64_t* strides = images.strides;
+  if (strides[3] == 1 && strides[2] == sizes[3] && strides[1] == strides[2] * sizes[2])
+    return cv::Mat(4, sizes, CV_32F, const_cast<float*>(data));
+  cv::Mat copy(4, sizes, CV_32F);
+  auto* to = copy.ptr<float>();
+  for (int c = 0; c < sizes[1]; ++c)
+    for (int y = 0; y < sizes[2]; ++y)
+      for (int x = 0; x < sizes[3]; ++x) *to++ = data[c * strides[1] + y * strides[2] + x * strides[3]];
+  return copy;
+}
+
+/// The size that a file fixes; 0 and 0 when it fixes none.
+struct FixedSize {
+  std::int64_t height, width;
+};
+FixedSize fixed_size(const OnnxFile& file, std::int64_t in_channels) {
+  const auto& shape = file.input_shape();
+  if (shape[0] > 1)
+    throw sdk::InvalidArgument("the network takes batches of " + std::to_string(shape[0]) +
+                               " alone; export it with a batch of 1 or a free one");
+  if (shape[1] != 0 && shape[1] != in_channels)
+    throw sdk::InvalidArgument("the network takes " + std::to_string(shape[1]) + " channels, data.channels is " +
+                               std::to_string(in_channels));
+  if ((shape[2] == 0) != (shape[3] == 0))
+    throw sdk::InvalidArgument("the network fixes one of height and width; export it with both fixed or both free");
+  return {shape[2], shape[3]};
+}
+
+}  // namespace
+
+Onnx::Onnx(const sdk::Call& call, const Params& params, std::int64_t in_channels, std::int64_t n_classes)
+    : file_(params.file), pool_(file_, chosen_output(file_, params.output)) {
+  const FixedSize fixed = fixed_size(file_, in_channels);
+  const sdk::TrialRun trial = [&](std::int64_t n, std::int64_t height, std::int64_t width, bool) {
+    call.stop_if_cancelled();
+    const std::vector<int> sizes = {static_cast<int>(n), static_cast<int>(in_channels), static_cast<int>(height),
+                                    static_cast<int>(width)};
+    std::vector<std::vector<std::int64_t>> shapes;
+    try {
+      pool_.run(cv::Mat(sizes, CV_32F, cv::Scalar(0)), call.threads(),
+                [&](const cv::Mat& output) { shapes.emplace_back(output.size.p, output.size.p + output.dims); });
+    } catch (const cv::Exception& e) {
+      throw sdk::InvalidArgument("the network cannot see " + size_text(height, width) + " pixels of " +
+                                 std::to_string(in_channels) + " channels. " + one_line(e));
+    }
+    return shapes;
+  };
+
+  sdk::TrialWish wish;
+  wish.n_classes = n_classes;
+  wish.stride = params.stride;
+  wish.size_multiple = params.size_multiple;
+  wish.height = fixed.height;
+  wish.width = fixed.width;
+  const sdk::Grid grid = sdk::find_grid(trial, wish);
+  pool_.clear();
+  output_ = {sizeof output_, params.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0, "main", 1,
+             grid.strides[0]};
+  info_ = {sizeof info_, 0, in_channels, n_classes, grid.size_multiple, 1, outputs_};
+}
+
+void Onnx::check_images(const osteon_tensor_view& images) const {
+  if (images.ndim != 4 || images.shape[1] != info_.in_channels)
+    throw sdk::InvalidArgument("the input is " + sdk::shape_text(images) + ", expected [N, " +
+                               std::to_string(info_.in_channels) + ", H, W]");
+  if (images.dtype != sdk::dtype_of<float>())
+    throw sdk::InvalidArgument("the input is " + sdk::to_string(images.dtype) + ", expected float32");
+  if (images.device.type != OSTEON_DEVICE_CPU) throw sdk::InvalidArgument("the input is not on the CPU");
+  if (sdk::element_count(images) == 0) throw sdk::InvalidArgument("the input has no image or no pixel");
+  if (images.data == nullptr || images.strides == nullptr || images.byte_offset != 0)
+    throw sdk::InvalidArgument("the input is not canonical");
+  const std::int64_t height = images.shape[2], width = images.shape[3], multiple = info_.size_multiple;
+  if (height % multiple != 0 || width % multiple != 0)
+    throw sdk::InvalidArgument("the input is " + size_text(height, width) + ", expected multiples of " +
+                               std::to_string(multiple));
+  const auto& fixed = file_.input_shape();
+  if (fixed[2] != 0 && (height != fixed[2] || width != fixed[3]))
+    throw sdk::InvalidArgument("the input is " + size_text(height, width) + ", and the file fixes " +
+                               size_text(fixed[2], fixed[3]) + "; say so by data.image_size, or export free sizes");
+}
+
+sdk::OwnedTensor Onnx::infer(const sdk::Call& call, const osteon_tensor_view& images) {
+  check_images(images);
+  const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  const std::int64_t n = images.shape[0];
+  const std::vector<int> expected = {1, static_cast<int>(info_.n_classes),
+                                     static_cast<int>(ceil_div(images.shape[2], output_.stride)),
+                                     static_cast<int>(ceil_div(images.shape[3], output_.stride))};
+  sdk::OwnedTensor logits = call.allocate<float>({n, expected[1], expected[2], expected[3]});
+  const std::size_t count = static_cast<std::size_t>(sdk::element_count(logits.view()) / n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    call.stop_if_cancelled();
+    pool_.run(image_of(images, i), call.threads(), [&](const cv::Mat& output) {
+      if (output.type() != CV_32F ||
+          !std::equal(expected.begin(), expected.end(), output.size.p, output.size.p + output.dims))
+        throw sdk::Error(OSTEON_FAILED, "an image of " + size_text(images.shape[2], images.shape[3]) +
+                                            " became something else than float32 logits of " +
+                                            size_text(expected[2], expected[3]) + "; say `size_multiple`");
+      std::memcpy(logits.data<float>() + static_cast<std::size_t>(i) * count, output.ptr<float>(),
+                  count * sizeof(float));
+    });
+  }
+  return logits;
+}
+
+}  // namespace osteon::models

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace osteon::models::protobuf {
+
+/// One field of a message: its number, and its value as a number or as bytes, by its wire type.
+struct Field {
+  std::uint32_t number = 0;
+  std::uint64_t value = 0;  ///< of a varint
+  std::string_view bytes;   ///< of a string, a message or a packed list
+  bool is_varint = false, is_bytes = false;
+  std::string_view whole;  ///< the field with its tag, as it lies in the message
+};
+
+/// Reads the fields of a message one by one. Nothing is trusted: throws InvalidArgument for lengths beyond the message
+/// and wire types that do not exist. The message must outlive it.
+class Reader {
+ public:
+  explicit Reader(std::string_view message) : rest_(message) {}
+  /// The next field; nothing at the end.
+  std::optional<Field> next();
+
+ private:
+  std::uint64_t varint();
+  std::string_view take(std::uint64_t count);
+  std::string_view rest_;
+};
+
+/// Appends a field to a message.
+void put_varint(std::string& message, std::uint32_t number, std::uint64_t value);
+void put_bytes(std::string& message, std::uint32_t number, std::string_view bytes);
+
+}  // namespace osteon::models::protobuf
