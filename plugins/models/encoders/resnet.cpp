@@ -2,17 +2,22 @@
 #include "resnet.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <stdexcept>
 
 #include <ATen/ATen.h>
 #include <torch/nn/init.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/conv.h>
+
+#include "layers/inference_ops.hpp"
 
 namespace osteon::encoders {
-namespace {
 
 namespace nn = torch::nn;
+
+namespace {
 
 nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
                 std::int64_t dilation = 1) {
@@ -25,10 +30,12 @@ struct BlockShape {
   std::int64_t in, planes, out, stride, dilation;
 };
 
+}  // namespace
+
 /// Input and branch added, then ReLU; the input goes through a 1x1 convolution where the shape changes.
-class BlockImpl : public nn::Module {
+class ResNetBlockImpl : public nn::Module, public layers::HasInferenceConvs {
  public:
-  BlockImpl(const BlockShape& s, bool bottleneck) {
+  ResNetBlockImpl(const BlockShape& s, bool bottleneck) {
     if (bottleneck) {
       add(1, conv(s.in, s.planes, 1), s.planes);
       add(2, conv(s.planes, s.planes, 3, s.stride, s.dilation), s.planes);
@@ -37,9 +44,9 @@ class BlockImpl : public nn::Module {
       add(1, conv(s.in, s.planes, 3, s.stride, s.dilation), s.planes);
       add(2, conv(s.planes, s.out, 3, 1, s.dilation), s.out);
     }
-    if (s.stride != 1 || s.in != s.out)
-      downsample_ =
-          register_module("downsample", nn::Sequential(conv(s.in, s.out, 1, s.stride), nn::BatchNorm2d(s.out)));
+    if (s.stride == 1 && s.in == s.out) return;
+    downsample_ = register_module("downsample", nn::Sequential(conv(s.in, s.out, 1, s.stride), nn::BatchNorm2d(s.out)));
+    infer_downsample_.emplace(downsample_, 0);
   }
 
   torch::Tensor forward(const torch::Tensor& x) {
@@ -51,20 +58,38 @@ class BlockImpl : public nn::Module {
     return (y + (downsample_.is_empty() ? x : downsample_->forward(x))).relu_();
   }
 
+  /// forward() of [N, H, W, C] by own kernels.
+  torch::Tensor infer(const torch::Tensor& x) const {
+    const torch::Tensor shortcut = infer_downsample_ ? (*infer_downsample_)(x, /*relu=*/false) : x;
+    torch::Tensor y = x;
+    for (const layers::InferenceConv& step : infer_)
+      y = step(y, /*relu=*/true, &step == &infer_.back() ? shortcut : torch::Tensor());
+    return y;
+  }
+
+  void forget_prepared() override {
+    for (layers::InferenceConv& step : infer_) step.forget();
+    if (infer_downsample_) infer_downsample_->forget();
+  }
+
  private:
   void add(int number, nn::Conv2d layer, std::int64_t channels) {
     convs_.push_back(register_module("conv" + std::to_string(number), std::move(layer)));
     norms_.push_back(register_module("bn" + std::to_string(number), nn::BatchNorm2d(channels)));
+    infer_.emplace_back(convs_.back(), norms_.back());
   }
 
   std::vector<nn::Conv2d> convs_;
   std::vector<nn::BatchNorm2d> norms_;
   nn::Sequential downsample_{nullptr};
+  std::vector<layers::InferenceConv> infer_;
+  std::optional<layers::InferenceConv> infer_downsample_;
 };
-TORCH_MODULE(Block);
 
-const std::map<std::string, ResNetOptions>& known() {
-  static const auto* table = new std::map<std::string, ResNetOptions>{{"resnet18", {{2, 2, 2, 2}, false}},
+namespace {
+
+const std::map<std::string, ResNetVariant>& known() {
+  static const auto* table = new std::map<std::string, ResNetVariant>{{"resnet18", {{2, 2, 2, 2}, false}},
                                                                       {"resnet34", {{3, 4, 6, 3}, false}},
                                                                       {"resnet50", {{3, 4, 6, 3}, true}},
                                                                       {"resnet101", {{3, 4, 23, 3}, true}}};
@@ -73,10 +98,9 @@ const std::map<std::string, ResNetOptions>& known() {
 
 }  // namespace
 
-ResNetOptions resnet(const std::string& name) {
+std::optional<ResNetVariant> resnet(const std::string& name) {
   const auto found = known().find(name);
-  if (found == known().end()) throw std::invalid_argument("no ResNet is called '" + name + "'");
-  return found->second;
+  return found == known().end() ? std::nullopt : std::make_optional(found->second);
 }
 
 const std::vector<std::string>& resnet_names() {
@@ -84,27 +108,29 @@ const std::vector<std::string>& resnet_names() {
   return *names;
 }
 
-ResNetEncoderImpl::ResNetEncoderImpl(const ResNetOptions& options) {
-  if (options.output_stride != 16 && options.output_stride != 32)
-    throw std::invalid_argument("a ResNet's output stride is 16 or 32, not " + std::to_string(options.output_stride));
-  const auto scaled = [&](std::int64_t channels) {
-    return std::max<std::int64_t>(8, std::llround(static_cast<double>(channels) * options.width / 8) * 8);
-  };
-  const std::int64_t expansion = options.bottleneck ? 4 : 1;
-  std::int64_t in = scaled(64);
-  conv1_ = register_module("conv1", conv(options.in_channels, in, 7, 2));
-  bn1_ = register_module("bn1", nn::BatchNorm2d(in));
+ResNetEncoderImpl::ResNetEncoderImpl(const ResNetVariant& variant, const EncoderOptions& options)
+    : EncoderImpl(options) {
+  const std::int64_t expansion = variant.bottleneck ? 4 : 1;
+  std::int64_t in = scaled(64, options.width);
+  auto conv1 = register_module("conv1", conv(options.in_channels, in, 7, 2));
+  auto bn1 = register_module("bn1", nn::BatchNorm2d(in));
+  stem_ = nn::Sequential(conv1, bn1, nn::ReLU(nn::ReLUOptions(/*inplace=*/true)));
+  infer_stem_.emplace(stem_, 0);
   channels_ = {options.in_channels, in};
-  for (std::size_t stage = 0; stage < options.blocks.size(); ++stage) {
-    const std::int64_t planes = scaled(std::int64_t{64} << stage);
-    const bool dilated = options.output_stride == 16 && stage + 1 == options.blocks.size();
-    nn::Sequential blocks;
-    for (std::int64_t i = 0; i < options.blocks[stage]; ++i) {
-      const std::int64_t stride = i == 0 && stage > 0 && !dilated ? 2 : 1;
-      blocks->push_back(Block(BlockShape{in, planes, planes * expansion, stride, dilated ? 2 : 1}, options.bottleneck));
+  for (std::size_t stage = 0; stage < variant.blocks.size(); ++stage) {
+    const std::int64_t planes = scaled(std::int64_t{64} << stage, options.width);
+    // By how much the stage's own stride, 4, 8, 16 or 32, exceeds the output stride.
+    const std::int64_t dilation = std::max<std::int64_t>(1, (std::int64_t{4} << stage) / options.output_stride);
+    std::vector<std::shared_ptr<ResNetBlockImpl>>& blocks = stages_.emplace_back();
+    nn::ModuleList list;
+    for (std::int64_t i = 0; i < variant.blocks[stage]; ++i) {
+      const std::int64_t stride = i == 0 && stage > 0 && dilation == 1 ? 2 : 1;
+      const BlockShape shape{in, planes, planes * expansion, stride, dilation};
+      blocks.push_back(std::make_shared<ResNetBlockImpl>(shape, variant.bottleneck));
+      list->push_back(blocks.back());
       in = planes * expansion;
     }
-    stages_.push_back(register_module("layer" + std::to_string(stage + 1), blocks));
+    register_module("layer" + std::to_string(stage + 1), list);
     channels_.push_back(in);
   }
   for (const auto& module : modules(/*include_self=*/false))
@@ -113,10 +139,21 @@ ResNetEncoderImpl::ResNetEncoderImpl(const ResNetOptions& options) {
 }
 
 std::vector<torch::Tensor> ResNetEncoderImpl::forward(const torch::Tensor& x) {
-  std::vector<torch::Tensor> features = {x, bn1_(conv1_(x)).relu_()};
+  std::vector<torch::Tensor> features = {x, run(stem_.ptr(), x)};
   torch::Tensor y = at::max_pool2d(features.back(), 3, 2, 1);
-  for (auto& stage : stages_) {
-    y = stage->forward(y);
+  for (const auto& blocks : stages_) {
+    for (const auto& block : blocks) y = run(block, y);
+    features.push_back(y);
+  }
+  return features;
+}
+
+std::vector<torch::Tensor> ResNetEncoderImpl::infer(const torch::Tensor& x) {
+  const torch::Tensor image = layers::to_channels_last(x);
+  std::vector<torch::Tensor> features = {image, (*infer_stem_)(image, /*relu=*/true)};
+  torch::Tensor y = layers::to_channels_last(at::max_pool2d(layers::to_channels_first(features.back()), 3, 2, 1));
+  for (const auto& blocks : stages_) {
+    for (const auto& block : blocks) y = block->infer(y);
     features.push_back(y);
   }
   return features;

@@ -2,52 +2,47 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/pimpl.h>
+
+#include "encoder.hpp"
+#include "layers/inference_conv.hpp"
 
 namespace osteon::encoders {
 
 /// Which residual network.
-struct ResNetOptions {
+struct ResNetVariant {
   std::vector<std::int64_t> blocks;  ///< per stage: {2, 2, 2, 2} is ResNet-18, {3, 4, 6, 3} 34 and 50
-  bool bottleneck = false;           ///< 1x1, 3x3, 1x1 with four times the channels (50, 101, 152), else 3x3, 3x3
-  std::int64_t in_channels = 3;
-  double width = 1;  ///< factor on all channel counts, rounded to multiples of 8; 1 gives public shapes
-  std::int64_t output_stride =
-      32;  ///< 32; 16 dilates the last stage instead of striding, as segmentation_models.pytorch
+  bool bottleneck = false;           ///< 1x1, 3x3, 1x1 with four times the channels (50, 101), else 3x3, 3x3
 };
 
-/// The options of "resnet18", "resnet34", "resnet50" or "resnet101"; throws std::invalid_argument for another name.
-ResNetOptions resnet(const std::string& name);
+/// "resnet18", "resnet34", "resnet50" or "resnet101"; nothing for another name.
+std::optional<ResNetVariant> resnet(const std::string& name);
 /// The names that resnet() knows.
 const std::vector<std::string>& resnet_names();
 
-/// A residual network without its classifier.
+class ResNetBlockImpl;
+
+/// A residual network without its classifier; features at strides 1 (the image itself), 2, 4, 8, 16 and 32.
 ///
 /// He et al., "Deep residual learning for image recognition", CVPR 2016; names and shapes of weights are torchvision's.
-/// Initialised as torchvision does: convolutions Kaiming normal (fan out), normalisation at 1 and 0.
-class ResNetEncoderImpl : public torch::nn::Module {
+/// Initialised as torchvision does: convolutions Kaiming normal (fan out), normalisation at 1 and 0. Output strides
+/// 16 and 8 dilate the last stage or two instead of striding, by 2 and 4, as segmentation_models.pytorch does.
+class ResNetEncoderImpl : public EncoderImpl, public layers::HasInferenceConvs {
  public:
-  explicit ResNetEncoderImpl(const ResNetOptions& options);
-
-  /// @param x  [N, C, H, W]; H and W multiples of the output stride.
-  /// @return features at strides 1 (x itself), 2, 4, 8, 16 and 32 (or 16 again with that output stride).
-  std::vector<torch::Tensor> forward(const torch::Tensor& x);
-
-  /// Channels of each feature of forward().
-  const std::vector<std::int64_t>& channels() const noexcept { return channels_; }
+  ResNetEncoderImpl(const ResNetVariant& variant, const EncoderOptions& options);
+  std::vector<torch::Tensor> forward(const torch::Tensor& x) override;
+  std::vector<torch::Tensor> infer(const torch::Tensor& x) override;
+  void forget_prepared() override { infer_stem_->forget(); }
 
  private:
-  std::vector<std::int64_t> channels_;
-  torch::nn::Conv2d conv1_{nullptr};
-  torch::nn::BatchNorm2d bn1_{nullptr};
-  std::vector<torch::nn::Sequential> stages_;
+  torch::nn::Sequential stem_{nullptr};  ///< of conv1 and bn1, which are registered by their public names
+  std::optional<layers::InferenceConv> infer_stem_;
+  std::vector<std::vector<std::shared_ptr<ResNetBlockImpl>>> stages_;
 };
-TORCH_MODULE(ResNetEncoder);
 
 }  // namespace osteon::encoders

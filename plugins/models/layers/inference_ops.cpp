@@ -12,6 +12,7 @@
 
 #include <osteon/sdk/torch/compat.hpp>
 
+#include "depthwise.hpp"
 #include "kernels.hpp"
 
 namespace osteon::layers {
@@ -63,8 +64,13 @@ at::Tensor convolve(const torch::nn::Conv2dImpl& layer, const at::Tensor& image)
 }
 
 at::Tensor convolve(const at::Tensor& image, const at::Tensor& weight, std::int64_t padding) {
+  return convolve(image, weight, padding, padding);
+}
+
+at::Tensor convolve(const at::Tensor& image, const at::Tensor& weight, std::int64_t row_padding,
+                    std::int64_t column_padding) {
   return to_channels_last(one_dnn(to_channels_first(image), weight.contiguous(at::MemoryFormat::ChannelsLast), {},
-                                  {padding, padding}, {1, 1}, 1));
+                                  {row_padding, column_padding}, {1, 1}, 1));
 }
 
 at::Tensor project(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -95,9 +101,10 @@ void add_scaled_(at::Tensor& y, const at::Tensor& x, const at::Tensor& scale) {
                       scale.defined() ? scale.data_ptr<float>() : nullptr, y.data_ptr<float>(), at::get_num_threads());
 }
 
-void norm_relu_(const torch::nn::BatchNorm2dImpl& norm, at::Tensor& x) {
+void norm_relu_(const torch::nn::BatchNorm2dImpl& norm, at::Tensor& x, const at::Tensor& bias) {
   const at::Tensor scale = norm.weight * (norm.running_var + norm.options.eps()).rsqrt();
-  const at::Tensor shift = norm.bias - norm.running_mean * scale;
+  const at::Tensor mean = bias.defined() ? norm.running_mean - bias : norm.running_mean;
+  const at::Tensor shift = norm.bias - mean * scale;
   kernels::affine_relu(x.data_ptr<float>(), x.numel() / x.size(-1), x.size(-1), scale.data_ptr<float>(),
                        shift.data_ptr<float>(), at::get_num_threads());
 }
@@ -130,30 +137,63 @@ void add_upsampled_(at::Tensor& fine, const at::Tensor& coarse, std::int64_t beg
 }
 
 void add_convolved_upsampled_(at::Tensor& fine, const at::Tensor& coarse, const at::Tensor& weight) {
-  const std::int64_t height = fine.size(1), width = fine.size(2), channels = fine.size(3);
+  for (std::int64_t n = 0; n < fine.size(0); ++n) {
+    at::Tensor image = fine[n];
+    add_convolved_upsampled_(image, coarse[n], weight, 0, image.size(0));
+  }
+}
+
+void add_convolved_upsampled_(at::Tensor& fine, const at::Tensor& coarse, const at::Tensor& weight, std::int64_t begin,
+                              std::int64_t height) {
+  const std::int64_t end = begin + fine.size(0), width = fine.size(1), channels = fine.size(2);
   kernels::Upsampled source;
   source.taps = 3;
-  source.height = coarse.size(1);
-  source.width = coarse.size(2);
+  source.height = coarse.size(0);
+  source.width = coarse.size(1);
   source.channels = channels;
-  const at::Tensor taps = weight.permute({2, 3, 0, 1}).contiguous().view({9, channels, coarse.size(3)});
+  const at::Tensor taps = weight.permute({2, 3, 0, 1}).contiguous().view({9, channels, coarse.size(2)});
   // As many coarse rows as suit, in rows of the fine grid.
   const std::int64_t coarse_rows = rows_at_once(source.height, source.width, source.width * channels);
   const std::int64_t band = std::max<std::int64_t>(1, coarse_rows * height / source.height);
-  for (std::int64_t n = 0; n < fine.size(0); ++n)
-    for (std::int64_t begin = 0; begin < height; begin += band) {
-      const std::int64_t end = std::min(height, begin + band);
-      const auto [first, last] = kernels::coarse_rows(begin, end, height, source.height, source.taps);
-      const at::Tensor rows = coarse[n].narrow(0, first, last - first);
-      std::array<at::Tensor, 9> maps;
-      for (std::size_t tap = 0; tap < maps.size(); ++tap) {
-        maps[tap] = project(rows, taps[static_cast<std::int64_t>(tap)]);
-        source.maps[tap] = maps[tap].data_ptr<float>();
-      }
-      source.first_row = first;
-      at::Tensor out = fine[n].narrow(0, begin, end - begin);
-      kernels::add_upsampled(source, height, width, begin, end, out.data_ptr<float>(), at::get_num_threads());
+  for (std::int64_t top = begin; top < end; top += band) {
+    const std::int64_t bottom = std::min(end, top + band);
+    const auto [first, last] = kernels::coarse_rows(top, bottom, height, source.height, source.taps);
+    const at::Tensor rows = coarse.narrow(0, first, last - first);
+    std::array<at::Tensor, 9> maps;
+    for (std::size_t tap = 0; tap < maps.size(); ++tap) {
+      maps[tap] = project(rows, taps[static_cast<std::int64_t>(tap)]);
+      source.maps[tap] = maps[tap].data_ptr<float>();
     }
+    source.first_row = first;
+    at::Tensor out = fine.narrow(0, top - begin, bottom - top);
+    kernels::add_upsampled(source, height, width, top, bottom, out.data_ptr<float>(), at::get_num_threads());
+  }
+}
+
+at::Tensor convolve_depthwise(const at::Tensor& image, const at::Tensor& weight, std::int64_t dilation) {
+  const std::int64_t height = image.size(1), width = image.size(2), channels = image.size(3);
+  const at::Tensor taps = weight.view({channels, 9}).t().contiguous();
+  at::Tensor out = at::empty_like(image);
+  for (std::int64_t n = 0; n < image.size(0); ++n)
+    kernels::convolve_depthwise({image[n].data_ptr<float>(), 0, height, width, channels}, 0, height, dilation,
+                                taps.data_ptr<float>(), out[n].data_ptr<float>(), at::get_num_threads());
+  return out;
+}
+
+at::Tensor convolve_depthwise(const at::Tensor& rows, std::int64_t first, std::int64_t height, std::int64_t begin,
+                              std::int64_t end, const at::Tensor& weight) {
+  const std::int64_t width = rows.size(1), channels = rows.size(2);
+  const at::Tensor taps = weight.view({channels, 9}).t().contiguous();
+  at::Tensor out = at::empty({end - begin, width, channels}, rows.options());
+  kernels::convolve_depthwise({rows.data_ptr<float>(), first, height, width, channels}, begin, end, /*dilation=*/1,
+                              taps.data_ptr<float>(), out.data_ptr<float>(), at::get_num_threads());
+  return out;
+}
+
+void resize_corners_into(at::Tensor& out, const at::Tensor& coarse, std::int64_t begin, std::int64_t height) {
+  const kernels::ImageRows source{coarse.data_ptr<float>(), 0, coarse.size(0), coarse.size(1), coarse.size(2)};
+  kernels::resize_corners(source, height, out.size(1), begin, begin + out.size(0), out.data_ptr<float>(), out.size(2),
+                          at::get_num_threads());
 }
 
 std::int64_t rows_at_once(std::int64_t rows, std::int64_t pixels_per_row, std::int64_t floats_per_row) {

@@ -30,6 +30,9 @@ at::Tensor convolve(const torch::nn::Conv2dImpl& layer, const at::Tensor& image)
 
 /// As above from bare weights: [O, C, k, k], stride 1, one group, `padding` on each side, no bias.
 at::Tensor convolve(const at::Tensor& image, const at::Tensor& weight, std::int64_t padding);
+/// With rows and columns padded differently, as bands of rows want it.
+at::Tensor convolve(const at::Tensor& image, const at::Tensor& weight, std::int64_t row_padding,
+                    std::int64_t column_padding);
 
 /// x W^T + b over the last dimension, [..., C] to [..., O].
 /// @param weight  [O, C] or [O, C, 1, 1]
@@ -46,8 +49,8 @@ void normalise_(const torch::nn::LayerNormImpl& layer, at::Tensor& x);
 void gelu_(at::Tensor& x);
 /// y += x * scale; `scale` [C] or undefined.
 void add_scaled_(at::Tensor& y, const at::Tensor& x, const at::Tensor& scale = {});
-/// x <- relu(norm(x)) over the last dimension, with running statistics.
-void norm_relu_(const torch::nn::BatchNorm2dImpl& norm, at::Tensor& x);
+/// x <- relu(norm(x + bias)) over the last dimension, with running statistics; `bias` [C] or undefined.
+void norm_relu_(const torch::nn::BatchNorm2dImpl& norm, at::Tensor& x, const at::Tensor& bias = {});
 
 /// softmax(q k^T / sqrt(d)) v for each head, by blocks of queries: the N x M matrix is never whole.
 /// @param q     [N, L, C], heads one after the other in C
@@ -66,6 +69,23 @@ void add_upsampled_(at::Tensor& fine, const at::Tensor& coarse, std::int64_t beg
 /// multiplications.
 /// @param fine    [N, H, W, O]; @param coarse  [N, h, w, C]; @param weight  [O, C, 3, 3]
 void add_convolved_upsampled_(at::Tensor& fine, const at::Tensor& coarse, const at::Tensor& weight);
+/// As above for one image, rows [begin, begin + fine rows) of a grid of `height` rows.
+/// @param fine    [rows, W, O]; @param coarse  [h, w, C]
+void add_convolved_upsampled_(at::Tensor& fine, const at::Tensor& coarse, const at::Tensor& weight, std::int64_t begin,
+                              std::int64_t height);
+
+/// The 3x3 convolution of each channel by itself, with as much padding as dilation; [N, H, W, C].
+/// @param weight  [C, 1, 3, 3]
+at::Tensor convolve_depthwise(const at::Tensor& image, const at::Tensor& weight, std::int64_t dilation);
+/// As above without dilation, rows [begin, end) of one image of `height` rows.
+/// @param rows  [rows, W, C]: the image's rows from `first` on, to one beyond `end`
+at::Tensor convolve_depthwise(const at::Tensor& rows, std::int64_t first, std::int64_t height, std::int64_t begin,
+                              std::int64_t end, const at::Tensor& weight);
+
+/// Rows [begin, begin + out rows) of a grid of `height` rows: the first channels of `out` become `coarse`, resized
+/// bilinearly to height x out's width (align_corners = true).
+/// @param out  [rows, W, D]; @param coarse  [h, w, C], C <= D
+void resize_corners_into(at::Tensor& out, const at::Tensor& coarse, std::int64_t begin, std::int64_t height);
 
 /// How many of `rows` to work on at once so that `floats_per_row` intermediate values each stay in the cache, while
 /// there is enough work at `pixels_per_row` to pay for oneDNN's packing of the weights.

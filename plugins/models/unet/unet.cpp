@@ -2,10 +2,13 @@
 #include "unet.hpp"
 
 #include <cmath>
+#include <memory>
 
 #include <torch/nn/init.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/modulelist.h>
+
+#include <osteon/sdk/torch/checkpoint.hpp>
 
 namespace osteon::models {
 namespace {
@@ -17,42 +20,64 @@ nn::Sequential conv_norm_relu(std::int64_t in, std::int64_t out) {
                         nn::ReLU(nn::ReLUOptions(/*inplace=*/true)));
 }
 
+std::vector<std::int64_t> decoder_channels(const UNetImpl::Params& params, const encoders::EncoderImpl& encoder) {
+  const std::size_t blocks = encoder.channels().size() - 1;
+  if (params.decoder_channels.empty()) {
+    if (!encoder.has_full_resolution()) return {256, 128, 64, 32, 16};
+    return {encoder.channels().rbegin() + 1, encoder.channels().rend()};
+  }
+  if (params.decoder_channels.size() != blocks)
+    throw sdk::InvalidArgument("decoder_channels has " + std::to_string(params.decoder_channels.size()) +
+                               " entries; over " + params.encoder + " the decoder has " + std::to_string(blocks) +
+                               " blocks");
+  return params.decoder_channels;
+}
+
 }  // namespace
 
-UNetBlockImpl::UNetBlockImpl(std::int64_t in, std::int64_t skip, std::int64_t out) {
-  conv1_ = register_module("conv1", conv_norm_relu(in + skip, out));
+UNetBlockImpl::UNetBlockImpl(std::int64_t in, std::int64_t skip, std::int64_t out, const std::string& upsampling)
+    : bilinear_(upsampling == "bilinear") {
+  const bool transposed = upsampling == "transposed";
+  if (transposed) up_ = register_module("up", nn::ConvTranspose2d(nn::ConvTranspose2dOptions(in, out, 2).stride(2)));
+  conv1_ = register_module("conv1", conv_norm_relu((transposed ? out : in) + skip, out));
   conv2_ = register_module("conv2", conv_norm_relu(out, out));
 }
 
+torch::Tensor UNetBlockImpl::doubled(const torch::Tensor& x) {
+  if (!up_.is_empty()) return up_->forward(x);
+  const std::vector<std::int64_t> size = {2 * x.size(2), 2 * x.size(3)};
+  return bilinear_ ? at::upsample_bilinear2d(x, size, /*align_corners=*/true) : at::upsample_nearest2d(x, size);
+}
+
 torch::Tensor UNetBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& skip) {
-  torch::Tensor y = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+  torch::Tensor y = doubled(x);
   if (skip.defined()) y = at::cat({y, skip}, 1);
   return conv2_->forward(conv1_->forward(y));
 }
 
-UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) {
-  if (params.decoder_channels.size() != 5)
-    throw sdk::InvalidArgument("decoder_channels has " + std::to_string(params.decoder_channels.size()) +
-                               " entries; the decoder has 5 blocks");
-  encoders::ResNetOptions options = encoders::resnet(params.encoder);
+UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) : checkpointing_(params.checkpointing) {
+  encoders::EncoderOptions options;
   options.in_channels = request.in_channels;
   options.width = params.width;
-  encoder_ = register_module("encoder", encoders::ResNetEncoder(options));
+  options.checkpointing = params.checkpointing;
+  encoder_ = register_module("encoder", encoders::make_encoder(params.encoder, options));
 
   const std::vector<std::int64_t>& features = encoder_->channels();
+  const std::vector<std::int64_t> channels = decoder_channels(params, *encoder_);
   nn::ModuleList blocks;
   std::int64_t in = features.back();
-  for (std::size_t i = 0; i < params.decoder_channels.size(); ++i) {
-    // Block i joins the feature at half the stride of its input; the last one works at full resolution, without a skip.
-    const std::int64_t skip = i + 1 < params.decoder_channels.size() ? features[features.size() - 2 - i] : 0;
-    blocks_.emplace_back(in, skip, params.decoder_channels[i]);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    const std::optional<std::size_t> skip = joined(i);
+    blocks_.emplace_back(in, skip ? features[*skip] : 0, channels[i], params.upsampling);
     blocks->push_back(blocks_.back());
-    in = params.decoder_channels[i];
+    in = channels[i];
   }
   auto decoder = std::make_shared<nn::Module>();
   decoder->register_module("blocks", blocks);
   register_module("decoder", decoder);
-  head_ = nn::Conv2d(nn::Conv2dOptions(in, request.n_classes, 3).padding(1));
+  if (params.head_kernel % 2 == 0)
+    throw sdk::InvalidArgument("head_kernel is " + std::to_string(params.head_kernel) + "; it must be odd");
+  head_ = nn::Conv2d(nn::Conv2dOptions(in, request.n_classes, params.head_kernel).padding(params.head_kernel / 2));
   register_module("segmentation_head", nn::Sequential(head_));
 
   for (const auto& module : decoder->modules())
@@ -64,17 +89,29 @@ UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) {
 
 sdk::ModelTraits UNetImpl::traits() const {
   sdk::ModelTraits traits;
-  traits.size_multiple = 32;  // five halvings
+  traits.size_multiple = encoder_->size_multiple();
   return traits;
+}
+
+std::optional<std::size_t> UNetImpl::joined(std::size_t block) const {
+  const std::size_t feature = encoder_->channels().size() - 2 - block;
+  if (feature == 0 && !encoder_->has_full_resolution()) return std::nullopt;
+  return feature;
 }
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x) {
   // In training channels-last saves a quarter to a third of the time; for inference the SDK finds out what is fastest.
   const std::vector<torch::Tensor> features =
-      encoder_(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x);
+      encoder_->forward(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x);
   torch::Tensor y = features.back();
-  for (std::size_t i = 0; i < blocks_.size(); ++i)
-    y = blocks_[i](y, i + 1 < blocks_.size() ? features[features.size() - 2 - i] : torch::Tensor());
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const std::optional<std::size_t> feature = joined(i);
+    const torch::Tensor skip = feature ? features[*feature] : torch::Tensor();
+    y = checkpointing_
+            ? sdk::checkpoint(*blocks_[i], [block = blocks_[i]](const auto& in) mutable { return block(in[0], in[1]); },
+                              {y, skip})
+            : blocks_[i](y, skip);
+  }
   return head_(y);
 }
 
@@ -82,5 +119,6 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x) {
 
 OSTEON_PLUGIN("unet", "1.0.0",
               osteon::sdk::torch_model<osteon::models::UNetImpl>(
-                  {"unet", "1.0.0", "U-Net over a residual encoder, as segmentation_models.pytorch builds it.",
+                  {"unet", "1.0.0",
+                   "U-Net over ResNet, EfficientNet or plain convolutions, as segmentation_models.pytorch builds it.",
                    "Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, arXiv:1505.04597"}))

@@ -1,33 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <osteon/sdk/torch/model.hpp>
 
-#include "encoders/resnet.hpp"
+#include "encoders/encoder.hpp"
 
 namespace osteon::models {
 
-/// Upsamples, joins the encoder's feature of that resolution, and convolves twice.
+/// Doubles the grid, joins the encoder's feature of that resolution, and convolves twice.
 class UNetBlockImpl : public torch::nn::Module {
  public:
-  UNetBlockImpl(std::int64_t in, std::int64_t skip, std::int64_t out);
+  /// @param upsampling  "nearest", "bilinear" (align_corners = true) or "transposed", a 2x2 convolution to `out`
+  /// channels
+  UNetBlockImpl(std::int64_t in, std::int64_t skip, std::int64_t out, const std::string& upsampling);
   /// @param x     [N, in, h, w]
   /// @param skip  [N, skip, 2h, 2w]; undefined in a block that has none
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& skip);
 
  private:
+  torch::Tensor doubled(const torch::Tensor& x);
+
+  bool bilinear_;
+  torch::nn::ConvTranspose2d up_{nullptr};
   torch::nn::Sequential conv1_{nullptr}, conv2_{nullptr};
 };
 TORCH_MODULE(UNetBlock);
 
-/// U-Net over a residual encoder.
+/// U-Net over an encoder of choice.
 ///
 /// Ronneberger, Fischer, Brox, "U-Net: convolutional networks for biomedical image segmentation", MICCAI 2015, as
-/// segmentation_models.pytorch builds it: nearest upsampling, five blocks, no centre. With width 1 the names and shapes
-/// of the weights are those of that library's Unet, so its checkpoints and torchvision's encoders load by name.
+/// segmentation_models.pytorch builds it: nearest upsampling, a block for each halving, no centre. With width 1 and no
+/// other change than the encoder the names and shapes of the weights are those of that library's Unet, so its
+/// checkpoints and the public encoders load by name.
+///
+/// The network of the paper, with normalisation and padding, is `encoder = "basic"`, `upsampling = "transposed"`,
+/// `head_kernel = 1`.
 ///
 /// `prior` sets the head's bias as Lin et al., "Focal loss for dense object detection", ICCV 2017, section 4.1, do; 0.5
 /// is no bias, as in the public library.
@@ -39,17 +50,31 @@ class UNetImpl : public torch::nn::Module {
  public:
   struct Params {
     std::string encoder = "resnet34";
-    std::vector<std::int64_t> decoder_channels = {256, 128, 64, 32, 16};
+    std::vector<std::int64_t> decoder_channels;
+    std::string upsampling = "nearest";
+    std::int64_t head_kernel = 3;
     double width = 1;
+    bool checkpointing = false;
     double prior = 0.5;
 
     static void schema(sdk::Schema<Params>& s) {
-      s.add("encoder", &Params::encoder, "the residual network that sees the image").choices(encoders::resnet_names());
-      s.add("decoder_channels", &Params::decoder_channels, "channels of the decoder's blocks, coarse to fine")
+      s.add("encoder", &Params::encoder, "the network that sees the image").choices(encoders::encoder_names());
+      s.add("decoder_channels", &Params::decoder_channels,
+            "channels of the decoder's blocks, coarse to fine, one for each halving of the encoder (5; basic: 4); none "
+            "stands for [256, 128, 64, 32, 16], for basic for the encoder's own")
           .between(1, 4096)
-          .count(5, 5);
+          .count(0, 5);
+      s.add("upsampling", &Params::upsampling,
+            "how the decoder doubles the grid: nearest as in public weights, bilinear (align_corners = true), or "
+            "transposed, a learnt 2x2 convolution")
+          .choices({"nearest", "bilinear", "transposed"});
+      s.add("head_kernel", &Params::head_kernel, "side of the last convolution, an odd number; 3 as in public weights")
+          .between(1, 7);
       s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
           .between(0.125, 1);
+      s.add("checkpointing", &Params::checkpointing,
+            "keep only what goes into each block, and compute the rest again on the way back: less memory, more time, "
+            "the same gradients");
       s.add("prior", &Params::prior,
             "probability that every class starts with; near the share of its pixels, small classes are learnt much "
             "sooner")
@@ -65,9 +90,13 @@ class UNetImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  encoders::ResNetEncoder encoder_{nullptr};
+  /// Which of the encoder's features a block joins; none where that would be the image itself.
+  std::optional<std::size_t> joined(std::size_t block) const;
+
+  encoders::Encoder encoder_;
   std::vector<UNetBlock> blocks_;
   torch::nn::Conv2d head_{nullptr};
+  bool checkpointing_;
 };
 
 }  // namespace osteon::models
