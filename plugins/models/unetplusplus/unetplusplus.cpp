@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unetplusplus.hpp"
+
+#include <cmath>
+#include <numeric>
+
+#include <osteon/sdk/torch/checkpoint.hpp>
+
+#include "layers/inference_ops.hpp"
+
+namespace osteon::models {
+namespace {
+
+namespace nn = torch::nn;
+
+nn::Sequential conv_norm_relu(std::int64_t in, std::int64_t out) {
+  return nn::Sequential(nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(false)), nn::BatchNorm2d(out),
+                        nn::ReLU(nn::ReLUOptions(/*inplace=*/true)));
+}
+
+std::string node(std::size_t d, std::size_t l) { return "x_" + std::to_string(d) + "_" + std::to_string(l); }
+
+}  // namespace
+
+NestedBlockImpl::NestedBlockImpl(std::int64_t in, const std::vector<std::int64_t>& joined, std::int64_t out,
+                                 bool bilinear)
+    : bilinear_(bilinear) {
+  std::vector<std::int64_t> inputs = {in};
+  inputs.insert(inputs.end(), joined.begin(), joined.end());
+  conv1_ =
+      register_module("conv1", conv_norm_relu(std::accumulate(inputs.begin(), inputs.end(), std::int64_t{0}), out));
+  conv2_ = register_module("conv2", conv_norm_relu(out, out));
+  infer_.emplace_back(conv1_, 0, inputs);
+  infer_.emplace_back(conv2_, 0);
+}
+
+torch::Tensor NestedBlockImpl::forward(const std::vector<torch::Tensor>& inputs) {
+  std::vector<torch::Tensor> joined = inputs;
+  const std::vector<std::int64_t> size = {2 * inputs[0].size(2), 2 * inputs[0].size(3)};
+  joined[0] = bilinear_ ? at::upsample_bilinear2d(inputs[0], size, /*align_corners=*/true)
+                        : at::upsample_nearest2d(inputs[0], size);
+  return conv2_->forward(conv1_->forward(joined.size() == 1 ? joined[0] : at::cat(joined, 1)));
+}
+
+torch::Tensor NestedBlockImpl::infer(const std::vector<torch::Tensor>& inputs) const {
+  std::vector<layers::ConvInput> joined;
+  for (const torch::Tensor& input : inputs) joined.push_back({input, joined.empty()});
+  if (bilinear_) {
+    const torch::Tensor& coarse = inputs[0];
+    joined[0] = {
+        layers::to_channels_last(at::upsample_bilinear2d(
+            layers::to_channels_first(coarse), {2 * coarse.size(1), 2 * coarse.size(2)}, /*align_corners=*/true)),
+        /*doubled=*/false};
+  }
+  return infer_[1](infer_[0](joined, /*relu=*/true), /*relu=*/true);
+}
+
+UNetPlusPlusImpl::UNetPlusPlusImpl(const Params& params, const sdk::ModelRequest& request)
+    : checkpointing_(params.checkpointing) {
+  encoders::EncoderOptions options;
+  options.in_channels = request.in_channels;
+  options.width = params.width;
+  options.checkpointing = params.checkpointing;
+  encoder_ = register_module("encoder", encoders::make_encoder(params.encoder, options));
+
+  const std::vector<std::int64_t> features(encoder_->channels().rbegin(), encoder_->channels().rend());
+  const std::vector<std::int64_t>& out = params.decoder_channels;
+  if (out.size() != features.size() - 1)
+    throw sdk::InvalidArgument("decoder_channels has " + std::to_string(out.size()) + " entries; over '" +
+                               params.encoder + "' the decoder doubles the resolution " +
+                               std::to_string(features.size() - 1) + " times and wants one for each");
+  const std::size_t levels = encoder_->has_full_resolution() ? out.size() : out.size() - 1;
+  const bool bilinear = params.upsampling == "bilinear";
+
+  auto blocks = std::make_shared<nn::Module>();
+  for (std::size_t l = 0; l < levels; ++l) {
+    const std::int64_t skip = features[l + 1];
+    std::vector<NestedBlock>& level = levels_.emplace_back();
+    for (std::size_t d = 0; d <= l; ++d) {
+      // Node d joins the nodes d + 1 to l of its level, each as wide as the encoder's feature, and that feature.
+      const std::vector<std::int64_t> joined(l - d + 1, skip);
+      const std::int64_t in = d > 0 || l == 0 ? features[l] : out[l - 1];
+      level.push_back(blocks->register_module(node(d, l), NestedBlock(in, joined, d > 0 ? skip : out[l], bilinear)));
+    }
+  }
+  if (levels < out.size())
+    last_ = blocks->register_module(node(0, levels),
+                                    NestedBlock(out[levels - 1], std::vector<std::int64_t>(), out[levels], bilinear));
+  auto decoder = std::make_shared<nn::Module>();
+  decoder->register_module("blocks", blocks);
+  register_module("decoder", decoder);
+  for (const auto& module : decoder->modules())
+    if (auto* layer = module->as<nn::Conv2d>())
+      nn::init::kaiming_uniform_(layer->weight, 0, torch::kFanIn, torch::kReLU);
+
+  head_ = nn::Conv2d(nn::Conv2dOptions(out.back(), request.n_classes, 3).padding(1));
+  register_module("segmentation_head", nn::Sequential(head_));
+  infer_head_.emplace(head_);
+  std::vector<nn::Conv2d> heads = {head_};
+  if (params.deep_supervision) {
+    auto holder = register_module("auxiliary_heads", std::make_shared<nn::Module>());
+    for (std::size_t d = levels - 1; d > 0; --d) {
+      const std::string name = node(d, levels - 1);
+      heads.push_back(
+          holder->register_module(name, nn::Conv2d(nn::Conv2dOptions(features[levels], request.n_classes, 1))));
+      auxiliary_heads_.emplace_back(name, heads.back());
+    }
+  }
+  for (nn::Conv2d& head : heads) {
+    nn::init::xavier_uniform_(head->weight);
+    nn::init::constant_(head->bias, std::log(params.prior / (1 - params.prior)));
+  }
+}
+
+sdk::ModelTraits UNetPlusPlusImpl::traits() const {
+  sdk::ModelTraits traits;
+  traits.size_multiple = encoder_->size_multiple();
+  traits.own_kernels = true;
+  for (const auto& [name, head] : auxiliary_heads_)
+    traits.outputs.push_back({name, 1, last_.is_empty() ? 1 : 2, false});
+  return traits;
+}
+
+torch::Tensor UNetPlusPlusImpl::run(NestedBlock& block, const std::vector<torch::Tensor>& inputs) const {
+  if (!checkpointing_) return block(inputs);
+  return sdk::checkpoint(
+      *block, [block](const auto& in) mutable { return block(in); }, inputs);
+}
+
+template <class Run>
+std::vector<torch::Tensor> UNetPlusPlusImpl::grid(std::vector<torch::Tensor> features, const Run& run) {
+  std::vector<torch::Tensor> coarse = {features.back()};
+  for (std::vector<NestedBlock>& level : levels_) {
+    features.pop_back();
+    std::vector<torch::Tensor> fine = {features.back()};
+    for (std::size_t d = level.size(); d-- > 0;) {
+      std::vector<torch::Tensor> inputs = {coarse[d]};
+      inputs.insert(inputs.end(), fine.begin(), fine.end());
+      fine.insert(fine.begin(), run(level[d], inputs));
+    }
+    coarse = std::move(fine);
+  }
+  return coarse;
+}
+
+torch::Tensor UNetPlusPlusImpl::infer(const torch::Tensor& x) {
+  const auto infer_node = [](NestedBlock& block, const std::vector<torch::Tensor>& inputs) {
+    return block->infer(inputs);
+  };
+  const torch::Tensor finest = grid(encoder_->infer(x), infer_node)[0];
+  const torch::Tensor logits = (*infer_head_)(last_.is_empty() ? finest : last_->infer({finest}), /*relu=*/false);
+  return layers::to_channels_first(logits).contiguous();
+}
+
+std::vector<torch::Tensor> UNetPlusPlusImpl::forward(const torch::Tensor& x) {
+  if (!is_training() && layers::own_kernels_apply(x)) return {infer(x)};
+  if (is_training()) layers::forget_prepared(*this);  // its statistics will move
+  // In training channels-last saves a quarter to a third of the time.
+  const std::vector<torch::Tensor> finest =
+      grid(encoder_->forward(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x),
+           [this](NestedBlock& block, const std::vector<torch::Tensor>& inputs) { return run(block, inputs); });
+  std::vector<torch::Tensor> outputs = {head_(last_.is_empty() ? finest[0] : run(last_, {finest[0]}))};
+  if (!is_training()) return outputs;
+  for (std::size_t i = 0; i < auxiliary_heads_.size(); ++i)
+    outputs.push_back(auxiliary_heads_[i].second(finest[auxiliary_heads_.size() - i]));
+  return outputs;
+}
+
+}  // namespace osteon::models
+
+OSTEON_PLUGIN("unetplusplus", "1.0.0",
+              osteon::sdk::torch_model<osteon::models::UNetPlusPlusImpl>(
+                  {"unetplusplus", "1.0.0", "UNet++ over any encoder, with deep supervision as an option.",
+                   "Zhou et al.: UNet++, DLMIA 2018, arXiv:1807.10165"}))

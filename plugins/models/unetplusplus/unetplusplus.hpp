@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <osteon/sdk/torch/model.hpp>
+
+#include "encoders/encoder.hpp"
+#include "layers/inference_conv.hpp"
+
+namespace osteon::models {
+
+/// Doubles the resolution of its first input, joins the others to it, and convolves twice.
+class NestedBlockImpl : public torch::nn::Module, public layers::HasInferenceConvs {
+ public:
+  /// @param in        channels of the first input
+  /// @param joined    channels of each of the others
+  /// @param bilinear  how the first is resized: bilinearly with align_corners = true, or to the nearest
+  NestedBlockImpl(std::int64_t in, const std::vector<std::int64_t>& joined, std::int64_t out, bool bilinear);
+  /// @param inputs  [N, in, h, w], then any number of [N, C, 2h, 2w]
+  /// @return [N, out, 2h, 2w]
+  torch::Tensor forward(const std::vector<torch::Tensor>& inputs);
+  /// forward() of [N, h, w, C] by own kernels, which neither resize nor join: they read where it would come from.
+  torch::Tensor infer(const std::vector<torch::Tensor>& inputs) const;
+  void forget_prepared() override {
+    for (layers::InferenceConv& step : infer_) step.forget();
+  }
+
+ private:
+  torch::nn::Sequential conv1_{nullptr}, conv2_{nullptr};
+  std::vector<layers::InferenceConv> infer_;
+  bool bilinear_;
+};
+TORCH_MODULE(NestedBlock);
+
+/// UNet++ over any encoder.
+///
+/// Zhou et al., "UNet++: a nested U-Net architecture for medical image segmentation", DLMIA 2018, arXiv:1807.10165, as
+/// segmentation_models.pytorch builds it. With width 1 the names and shapes of the weights are those of that library's
+/// UnetPlusPlus, so its checkpoints load by name. Node x_d_l lies at level l, counted from the coarsest, and every
+/// level's nodes from d = l down to 0 see one another: x_0_3 is the paper's X^{0,4}, x_3_3 its X^{0,1}.
+///
+/// Over `basic`, whose finest feature has the image's resolution, the grid ends there and is the paper's own network:
+/// `decoder_channels = [512, 256, 128, 64]` and `upsampling = "bilinear"` are the published ones. Over other encoders a
+/// last block without a skip doubles the resolution once more.
+///
+/// Deep supervision adds a 1x1 classifier to every other node of the finest level, as in the paper; each is an output
+/// named as its node, with the main one's loss weight unless `train.head_weights` says otherwise. They are there in
+/// training alone. Inference in float32 on the CPU uses kernels of its own (layers/inference_conv.hpp).
+///
+///     [model]
+///     plugin = "unetplusplus"
+///     encoder = "resnet34"
+class UNetPlusPlusImpl : public torch::nn::Module, public layers::HasInferenceConvs {
+ public:
+  struct Params {
+    std::string encoder = "resnet34";
+    std::vector<std::int64_t> decoder_channels = {256, 128, 64, 32, 16};
+    std::string upsampling = "nearest";
+    bool deep_supervision = false;
+    double width = 1;
+    bool checkpointing = false;
+    double prior = 0.5;
+
+    static void schema(sdk::Schema<Params>& s) {
+      s.add("encoder", &Params::encoder, "the network that sees the image").choices(encoders::encoder_names());
+      s.add("decoder_channels", &Params::decoder_channels,
+            "channels of the nodes x_0_l, coarse to fine; one for each halving of the encoder")
+          .between(1, 4096)
+          .count(4, 5);
+      s.add("upsampling", &Params::upsampling, "how a node resizes what comes from the coarser level")
+          .choices({"nearest", "bilinear"});
+      s.add("deep_supervision", &Params::deep_supervision,
+            "a classifier and a loss for every node of the finest level, in training");
+      s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
+          .between(0.125, 1);
+      s.add("checkpointing", &Params::checkpointing,
+            "keep only what goes into each block, and compute the rest again on the way back: less memory, more time, "
+            "the same gradients");
+      s.add("prior", &Params::prior,
+            "probability that every class starts with; near the share of its pixels, small classes are learnt much "
+            "sooner")
+          .between(1e-6, 1 - 1e-6);
+    }
+  };
+
+  UNetPlusPlusImpl(const Params& params, const sdk::ModelRequest& request);
+
+  sdk::ModelTraits traits() const;
+  void forget_prepared() override { infer_head_->forget(); }
+  void parameters_changed() { layers::forget_prepared(*this); }
+  /// @param x  [N, C, H, W]
+  /// @return logits [N, n_classes, H, W]; in training those of the auxiliary heads too, at the finest level's
+  /// resolution
+  std::vector<torch::Tensor> forward(const torch::Tensor& x);
+
+ private:
+  /// The maps of the finest level, from x_0 on, then the encoder's feature; `run` is called for every node.
+  template <class Run>
+  std::vector<torch::Tensor> grid(std::vector<torch::Tensor> features, const Run& run);
+  torch::Tensor infer(const torch::Tensor& x);
+  torch::Tensor run(NestedBlock& block, const std::vector<torch::Tensor>& inputs) const;
+
+  encoders::Encoder encoder_;
+  std::vector<std::vector<NestedBlock>> levels_;  ///< [l][d], coarse to fine
+  NestedBlock last_{nullptr};                     ///< to full resolution, where the grid does not reach it
+  torch::nn::Conv2d head_{nullptr};
+  std::optional<layers::InferenceConv> infer_head_;
+  std::vector<std::pair<std::string, torch::nn::Conv2d>> auxiliary_heads_;
+  bool checkpointing_;
+};
+
+}  // namespace osteon::models
