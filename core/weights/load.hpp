@@ -15,8 +15,8 @@ namespace osteon::weights {
 enum class Stem {
   kExact,  ///< nothing: it is misshapen
   kSum,    ///< one channel: the sum over RGB, so that a grey image gives what it gave as RGB; n: RGB again and again,
-         ///< times 3 / n
-  kMean,  ///< every channel: the mean over RGB
+           ///< times 3 / n
+  kMean,   ///< every channel: the mean over RGB
 };
 /// By its name in recipes, "exact", "sum" or "mean"; throws std::invalid_argument for another one.
 Stem stem_by_name(const std::string& name);
