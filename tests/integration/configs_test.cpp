@@ -53,7 +53,7 @@ TEST_P(Configs, Trains) {
       " --set data.image_size=64 --set data.folds=5 --set train.epochs=1 --set train.batch_size=4"
       " --set 'train.precision=\"fp32\"'";
   if (GetParam().stem().string().find("convnext") == 0) overrides += " --set 'model.variant=\"tiny\"'";
-  const std::string run = (*folder_ / GetParam().stem().string()).string();
+  const std::string run = (*folder_ / ("run_" + GetParam().stem().string())).string();
   const Outcome trained = osteon("train " + GetParam().string() + " --out " + run + overrides);
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_TRUE(fs::exists(run + "/model.safetensors"));
