@@ -162,7 +162,7 @@ void convolve_pixels(const float* x, std::int64_t rows, std::int64_t k, const fl
   const auto function = has_32_registers() ? finish_in_32 : finish_in_16;
   const std::int64_t block = block_rows(rows, k, threads);
   const std::int64_t blocks = (rows + block - 1) / block;
-  const std::int64_t stride = k % 256 == 0 ? k + kLanes : k;  // see multiply()
+  const std::int64_t stride = k % 1024 == 0 ? k + kLanes : k;  // see multiply()
 #pragma omp parallel num_threads(static_cast <int>(std::min <std::int64_t>(threads, blocks)))
   {
     Floats copy(stride == k ? 0 : block * stride);
