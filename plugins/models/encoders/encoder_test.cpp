@@ -137,6 +137,7 @@ TEST(Encoder, HasThePublicChannels) {
 }
 
 TEST(Encoder, StartsEfficientNetAsItsAuthorsDo) {
+  const sdk::SeedGuard seed(at::kCPU, 4);
   const Encoder encoder = make_encoder("efficientnet-b0", {});
   const auto parameters = encoder->named_parameters();
   const auto deviation = [&](const char* name) { return parameters[name].std().item<double>(); };
@@ -150,6 +151,7 @@ TEST(Encoder, StartsEfficientNetAsItsAuthorsDo) {
 }
 
 TEST(Encoder, StartsPlainConvolutionsAsThePaperDoes) {
+  const sdk::SeedGuard seed(at::kCPU, 4);
   const Encoder encoder = make_encoder("basic", {});
   const auto parameters = encoder->named_parameters();
   EXPECT_NEAR(parameters["levels.2.0.weight"].std().item<double>(), std::sqrt(2.0 / (128 * 9)), 5e-4);
