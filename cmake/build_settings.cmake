@@ -44,5 +44,7 @@ target_compile_options(osteon_glue INTERFACE $<$<CONFIG:Release>:-O1>)
 function(osteon_share_torch_header target)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${target} PRIVATE -fPIC $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+  # GCC 12 can crash when it optimises more than the header was made with.
+  target_link_libraries(${target} PRIVATE osteon_glue)
   target_precompile_headers(${target} REUSE_FROM osteon_torch_pch)
 endfunction()
