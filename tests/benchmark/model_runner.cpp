@@ -19,6 +19,7 @@
 #include <spdlog/spdlog.h>
 #include <opencv2/core.hpp>
 
+#include "engine/environment.hpp"
 #include "engine/session.hpp"
 #include "predict/leaf.hpp"
 #include "recipe/load.hpp"
@@ -93,6 +94,7 @@ int main(int count, char** arguments) {
     return 2;
   }
   try {
+    engine::prepare_numeric_environment();
     spdlog::set_default_logger(spdlog::stderr_logger_mt("model_runner"));  // answers have standard output to themselves
     plugin::RegistryOptions where;
     where.folders = {arguments[4]};

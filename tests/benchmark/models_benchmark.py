@@ -72,6 +72,7 @@ import segformer_parity  # noqa: E402
 import unet3plus_parity  # noqa: E402
 import unet_parity  # noqa: E402
 import unetplusplus_parity  # noqa: E402
+from encoders import calibrate  # noqa: E402
 
 
 def same_names(state):
@@ -84,11 +85,15 @@ CASES = {
     "unet_efficientnet-b0": ("unet", {"encoder": "efficientnet-b0"}, lambda: unet_parity.UNet("efficientnet-b0", 3), same_names),
     "unetplusplus_resnet34": ("unetplusplus", {"encoder": "resnet34"},
                               lambda: unetplusplus_parity.UNetPlusPlus("resnet34", 3), same_names),
+    "unetplusplus_efficientnet-b0": ("unetplusplus", {"encoder": "efficientnet-b0"},
+                                     lambda: unetplusplus_parity.UNetPlusPlus("efficientnet-b0", 3), same_names),
     "unet3plus": ("unet3plus", {}, lambda: unet3plus_parity.UNet3Plus(3), same_names),
     "deeplabv3plus_resnet34": ("deeplabv3plus", {"encoder": "resnet34"},
                                lambda: deeplabv3plus_parity.DeepLabV3Plus("resnet34", 3), same_names),
     "deeplabv3plus_resnet50": ("deeplabv3plus", {"encoder": "resnet50"},
                                lambda: deeplabv3plus_parity.DeepLabV3Plus("resnet50", 3), same_names),
+    "deeplabv3plus_efficientnet-b0": ("deeplabv3plus", {"encoder": "efficientnet-b0"},
+                                      lambda: deeplabv3plus_parity.DeepLabV3Plus("efficientnet-b0", 3), same_names),
     "segformer_b0": ("segformer", {"variant": "b0"}, lambda: segformer_parity.Segformer("b0"), same_names),
     "segformer_b2": ("segformer", {"variant": "b2"}, lambda: segformer_parity.Segformer("b2"), same_names),
     "convnext_upernet_tiny": ("convnext_upernet", {"variant": "tiny"},
@@ -98,7 +103,7 @@ CASES = {
 
 def reference(name):
     torch.manual_seed(7)
-    return forward.randomize(CASES[name][2]())
+    return calibrate(forward.randomize(CASES[name][2]()), 3)
 
 
 class Ours:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from encoders import dilate, encoder
+from encoders import calibrate, dilate, encoder
 
 # encoder, image channels, batch and image size, parameters. Sizes are odd multiples of the output stride; the largest
 # image has pixels that every tap of every dilation reaches, the smallest none but the middle one's.
@@ -90,18 +90,13 @@ class DeepLabV3Plus(nn.Module):
         return self.segmentation_head(self.decoder(features[-1], features[2]))
 
 
-def benchmark_reference(encoder):
-    torch.manual_seed(7)
-    return randomize(DeepLabV3Plus(encoder, 3))
-
-
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     agree = []
     for name, channels, size, parameters in CASES:
         torch.manual_seed(7)
-        network = randomize(DeepLabV3Plus(name, channels, **parameters))
+        network = calibrate(randomize(DeepLabV3Plus(name, channels, **parameters)), channels)
         agree.append(check(sys.argv[1], "deeplabv3plus", {"encoder": name, **parameters}, channels, network,
                            network.state_dict(), size))
     return 0 if all(agree) else 1

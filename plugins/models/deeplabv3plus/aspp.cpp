@@ -70,15 +70,15 @@ torch::Tensor AsppImpl::forward(const torch::Tensor& x, const torch::Tensor& poo
 }
 
 torch::Tensor AsppImpl::infer(const torch::Tensor& x) const {
-  std::vector<torch::Tensor> joined = {infer_branches_[0](x, /*relu=*/true)};
+  std::vector<torch::Tensor> joined = {infer_branches_[0](x, layers::Activation::kRelu)};
   for (std::size_t i = 0; i < atrous_.size(); ++i) {
     const nn::Conv2d& spatial = atrous_[i]->spatial();
     const torch::Tensor seen = layers::convolve_depthwise(x, spatial->weight, spatial->options.dilation()->at(0));
-    joined.push_back(infer_branches_[i + 1](seen, /*relu=*/true));
+    joined.push_back(infer_branches_[i + 1](seen, layers::Activation::kRelu));
   }
-  const torch::Tensor pooled = (*infer_pooled_)(x.mean({1, 2}, /*keepdim=*/true), /*relu=*/true);
+  const torch::Tensor pooled = (*infer_pooled_)(x.mean({1, 2}, /*keepdim=*/true), layers::Activation::kRelu);
   joined.push_back(pooled.expand({-1, x.size(1), x.size(2), -1}));
-  return (*infer_project_)(at::cat(joined, 3), /*relu=*/true);
+  return (*infer_project_)(at::cat(joined, 3), layers::Activation::kRelu);
 }
 
 void AsppImpl::forget_prepared() {

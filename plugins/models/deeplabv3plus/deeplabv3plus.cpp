@@ -68,8 +68,9 @@ torch::Tensor DeepLabDecoderImpl::forward(const torch::Tensor& deep, const torch
 
 torch::Tensor DeepLabDecoderImpl::infer(const torch::Tensor& deep, const torch::Tensor& fine,
                                         const layers::InferenceConv& head) const {
-  const torch::Tensor coarse = (*infer_refine_)(
-      layers::convolve_depthwise(aspp_->infer(deep), refine_conv_->spatial()->weight, /*dilation=*/1), /*relu=*/true);
+  const torch::Tensor coarse =
+      (*infer_refine_)(layers::convolve_depthwise(aspp_->infer(deep), refine_conv_->spatial()->weight, /*dilation=*/1),
+                       layers::Activation::kRelu);
   const torch::Tensor& spatial = block2_conv_->spatial()->weight;
   const std::int64_t height = fine.size(1), width = fine.size(2), channels = coarse.size(3), joined = spatial.size(0);
   const std::int64_t band = layers::rows_at_once(height, width, width * joined);
@@ -82,9 +83,10 @@ torch::Tensor DeepLabDecoderImpl::infer(const torch::Tensor& deep, const torch::
       torch::Tensor rows = at::empty({last - first, width, joined}, fine.options());
       layers::resize_corners_into(rows, coarse[n], first, height);
       rows.narrow(2, channels, kFineChannels)
-          .copy_((*infer_block1_)(fine[n].narrow(0, first, last - first).unsqueeze(0), /*relu=*/true)[0]);
+          .copy_((*infer_block1_)(fine[n].narrow(0, first, last - first).unsqueeze(0), layers::Activation::kRelu)[0]);
       const torch::Tensor seen = layers::convolve_depthwise(rows, first, height, begin, end, spatial);
-      const torch::Tensor part = head((*infer_block2_)(seen.unsqueeze(0), /*relu=*/true), /*relu=*/false)[0];
+      const torch::Tensor part =
+          head((*infer_block2_)(seen.unsqueeze(0), layers::Activation::kRelu), layers::Activation::kNone)[0];
       if (!logits.defined()) logits = at::empty({fine.size(0), part.size(2), height, width}, fine.options());
       logits[n].narrow(1, begin, end - begin).copy_(part.permute({2, 0, 1}));
     }

@@ -62,7 +62,7 @@ std::vector<torch::Tensor> BasicEncoderImpl::infer(const torch::Tensor& x) {
   torch::Tensor y = layers::to_channels_last(x);
   for (std::size_t i = 0; i < infer_.size(); i += 2) {
     if (i > 0) y = layers::to_channels_last(at::max_pool2d(layers::to_channels_first(features.back()), 2));
-    features.push_back(infer_[i + 1](infer_[i](y, /*relu=*/true), /*relu=*/true));
+    features.push_back(infer_[i + 1](infer_[i](y, layers::Activation::kRelu), layers::Activation::kRelu));
     y = features.back();
   }
   return features;

@@ -13,6 +13,8 @@
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/conv.h>
 
+#include "layers/inference_depthwise.hpp"
+#include "layers/inference_ops.hpp"
 #include "layers/regularisation.hpp"
 
 namespace osteon::encoders {
@@ -83,24 +85,30 @@ class SameConv2dImpl : public nn::Conv2dImpl {
                        zeros(w, side)) {}
 
   at::Tensor forward(const at::Tensor& x) {
-    return nn::Conv2dImpl::forward(after_ == 0 ? x : at::constant_pad_nd(x, {before_, after_, before_, after_}));
+    const auto& [before, after] = uneven_;
+    return nn::Conv2dImpl::forward(after == 0 ? x : at::constant_pad_nd(x, {before, after, before, after}));
   }
+
+  /// All the zeros that it sees, whoever adds them.
+  layers::Padding zeros_around() const { return {zeros_ / 2, zeros_ - zeros_ / 2}; }
 
  private:
   SameConv2dImpl(const nn::Conv2dOptions& bare, std::int64_t zeros)
-      : nn::Conv2dImpl(nn::Conv2dOptions(bare).bias(false).padding(zeros % 2 == 0 ? zeros / 2 : 0)) {
-    if (zeros % 2 == 0) return;
-    before_ = zeros / 2;
-    after_ = zeros - before_;
+      : nn::Conv2dImpl(nn::Conv2dOptions(bare).bias(false).padding(zeros % 2 == 0 ? zeros / 2 : 0)), zeros_(zeros) {
+    if (zeros % 2 != 0) uneven_ = zeros_around();
   }
 
   static std::int64_t zeros(const Window& w, std::int64_t side) {
     return std::max<std::int64_t>((strided(side, w.stride) - 1) * w.stride + (w.kernel - 1) * w.dilation + 1 - side, 0);
   }
 
-  std::int64_t before_ = 0, after_ = 0;  ///< zeros that the convolution cannot add itself
+  std::int64_t zeros_;
+  layers::Padding uneven_;  ///< zeros that the convolution cannot add itself
 };
 TORCH_MODULE(SameConv2d);
+
+/// The same layer by its base, which knows its padding only where it is even.
+nn::Conv2d plain(const SameConv2d& conv) { return std::shared_ptr<nn::Conv2dImpl>(conv.ptr()); }
 
 /// What a block does to the grid and the channels.
 struct BlockShape {
@@ -115,7 +123,7 @@ struct BlockShape {
 /// The inverted bottleneck: 1x1 convolution to more channels, depthwise convolution, channels weighed by what the whole
 /// image holds of them (Hu et al., "Squeeze-and-excitation networks", CVPR 2018), 1x1 convolution to fewer channels;
 /// the input is added where the shape stays.
-class MBConvBlockImpl : public nn::Module {
+class MBConvBlockImpl : public nn::Module, public layers::HasInferenceConvs {
  public:
   explicit MBConvBlockImpl(const BlockShape& s) : residual_(s.window.stride == 1 && s.in == s.out), drop_(s.drop) {
     const std::int64_t wide = s.in * s.expansion, squeezed = std::max<std::int64_t>(1, s.in / 4);
@@ -129,6 +137,11 @@ class MBConvBlockImpl : public nn::Module {
     se_expand_ = register_module("_se_expand", pointwise(squeezed, wide, true));
     project_conv_ = register_module("_project_conv", pointwise(wide, s.out, false));
     bn2_ = register_module("_bn2", norm(s.out));
+    if (s.expansion != 1) infer_expand_.emplace(expand_conv_, bn0_);
+    infer_depthwise_.emplace(plain(depthwise_conv_), bn1_, depthwise_conv_->zeros_around());
+    infer_reduce_.emplace(se_reduce_);
+    infer_weigh_.emplace(se_expand_);
+    infer_project_.emplace(project_conv_, bn2_);
   }
 
   at::Tensor forward(const at::Tensor& x) {
@@ -136,6 +149,23 @@ class MBConvBlockImpl : public nn::Module {
     y = swish(bn1_(depthwise_conv_(y)));
     y = bn2_(project_conv_(weighed(y)));
     return residual_ ? layers::drop_path(y, drop_, is_training()).add_(x) : y;
+  }
+
+  /// forward() of [N, H, W, C] by own kernels.
+  at::Tensor infer(const at::Tensor& x) const {
+    using layers::Activation;
+    const auto seen =
+        (*infer_depthwise_)(infer_expand_ ? (*infer_expand_)(x, Activation::kSwish) : x, Activation::kSwish);
+    const std::int64_t images = seen.mean.size(0), wide = seen.mean.size(1);
+    const at::Tensor squeezed = (*infer_reduce_)(seen.mean.view({images, 1, 1, wide}), Activation::kSwish);
+    const at::Tensor factors = (*infer_weigh_)(squeezed, Activation::kNone).sigmoid_();
+    return infer_project_->weighed(seen.image, factors.view({images, wide}), residual_ ? x : at::Tensor());
+  }
+
+  void forget_prepared() override {
+    for (auto* step : {&infer_expand_, &infer_reduce_, &infer_weigh_, &infer_project_})
+      if (*step) (*step)->forget();
+    infer_depthwise_->forget();
   }
 
  private:
@@ -149,6 +179,8 @@ class MBConvBlockImpl : public nn::Module {
   nn::Conv2d expand_conv_{nullptr}, se_reduce_{nullptr}, se_expand_{nullptr}, project_conv_{nullptr};
   SameConv2d depthwise_conv_{nullptr};
   nn::BatchNorm2d bn0_{nullptr}, bn1_{nullptr}, bn2_{nullptr};
+  std::optional<layers::InferenceConv> infer_expand_, infer_reduce_, infer_weigh_, infer_project_;
+  std::optional<layers::InferenceDepthwise> infer_depthwise_;
 };
 
 namespace {
@@ -214,6 +246,7 @@ EfficientNetEncoderImpl::EfficientNetEncoderImpl(const EfficientNetVariant& vari
       register_module("_conv_stem", SameConv2d(options.in_channels, first, 1, Window{3, 2, 1}, variant.resolution));
   auto bn = register_module("_bn0", norm(first));
   stem_ = nn::Sequential(conv, bn, nn::Functional(swish));
+  infer_stem_.emplace(plain(conv), bn, std::vector<std::int64_t>(), conv->zeros_around());
   nn::ModuleList list;
   for (const BlockShape& shape : shapes) {
     blocks_.push_back(std::make_shared<MBConvBlockImpl>(shape));
@@ -235,15 +268,26 @@ EfficientNetEncoderImpl::EfficientNetEncoderImpl(const EfficientNetVariant& vari
     if (auto* layer = module->as<nn::Conv2d>()) initialize(*layer);
 }
 
-std::vector<torch::Tensor> EfficientNetEncoderImpl::forward(const torch::Tensor& x) {
-  std::vector<torch::Tensor> features = {x, run(stem_.ptr(), x)};
-  torch::Tensor y = features.back();
+template <class RunBlock>
+std::vector<torch::Tensor> EfficientNetEncoderImpl::features(const torch::Tensor& image, torch::Tensor y,
+                                                             const RunBlock& run_block) {
+  std::vector<torch::Tensor> features = {image, y};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     if (std::find(features_.begin(), features_.end(), i) != features_.end()) features.push_back(y);
-    y = run(blocks_[i], y);
+    y = run_block(blocks_[i], y);
   }
   features.push_back(y);
   return features;
+}
+
+std::vector<torch::Tensor> EfficientNetEncoderImpl::forward(const torch::Tensor& x) {
+  return features(x, run(stem_.ptr(), x), [this](const auto& block, const auto& y) { return run(block, y); });
+}
+
+std::vector<torch::Tensor> EfficientNetEncoderImpl::infer(const torch::Tensor& x) {
+  const torch::Tensor image = layers::to_channels_last(x);
+  return features(image, (*infer_stem_)(image, layers::Activation::kSwish),
+                  [](const auto& block, const auto& y) { return block->infer(y); });
 }
 
 }  // namespace osteon::encoders

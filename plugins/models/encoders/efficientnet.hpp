@@ -11,6 +11,7 @@
 #include <torch/nn/modules/container/sequential.h>
 
 #include "encoder.hpp"
+#include "layers/inference_conv.hpp"
 
 namespace osteon::encoders {
 
@@ -42,13 +43,20 @@ class MBConvBlockImpl;
 ///
 /// Initialised as the authors' code does: convolutions normal with variance 2 / fan out, biases 0. Stochastic depth
 /// skips up to 0.2 of the images, earlier blocks linearly fewer.
-class EfficientNetEncoderImpl : public EncoderImpl {
+class EfficientNetEncoderImpl : public EncoderImpl, public layers::HasInferenceConvs {
  public:
   EfficientNetEncoderImpl(const EfficientNetVariant& variant, const EncoderOptions& options);
   std::vector<torch::Tensor> forward(const torch::Tensor& x) override;
+  std::vector<torch::Tensor> infer(const torch::Tensor& x) override;
+  void forget_prepared() override { infer_stem_->forget(); }
 
  private:
+  /// The features of an image and what the stem makes of it; `run_block` takes one of blocks_ and its input.
+  template <class RunBlock>
+  std::vector<torch::Tensor> features(const torch::Tensor& image, torch::Tensor y, const RunBlock& run_block);
+
   torch::nn::Sequential stem_{nullptr};  ///< of _conv_stem and _bn0, which are registered by their public names
+  std::optional<layers::InferenceConv> infer_stem_;
   std::vector<std::shared_ptr<MBConvBlockImpl>> blocks_;
   std::array<std::size_t, 3> features_;
 };

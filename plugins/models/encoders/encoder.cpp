@@ -7,7 +7,6 @@
 
 #include "basic.hpp"
 #include "efficientnet.hpp"
-#include "layers/inference_ops.hpp"
 #include "resnet.hpp"
 
 namespace osteon::encoders {
@@ -23,12 +22,6 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options)
   if (options.output_stride != 8 && options.output_stride != 16 && options.output_stride != 32)
     throw std::invalid_argument("an encoder's output stride is 8, 16 or 32, not " +
                                 std::to_string(options.output_stride));
-}
-
-std::vector<torch::Tensor> EncoderImpl::infer(const torch::Tensor& x) {
-  std::vector<torch::Tensor> features = forward(x.contiguous(at::MemoryFormat::ChannelsLast));
-  for (torch::Tensor& feature : features) feature = layers::to_channels_last(feature);
-  return features;
 }
 
 std::int64_t scaled(std::int64_t channels, double width) {

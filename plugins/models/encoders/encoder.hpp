@@ -28,9 +28,8 @@ class EncoderImpl : public torch::nn::Module {
   /// @param x  [N, C, H, W]; H and W multiples of size_multiple().
   /// @return one feature per entry of channels(); feature i has stride 2^i, or size_multiple() if that is less.
   virtual std::vector<torch::Tensor> forward(const torch::Tensor& x) = 0;
-  /// forward() for inference on the CPU in float32, where layers::own_kernels_apply(); features are [N, H, W, C]. Where
-  /// an encoder has no kernels of its own it is LibTorch's.
-  virtual std::vector<torch::Tensor> infer(const torch::Tensor& x);
+  /// forward() for inference on the CPU in float32, where layers::own_kernels_apply(); features are [N, H, W, C].
+  virtual std::vector<torch::Tensor> infer(const torch::Tensor& x) = 0;
 
   /// Channels of each feature of forward().
   const std::vector<std::int64_t>& channels() const noexcept { return channels_; }

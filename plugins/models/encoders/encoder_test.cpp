@@ -35,6 +35,19 @@ Encoder evaluated(const std::string& name, const EncoderOptions& options) {
   return encoder;
 }
 
+/// Running statistics of the images at hand: with others the values of a deep encoder fade or explode from block to
+/// block, and rounding errors with them.
+void calibrate(EncoderImpl& encoder, const at::Tensor& images) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& module : encoder.modules())
+    if (auto* norm = module->as<torch::nn::BatchNorm2d>()) {
+      norm->options.momentum(1.0);
+      norm->train();
+    }
+  encoder.forward(images);
+  encoder.eval();
+}
+
 class Encoders : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(All, Encoders, testing::ValuesIn(encoder_names()), [](const auto& p) {
   std::string name = p.param;
@@ -100,20 +113,28 @@ TEST_P(Encoders, RecomputeToTheSameGradientsAndStatistics) {
     EXPECT_TRUE(item.value().equal(statistics[item.key()])) << item.key();
 }
 
-TEST(Encoder, InfersWhatItIsTrainedFor) {
-  const at::Tensor image = random_tensor({2, 2, 96, 64}, 1);
-  for (const char* name : {"resnet18", "resnet50", "efficientnet-b0", "basic"}) {
+TEST_P(Encoders, InferWhatTheyAreTrainedFor) {
+  const std::int64_t finest = GetParam() == "basic" ? 16 : 8;
+  for (const std::int64_t output_stride : {finest, std::int64_t{16}, std::int64_t{32}}) {
     const sdk::SeedGuard seed(at::kCPU, 4);
-    const Encoder encoder = evaluated(name, narrow());
-    test::shake_statistics(*encoder, 7);
+    const Encoder encoder = evaluated(GetParam(), narrow(output_stride));
+    const at::Tensor image = random_tensor({2, 2, 96, 64}, 1);
+    calibrate(*encoder, image);
     const c10::InferenceMode inference;
-    const std::vector<at::Tensor> expected = encoder->forward(image), features = encoder->infer(image);
+    const std::vector<at::Tensor> features = encoder->infer(image), plain = encoder->forward(image);
+    encoder->to(at::kDouble);
+    const std::vector<at::Tensor> expected = encoder->forward(image.to(at::kDouble));
     ASSERT_EQ(features.size(), expected.size());
     for (std::size_t i = 0; i < features.size(); ++i) {
       const at::Tensor feature = features[i].permute({0, 3, 1, 2});
-      ASSERT_EQ(feature.sizes(), expected[i].sizes()) << name << " " << i;
+      ASSERT_EQ(feature.sizes(), expected[i].sizes()) << i;
+      EXPECT_TRUE(features[i].is_contiguous()) << i;
       const double range = (expected[i].max() - expected[i].min()).item<double>();
-      EXPECT_LE((feature - expected[i]).abs().max().item<double>(), 5e-5 * range) << name << " " << i;
+      EXPECT_GT(range, 0.1) << i;
+      // Rounding errors grow from block to block; LibTorch's own say how far.
+      const double allowed = 20 * (plain[i] - expected[i]).abs().max().item<double>() + 1e-6 * range;
+      EXPECT_LT(allowed, 0.1 * range) << i;
+      EXPECT_LE((feature - expected[i]).abs().max().item<double>(), allowed) << i;
     }
   }
 }

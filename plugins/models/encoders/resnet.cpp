@@ -60,10 +60,10 @@ class ResNetBlockImpl : public nn::Module, public layers::HasInferenceConvs {
 
   /// forward() of [N, H, W, C] by own kernels.
   torch::Tensor infer(const torch::Tensor& x) const {
-    const torch::Tensor shortcut = infer_downsample_ ? (*infer_downsample_)(x, /*relu=*/false) : x;
+    const torch::Tensor shortcut = infer_downsample_ ? (*infer_downsample_)(x, layers::Activation::kNone) : x;
     torch::Tensor y = x;
     for (const layers::InferenceConv& step : infer_)
-      y = step(y, /*relu=*/true, &step == &infer_.back() ? shortcut : torch::Tensor());
+      y = step(y, layers::Activation::kRelu, &step == &infer_.back() ? shortcut : torch::Tensor());
     return y;
   }
 
@@ -150,7 +150,7 @@ std::vector<torch::Tensor> ResNetEncoderImpl::forward(const torch::Tensor& x) {
 
 std::vector<torch::Tensor> ResNetEncoderImpl::infer(const torch::Tensor& x) {
   const torch::Tensor image = layers::to_channels_last(x);
-  std::vector<torch::Tensor> features = {image, (*infer_stem_)(image, /*relu=*/true)};
+  std::vector<torch::Tensor> features = {image, (*infer_stem_)(image, layers::Activation::kRelu)};
   torch::Tensor y = layers::to_channels_last(at::max_pool2d(layers::to_channels_first(features.back()), 3, 2, 1));
   for (const auto& blocks : stages_) {
     for (const auto& block : blocks) y = block->infer(y);

@@ -10,10 +10,6 @@
 namespace osteon::layers::kernels {
 namespace {
 
-/// Floats of the left-hand matrix that stay in a core's second-level cache beside a panel.
-constexpr std::int64_t kBlock = 96 * 1024;
-constexpr std::int64_t kRowsAtOnce = 12;
-
 /// Where a product goes: into memory, or through an epilogue into a convolution's output.
 struct Store {
   float* c;
@@ -118,13 +114,6 @@ int lanes_of_panel(std::int64_t first, std::int64_t columns) {
   return static_cast<int>(std::min(kPanel, padded(columns) - first) / kLanes);
 }
 
-/// Rows of x that a thread takes at once, few enough to stay in its cache.
-std::int64_t block_rows(std::int64_t rows, std::int64_t k, int threads) {
-  const std::int64_t fair = (rows + threads - 1) / threads;
-  const std::int64_t rows_in_cache = kBlock / k / kRowsAtOnce * kRowsAtOnce;
-  return std::max(kRowsAtOnce, std::min({rows_in_cache, std::int64_t{16} * kRowsAtOnce, fair}));
-}
-
 }  // namespace
 
 OSTEON_MULTIVERSION void multiply_in_32_registers(const float* a, std::int64_t rows, std::int64_t k,
@@ -150,6 +139,14 @@ void pack_panels(const float* b, std::int64_t k, std::int64_t columns, std::int6
   }
 }
 
+void scale_panels(const float* panels, std::int64_t k, std::int64_t columns, const float* factors, float* scaled) {
+  for (std::int64_t j = 0; j < columns; j += kPanel) {
+    const std::int64_t width = std::min(kPanel, padded(columns) - j);
+    for (std::int64_t p = 0; p < k; ++p, panels += width, scaled += width)
+      for (std::int64_t i = 0; i < width; ++i) scaled[i] = panels[i] * factors[p];
+  }
+}
+
 void multiply(const float* a, std::int64_t rows, std::int64_t k, std::int64_t a_stride, const float* panels,
               std::int64_t columns, float* c, std::int64_t c_stride, bool add) {
   const auto function = has_32_registers() ? multiply_in_32_registers : multiply_in_16_registers;
@@ -157,28 +154,12 @@ void multiply(const float* a, std::int64_t rows, std::int64_t k, std::int64_t a_
     function(a, rows, k, a_stride, panels + j * k, lanes_of_panel(j, columns), c + j, c_stride, add);
 }
 
-void convolve_pixels(const float* x, std::int64_t rows, std::int64_t k, const float* panels, std::int64_t columns,
-                     const Epilogue& epilogue, float* out, int threads) {
+void multiply_and_finish(const float* a, std::int64_t rows, std::int64_t k, std::int64_t a_stride, const float* panels,
+                         std::int64_t columns, const Epilogue& epilogue, std::int64_t first, float* out) {
   const auto function = has_32_registers() ? finish_in_32 : finish_in_16;
-  const std::int64_t block = block_rows(rows, k, threads);
-  const std::int64_t blocks = (rows + block - 1) / block;
-  const std::int64_t stride = k % 1024 == 0 ? k + kLanes : k;  // see multiply()
-#pragma omp parallel num_threads(static_cast <int>(std::min <std::int64_t>(threads, blocks)))
-  {
-    Floats copy(stride == k ? 0 : block * stride);
-#pragma omp for schedule(static)
-    for (std::int64_t i = 0; i < blocks; ++i) {
-      const std::int64_t first = i * block, count = std::min(block, rows - first);
-      const float* a = x + first * k;
-      if (stride != k) {
-        for (std::int64_t r = 0; r < count; ++r) std::copy_n(a + r * k, k, copy.data() + r * stride);
-        a = copy.data();
-      }
-      for (std::int64_t j = 0; j < columns; j += kPanel)
-        function(a, count, k, stride, panels + j * k, lanes_of_panel(j, columns),
-                 Finish{epilogue, j, columns, first * columns + j, out});
-    }
-  }
+  for (std::int64_t j = 0; j < columns; j += kPanel)
+    function(a, rows, k, a_stride, panels + j * k, lanes_of_panel(j, columns),
+             Finish{epilogue, j, columns, first * columns + j, out});
 }
 
 }  // namespace osteon::layers::kernels

@@ -20,6 +20,9 @@ constexpr std::int64_t padded(std::int64_t count) { return (count + kPanel / 2 -
 void pack_panels(const float* b, std::int64_t k, std::int64_t columns, std::int64_t row_stride,
                  std::int64_t column_stride, float* panels);
 
+/// Packed b with row p times factors[p].
+void scale_panels(const float* panels, std::int64_t k, std::int64_t columns, const float* factors, float* scaled);
+
 /// c <- a b, or c + a b with `add`.
 /// @param a       [rows, k], `a_stride` floats from row to row. Multiples of 1024 are slow: rows then meet in the same
 ///                few places of the cache.
@@ -33,8 +36,12 @@ using MultiplyPanel = void(const float* a, std::int64_t rows, std::int64_t k, st
                            int lanes, float* c, std::int64_t c_stride, bool add);
 MultiplyPanel multiply_in_32_registers, multiply_in_16_registers;
 
-/// out <- epilogue(x b): a 1x1 convolution of pixels [rows, k] to [rows, columns].
-void convolve_pixels(const float* x, std::int64_t rows, std::int64_t k, const float* panels, std::int64_t columns,
-                     const Epilogue& epilogue, float* out, int threads);
+/// Rows [first, first + rows) of out <- epilogue(a b), [..., columns] without gaps; `a` points at the first of them.
+/// Else as multiply().
+void multiply_and_finish(const float* a, std::int64_t rows, std::int64_t k, std::int64_t a_stride, const float* panels,
+                         std::int64_t columns, const Epilogue& epilogue, std::int64_t first, float* out);
+
+/// Rows that are worked on together at best.
+constexpr std::int64_t kRowsAtOnce = 12;
 
 }  // namespace osteon::layers::kernels

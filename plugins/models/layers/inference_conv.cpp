@@ -1,66 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inference_conv.hpp"
 
-#include <optional>
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
 
 #include <osteon/sdk/torch/compat.hpp>
 
+#include "gemm.hpp"
 #include "inference_ops.hpp"
+#include "patches.hpp"
 #include "winograd.hpp"
 
 namespace osteon::layers {
 namespace {
 
 using kernels::Floats;
+using kernels::PatchGrid;
 using kernels::WinogradWeights;
 
-at::IntArrayRef padding_of(const torch::nn::Conv2dImpl& conv) {
-  return *sdk::compat::get_if<torch::ExpandingArray<2>>(&conv.options.padding());
+std::array<Padding, 2> padding_of(const torch::nn::Conv2dImpl& conv) {
+  const auto& zeros = *sdk::compat::get_if<torch::ExpandingArray<2>>(&conv.options.padding());
+  return {Padding{zeros->at(0), zeros->at(0)}, Padding{zeros->at(1), zeros->at(1)}};
 }
 
 bool all_are(at::IntArrayRef values, std::int64_t value) {
-  for (const std::int64_t v : values)
-    if (v != value) return false;
-  return true;
+  return std::all_of(values.begin(), values.end(), [&](std::int64_t v) { return v == value; });
 }
 
-/// Weights and shift of a convolution and the normalisation after it as one affine map.
-struct Folded {
-  at::Tensor weight, shift;
-};
+/// Of `image`, whose pixels stand for factor x factor each.
+PatchGrid grid_of(const torch::nn::Conv2dImpl& conv, const std::array<Padding, 2>& padding, const at::Tensor& image,
+                  std::int64_t factor) {
+  const auto& options = conv.options;
+  PatchGrid grid;
+  grid.images = image.size(0);
+  std::array<std::int64_t, 2> out{};
+  const std::array<std::int64_t, 2> in = {factor * image.size(1), factor * image.size(2)};
+  for (std::size_t i = 0; i < 2; ++i) {
+    grid.kernel[i] = options.kernel_size()->at(i);
+    grid.stride[i] = options.stride()->at(i);
+    grid.dilation[i] = options.dilation()->at(i);
+    grid.before[i] = padding[i].before;
+    const std::int64_t reach = (grid.kernel[i] - 1) * grid.dilation[i];
+    out[i] = (in[i] + padding[i].before + padding[i].after - reach - 1) / grid.stride[i] + 1;
+  }
+  grid.height = in[0];
+  grid.width = in[1];
+  grid.out_height = out[0];
+  grid.out_width = out[1];
+  return grid;
+}
+
+const float* data_or_null(const at::Tensor& tensor) { return tensor.defined() ? tensor.data_ptr<float>() : nullptr; }
+
+}  // namespace
 
 Folded fold(const torch::nn::Conv2dImpl& conv, const torch::nn::BatchNorm2d& norm) {
-  at::Tensor shift = conv.bias.defined() ? conv.bias.detach() : at::zeros({conv.weight.size(0)}, conv.weight.options());
-  if (norm.is_empty()) return {conv.weight.detach(), shift.contiguous()};
+  const at::Tensor shift =
+      conv.bias.defined() ? conv.bias.detach() : at::zeros({conv.weight.size(0)}, conv.weight.options());
+  if (norm.is_empty()) return {conv.weight.detach(), shift};
   const at::Tensor scale = norm->weight.detach() * (norm->running_var + norm->options.eps()).rsqrt();
   return {conv.weight.detach() * scale.view({-1, 1, 1, 1}), norm->bias.detach() + (shift - norm->running_mean) * scale};
 }
 
-/// The joined input as LibTorch's layers want it.
-at::Tensor join(const std::vector<ConvInput>& inputs) {
-  std::vector<at::Tensor> parts;
-  for (const ConvInput& input : inputs) {
-    const at::Tensor image = to_channels_first(input.image);
-    parts.push_back(input.doubled ? at::upsample_nearest2d(image, {2 * image.size(2), 2 * image.size(3)}) : image);
-  }
-  return parts.size() == 1 ? parts[0] : at::cat(parts, 1);
-}
-
-}  // namespace
-
-struct InferenceConv::Prepared {
-  at::Tensor shift;
-  std::optional<Floats> panels;             ///< for Way::kPixels
-  std::optional<WinogradWeights> winograd;  ///< for Way::kWinograd
-  at::Tensor weight;                        ///< for Way::kOneDnn
+struct InferenceConv::Weights {
+  at::Tensor shift;                         ///< with zeros up to whole Lanes
+  std::optional<WinogradWeights> winograd;  ///< or
+  std::optional<Floats> panels;             ///< of rows by kernel row, kernel column, channel
 };
 
-InferenceConv::InferenceConv(torch::nn::Conv2d conv, torch::nn::BatchNorm2d norm, std::vector<std::int64_t> inputs)
-    : conv_(std::move(conv)), norm_(std::move(norm)), inputs_(std::move(inputs)) {
+InferenceConv::InferenceConv(torch::nn::Conv2d conv, torch::nn::BatchNorm2d norm, std::vector<std::int64_t> inputs,
+                             std::optional<Padding> padding)
+    : conv_(std::move(conv)), norm_(std::move(norm)), inputs_(std::move(inputs)), padding_(padding_of(*conv_)) {
   if (inputs_.empty()) inputs_ = {conv_->options.in_channels()};
+  if (padding) padding_.fill(*padding);
 }
 
 InferenceConv::InferenceConv(const torch::nn::Sequential& sequence, std::size_t first, std::vector<std::int64_t> inputs)
@@ -68,81 +84,87 @@ InferenceConv::InferenceConv(const torch::nn::Sequential& sequence, std::size_t 
                     std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(sequence->ptr(first + 1)),
                     std::move(inputs)) {}
 
-InferenceConv::Way InferenceConv::way() const {
+bool InferenceConv::is_winograd() const {
   const auto& options = conv_->options;
-  const at::IntArrayRef kernel = *options.kernel_size(), stride = *options.stride(), dilation = *options.dilation();
-  const at::IntArrayRef padding = padding_of(*conv_);
-  if (all_are(kernel, 1) && all_are(padding, 0) && inputs_.size() == 1) return Way::kPixels;
-  if (all_are(kernel, 3) && all_are(stride, 1) && all_are(dilation, dilation[0]) && all_are(padding, dilation[0]))
-    return Way::kWinograd;
-  return Way::kOneDnn;
+  const std::int64_t dilation = options.dilation()->at(0);
+  return all_are(*options.kernel_size(), 3) && all_are(*options.stride(), 1) &&
+         all_are(*options.dilation(), dilation) && std::all_of(padding_.begin(), padding_.end(), [&](const Padding& p) {
+           return p.before == dilation && p.after == dilation;
+         });
 }
 
-std::shared_ptr<const InferenceConv::Prepared> InferenceConv::prepared() const {
-  const std::lock_guard<std::mutex> lock(*mutex_);
-  if (prepared_ != nullptr) return prepared_;
-  Folded folded = fold(*conv_, norm_);
-  const std::int64_t out = folded.weight.size(0), in = folded.weight.size(1);
-  auto made = std::make_shared<Prepared>();
-  made->shift = folded.shift;
-  switch (way()) {
-    case Way::kPixels:
-      made->panels.emplace(in * kernels::padded(out));
-      kernels::pack_panels(folded.weight.contiguous().data_ptr<float>(), in, out, 1, in, made->panels->data());
-      break;
-    case Way::kWinograd:
+std::shared_ptr<const InferenceConv::Weights> InferenceConv::prepared() const {
+  return prepared_.get([&] {
+    const Folded folded = fold(*conv_, norm_);
+    const std::int64_t out = folded.weight.size(0);
+    auto made = std::make_shared<Weights>();
+    made->shift = at::constant_pad_nd(folded.shift, {0, kernels::padded(out) - out});
+    if (is_winograd()) {
       made->winograd.emplace(folded.weight.contiguous().data_ptr<float>(), inputs_, out, at::get_num_threads());
-      break;
-    case Way::kOneDnn:
-      made->weight = folded.weight.contiguous(at::MemoryFormat::ChannelsLast);
-      break;
-  }
-  return prepared_ = made;
+      return made;
+    }
+    const at::Tensor rows = folded.weight.permute({0, 2, 3, 1}).contiguous();
+    const std::int64_t k = rows.numel() / out;
+    made->panels.emplace(k * kernels::padded(out));
+    kernels::pack_panels(rows.data_ptr<float>(), k, out, 1, k, made->panels->data());
+    return made;
+  });
 }
 
-at::Tensor InferenceConv::operator()(const std::vector<ConvInput>& inputs, bool relu,
+at::Tensor InferenceConv::operator()(const std::vector<ConvInput>& inputs, Activation activation,
                                      const at::Tensor& residual) const {
-  const std::shared_ptr<const Prepared> prepared = this->prepared();
-  const auto& options = conv_->options;
-  const std::int64_t out = options.out_channels();
-  const int threads = at::get_num_threads();
-  if (prepared->weight.defined()) {
-    at::Tensor y = at::mkldnn_convolution(join(inputs), prepared->weight, prepared->shift, padding_of(*conv_),
-                                          *options.stride(), *options.dilation(), 1);
-    if (residual.defined()) y.add_(to_channels_first(residual));
-    return to_channels_last(relu ? y.relu_() : y);
-  }
-  const kernels::Epilogue epilogue{prepared->shift.data_ptr<float>(),
-                                   residual.defined() ? residual.data_ptr<float>() : nullptr, relu};
-  if (prepared->panels) {
-    const at::IntArrayRef stride = *options.stride();
-    const at::Tensor image =
-        inputs[0].image.slice(1, 0, c10::nullopt, stride[0]).slice(2, 0, c10::nullopt, stride[1]).contiguous();
-    at::Tensor y = at::empty({image.size(0), image.size(1), image.size(2), out}, image.options());
-    kernels::convolve_pixels(image.data_ptr<float>(), image.numel() / image.size(3), image.size(3),
-                             prepared->panels->data(), out, epilogue, y.data_ptr<float>(), threads);
-    return y;
-  }
-  const std::int64_t factor = inputs[0].doubled ? 2 : 1;
-  const at::Tensor& first = inputs[0].image;
-  const kernels::WinogradGrid grid{first.size(0), factor * first.size(1), factor * first.size(2),
-                                   options.dilation()->at(0)};
-  std::vector<kernels::WinogradInput> sources;
+  const std::shared_ptr<const Weights> prepared = this->prepared();
+  const PatchGrid grid = grid_of(*conv_, padding_, inputs[0].image, inputs[0].doubled ? 2 : 1);
+  const std::int64_t out = conv_->options.out_channels();
+  std::vector<kernels::Source> sources;
   for (const ConvInput& input : inputs)
     sources.push_back({input.image.data_ptr<float>(), input.image.size(3), input.doubled});
-  at::Tensor y = at::empty({grid.images, grid.height, grid.width, out}, first.options());
-  kernels::convolve_winograd(grid, sources, *prepared->winograd, epilogue, y.data_ptr<float>(), threads);
+  const kernels::Epilogue epilogue{prepared->shift.data_ptr<float>(), data_or_null(residual), activation};
+  at::Tensor y = at::empty({grid.images, grid.out_height, grid.out_width, out}, inputs[0].image.options());
+  if (prepared->winograd)
+    kernels::convolve_winograd({grid.images, grid.height, grid.width, grid.dilation[0]}, sources, *prepared->winograd,
+                               epilogue, /*planes=*/false, y.data_ptr<float>(), at::get_num_threads());
+  else
+    kernels::convolve_patches(grid, sources, prepared->panels->data(), out, epilogue, y.data_ptr<float>(),
+                              at::get_num_threads());
   return y;
 }
 
-void InferenceConv::forget() {
-  const std::lock_guard<std::mutex> lock(*mutex_);
-  prepared_.reset();
+at::Tensor InferenceConv::planes(const at::Tensor& image) const {
+  const std::shared_ptr<const Weights> prepared = this->prepared();
+  if (!prepared->winograd) return to_channels_first((*this)(image, Activation::kNone)).contiguous();
+  const kernels::WinogradGrid grid{image.size(0), image.size(1), image.size(2), conv_->options.dilation()->at(0)};
+  at::Tensor y = at::empty({grid.images, conv_->options.out_channels(), grid.height, grid.width}, image.options());
+  kernels::convolve_winograd(grid, {{image.data_ptr<float>(), image.size(3), false}}, *prepared->winograd,
+                             {prepared->shift.data_ptr<float>(), nullptr, Activation::kNone}, /*planes=*/true,
+                             y.data_ptr<float>(), at::get_num_threads());
+  return y;
+}
+
+at::Tensor InferenceConv::weighed(const at::Tensor& image, const at::Tensor& factors,
+                                  const at::Tensor& residual) const {
+  const std::shared_ptr<const Weights> prepared = this->prepared();
+  PatchGrid grid = grid_of(*conv_, padding_, image, 1);
+  TORCH_CHECK(grid.taps() == 1, "only weights of 1x1 convolutions take factors");
+  const std::int64_t images = std::exchange(grid.images, 1), in = image.size(3), out = conv_->options.out_channels();
+  at::Tensor y = at::empty({images, grid.out_height, grid.out_width, out}, image.options());
+  Floats panels(in * kernels::padded(out));
+  for (std::int64_t n = 0; n < images; ++n) {
+    kernels::scale_panels(prepared->panels->data(), in, out, factors[n].data_ptr<float>(), panels.data());
+    const at::Tensor added = residual.defined() ? residual[n] : at::Tensor();
+    kernels::convolve_patches(grid, {{image[n].data_ptr<float>(), in, false}}, panels.data(), out,
+                              {prepared->shift.data_ptr<float>(), data_or_null(added), Activation::kNone},
+                              y[n].data_ptr<float>(), at::get_num_threads());
+  }
+  return y;
 }
 
 void forget_prepared(torch::nn::Module& module) {
-  for (const auto& part : module.modules(/*include_self=*/true))
-    if (auto* owner = dynamic_cast<HasInferenceConvs*>(part.get())) owner->forget_prepared();
+  const auto forget = [](torch::nn::Module& part) {
+    if (auto* owner = dynamic_cast<HasInferenceConvs*>(&part)) owner->forget_prepared();
+  };
+  forget(module);
+  for (const auto& part : module.modules(/*include_self=*/false)) forget(*part);
 }
 
 }  // namespace osteon::layers

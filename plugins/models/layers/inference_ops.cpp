@@ -173,10 +173,12 @@ void add_convolved_upsampled_(at::Tensor& fine, const at::Tensor& coarse, const 
 at::Tensor convolve_depthwise(const at::Tensor& image, const at::Tensor& weight, std::int64_t dilation) {
   const std::int64_t height = image.size(1), width = image.size(2), channels = image.size(3);
   const at::Tensor taps = weight.view({channels, 9}).t().contiguous();
+  const kernels::DepthwiseShape shape{3, /*stride=*/1, dilation, /*before=*/dilation, width};
   at::Tensor out = at::empty_like(image);
   for (std::int64_t n = 0; n < image.size(0); ++n)
-    kernels::convolve_depthwise({image[n].data_ptr<float>(), 0, height, width, channels}, 0, height, dilation,
-                                taps.data_ptr<float>(), out[n].data_ptr<float>(), at::get_num_threads());
+    kernels::convolve_depthwise({image[n].data_ptr<float>(), 0, height, width, channels}, 0, height, shape,
+                                taps.data_ptr<float>(), {}, out[n].data_ptr<float>(), /*sums=*/nullptr,
+                                at::get_num_threads());
   return out;
 }
 
@@ -185,8 +187,10 @@ at::Tensor convolve_depthwise(const at::Tensor& rows, std::int64_t first, std::i
   const std::int64_t width = rows.size(1), channels = rows.size(2);
   const at::Tensor taps = weight.view({channels, 9}).t().contiguous();
   at::Tensor out = at::empty({end - begin, width, channels}, rows.options());
-  kernels::convolve_depthwise({rows.data_ptr<float>(), first, height, width, channels}, begin, end, /*dilation=*/1,
-                              taps.data_ptr<float>(), out.data_ptr<float>(), at::get_num_threads());
+  const kernels::DepthwiseShape shape{3, /*stride=*/1, /*dilation=*/1, /*before=*/1, width};
+  kernels::convolve_depthwise({rows.data_ptr<float>(), first, height, width, channels}, begin, end, shape,
+                              taps.data_ptr<float>(), {}, out.data_ptr<float>(), /*sums=*/nullptr,
+                              at::get_num_threads());
   return out;
 }
 

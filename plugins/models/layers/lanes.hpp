@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 
 #include <osteon/sdk/vector_math.hpp>
+
+#include "activation.hpp"
 
 /// In front of a loop with a constant number of rounds, which are to be written out: what it works on is in registers.
 #if defined(__clang__)
@@ -44,12 +47,48 @@ class Floats {
   std::unique_ptr<float, Free> values_;
 };
 
-/// What follows a convolution: y <- relu(y + shift + residual).
+/// One of the images that a convolution joins: pixels of one or several images side by side, [N, H, W, C].
+struct Source {
+  const float* pixels = nullptr;
+  std::int64_t channels = 0;
+  bool doubled = false;  ///< on a grid of half the size: every pixel stands for 2x2
+};
+
+/// What follows a convolution: y <- activation(y + shift + residual).
 struct Epilogue {
   const float* shift = nullptr;     ///< per channel
   const float* residual = nullptr;  ///< as the output, or null
-  bool relu = false;
+  Activation activation = Activation::kNone;
 };
+
+/// x <- x / (1 + e^-x), as sdk::vector_exp has it, but for Lanes: loops over their elements do not stay in registers.
+OSTEON_INLINE void swish(Lanes& x) {
+  using Bits = std::int32_t __attribute__((vector_size(64), aligned(4), may_alias));
+  constexpr float kRounder = 12582912.0f;
+  Lanes t = x < -88.3f ? Lanes{} + 88.3f : -x;
+  t = t < -87.3f ? Lanes{} - 87.3f : t;
+  const Lanes shifted = t * 1.44269504f + kRounder, n = shifted - kRounder;
+  const Lanes r = (t - n * 0.693359375f) + n * 2.12194440e-4f;
+  Lanes p = Lanes{} + 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = (p * r * r + r) + 1.0f;
+  Bits bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits - static_cast<std::int32_t>(0x4b400000) + 127) << 23;
+  Lanes power;
+  std::memcpy(&power, &bits, sizeof power);
+  x = x / (1.0f + p * power);
+}
+
+/// A NaN stays one.
+OSTEON_INLINE void activate(Lanes& x, Activation activation) {
+  if (activation == Activation::kRelu) x = x < 0.0f ? Lanes{} : x;
+  if (activation == Activation::kSwish) swish(x);
+}
 
 /// Writes sums of Lanes of channels to the output: channels [first, first + count) of a pixel, which lie at `offset`.
 OSTEON_INLINE void finish(const Lanes& sums, const Epilogue& epilogue, std::int64_t first, std::int64_t count,
@@ -57,15 +96,17 @@ OSTEON_INLINE void finish(const Lanes& sums, const Epilogue& epilogue, std::int6
   if (count >= kLanes) {
     Lanes y = sums + lanes_at(epilogue.shift + first);
     if (epilogue.residual != nullptr) y += lanes_at(epilogue.residual + offset);
-    if (epilogue.relu) y = y < 0.0f ? Lanes{} : y;  // a NaN stays one
+    activate(y, epilogue.activation);
     lanes_at(out + offset) = y;
     return;
   }
+  Lanes y = sums;
   for (std::int64_t i = 0; i < count; ++i) {
-    float y = sums[i] + epilogue.shift[first + i];
-    if (epilogue.residual != nullptr) y += epilogue.residual[offset + i];
-    out[offset + i] = epilogue.relu && y < 0 ? 0 : y;
+    y[i] += epilogue.shift[first + i];
+    if (epilogue.residual != nullptr) y[i] += epilogue.residual[offset + i];
   }
+  activate(y, epilogue.activation);
+  for (std::int64_t i = 0; i < count; ++i) out[offset + i] = y[i];
 }
 
 }  // namespace osteon::layers::kernels

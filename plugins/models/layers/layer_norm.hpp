@@ -9,7 +9,8 @@ namespace osteon::layers {
 
 /// torch.nn.LayerNorm over the last dimension whose statistics are always float32.
 ///
-/// torch.autocast does so on CUDA. On the CPU it does not, and LibTorch 1.13 refuses bfloat16 rows with float32 weights.
+/// torch.autocast does so on CUDA. On the CPU it does not, and LibTorch 1.13 refuses bfloat16 rows with float32
+/// weights.
 class LayerNormImpl : public torch::nn::LayerNormImpl {
  public:
   explicit LayerNormImpl(std::int64_t channels, double epsilon = 1e-5)

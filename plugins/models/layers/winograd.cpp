@@ -127,39 +127,97 @@ struct Tile {
 };
 
 /// Where the 36 pixels of an input are that a tile needs; `zeros` beyond the border.
-std::array<const float*, kPoints> pixels_of(const WinogradGrid& g, const WinogradInput& in, const Tile& tile,
+std::array<const float*, kPoints> pixels_of(const WinogradGrid& g, const Source& in, const Tile& tile,
                                             const float* zeros) {
   const int shift = in.doubled ? 1 : 0;
   const std::int64_t width = g.width >> shift, height = g.height >> shift;
+  std::array<std::int64_t, kReach> columns{};  // -1 beyond the border
+  for (int j = 0; j < kReach; ++j) {
+    const std::int64_t x = tile.x + (j - 1) * g.dilation;
+    columns[static_cast<std::size_t>(j)] = x >= 0 && x < g.width ? (x >> shift) * in.channels : -1;
+  }
   std::array<const float*, kPoints> pixels{};
-  for (int i = 0; i < kPoints; ++i) {
-    const std::int64_t y = tile.y + (i / kReach - 1) * g.dilation, x = tile.x + (i % kReach - 1) * g.dilation;
-    const bool inside = y >= 0 && y < g.height && x >= 0 && x < g.width;
-    pixels[static_cast<std::size_t>(i)] =
-        inside ? in.pixels + ((tile.image * height + (y >> shift)) * width + (x >> shift)) * in.channels : zeros;
+  for (int i = 0; i < kReach; ++i) {
+    const std::int64_t y = tile.y + (i - 1) * g.dilation;
+    const bool inside = y >= 0 && y < g.height;
+    const float* row = inside ? in.pixels + (tile.image * height + (y >> shift)) * width * in.channels : zeros;
+    for (int j = 0; j < kReach; ++j) {
+      const std::int64_t column = columns[static_cast<std::size_t>(j)];
+      pixels[static_cast<std::size_t>(i * kReach + j)] = inside && column >= 0 ? row + column : zeros;
+    }
   }
   return pixels;
 }
 
-/// The results of one tile: products m[point * point_stride + channel] to the output's pixels.
-OSTEON_MULTIVERSION void finish_tile(const WinogradGrid& g, const Tile& tile, const float* m, std::int64_t point_stride,
-                                     std::int64_t out_channels, const Epilogue& epilogue, float* out) {
-  const std::int64_t d = g.dilation;
-  const int rows = static_cast<int>(std::min<std::int64_t>(kTile, divide_up(g.height - tile.y, d)));
-  const int columns = static_cast<int>(std::min<std::int64_t>(kTile, divide_up(g.width - tile.x, d)));
-  for (std::int64_t c = 0; c < out_channels; c += kLanes) {
-    Lanes y[kTile][kTile];
-    transform_back(m + c, point_stride, y);
+/// Where a tile's results go.
+struct Target {
+  const WinogradGrid& grid;
+  const Epilogue& epilogue;
+  std::int64_t channels;  ///< of the output
+  bool planes;
+  float* out;
+};
+
+/// Lanes of channels of a tile, `rows` x `columns` of which lie on the grid, from channel `first` on, to planes.
+OSTEON_INLINE void finish_planes(const Target& t, const Tile& tile, Lanes (&y)[kTile][kTile], int rows, int columns,
+                                 std::int64_t first) {
+  const WinogradGrid& g = t.grid;
+  float values[kTile * kTile][kLanes];
+  for (int i = 0; i < kTile * kTile; ++i) {
+    Lanes& value = y[i / kTile][i % kTile];
+    value += lanes_at(t.epilogue.shift + first);
+    activate(value, t.epilogue.activation);
+    lanes_at(values[i]) = value;
+  }
+  const std::int64_t count = std::min(kLanes, t.channels - first);
+  for (std::int64_t c = 0; c < count; ++c) {
+    float* plane = t.out + (tile.image * t.channels + first + c) * g.height * g.width;
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < columns; ++j)
-        finish(y[i][j], epilogue, c, out_channels - c,
-               ((tile.image * g.height + tile.y + i * d) * g.width + tile.x + j * d) * out_channels + c, out);
+        plane[(tile.y + i * g.dilation) * g.width + tile.x + j * g.dilation] = values[i * kTile + j][c];
   }
 }
 
-std::int64_t tiles_at_once(const WinogradWeights& weights) {
-  return weights.depth() * padded(weights.out()) < kManyKernels ? kTilesAtOnce : kTilesForManyKernels;
+/// Channels [begin, end) of the results of one tile, whose products are m[point * point_stride + channel - begin].
+OSTEON_MULTIVERSION void finish_tile(const Target& t, const Tile& tile, const float* m, std::int64_t point_stride,
+                                     std::int64_t begin, std::int64_t end) {
+  const WinogradGrid& g = t.grid;
+  const std::int64_t d = g.dilation;
+  const int rows = static_cast<int>(std::min<std::int64_t>(kTile, divide_up(g.height - tile.y, d)));
+  const int columns = static_cast<int>(std::min<std::int64_t>(kTile, divide_up(g.width - tile.x, d)));
+  for (std::int64_t c = begin; c < end; c += kLanes) {
+    Lanes y[kTile][kTile];
+    transform_back(m + c - begin, point_stride, y);
+    if (t.planes) {
+      finish_planes(t, tile, y, rows, columns, c);
+      continue;
+    }
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < columns; ++j)
+        finish(y[i][j], t.epilogue, c, t.channels - c,
+               ((tile.image * g.height + tile.y + i * d) * g.width + tile.x + j * d) * t.channels + c, t.out);
+  }
 }
+
+/// What is worked on together: so many tiles, so many channels of the output.
+struct Share {
+  std::int64_t tiles, channels;
+
+  /// As even for all threads as it gets. Where there are too few tiles to go round at a good size, each thread takes
+  /// all of them and a part of the channels: transforming them twice costs less than reading all kernels twice.
+  Share(const WinogradGrid& grid, const WinogradWeights& weights, int threads) : channels(weights.out()) {
+    const std::int64_t all = grid.tiles();
+    const std::int64_t most =
+        weights.depth() * padded(weights.out()) < kManyKernels ? kTilesAtOnce : kTilesForManyKernels;
+    if (all <= most && weights.out() >= threads * kPanel) {
+      tiles = all;
+      channels = divide_up(divide_up(weights.out(), threads), kPanel) * kPanel;
+      return;
+    }
+    const std::int64_t rounds = divide_up(all, most * threads);
+    tiles = divide_up(all, rounds * threads);
+  }
+};
 
 /// Matrices [points, rows, columns] whose rows lie an odd number of Lanes apart, as do their points: at even distances
 /// they would meet in the same few places of the cache.
@@ -177,31 +235,35 @@ struct Matrices {
 /// What one thread works on.
 class Workspace {
  public:
-  Workspace(const std::vector<WinogradInput>& inputs, const WinogradWeights& weights)
-      : v_(tiles_at_once(weights), std::min(weights.depth(), WinogradWeights::kDepthAtOnce)),
-        m_(tiles_at_once(weights), weights.out()),
+  Workspace(const std::vector<Source>& inputs, const WinogradWeights& weights, const Share& share)
+      : v_(share.tiles, std::min(weights.depth(), WinogradWeights::kDepthAtOnce)),
+        m_(share.tiles, share.channels),
         zeros_(static_cast<std::size_t>(most_channels(inputs))) {}
 
-  /// Tiles [begin, end).
-  void run(const WinogradGrid& grid, const std::vector<WinogradInput>& inputs, const WinogradWeights& weights,
-           const Epilogue& epilogue, std::int64_t begin, std::int64_t end, float* out) {
+  /// Tiles [begin, end), channels [first_channel, last_channel) of the output, of which the first begins a panel.
+  void run(const Target& target, const std::vector<Source>& inputs, const WinogradWeights& weights, std::int64_t begin,
+           std::int64_t end, std::int64_t first_channel, std::int64_t last_channel) {
+    std::vector<Tile> tiles;
+    for (std::int64_t i = begin; i < end; ++i) tiles.emplace_back(target.grid, i);
     for (std::int64_t first = 0; first < weights.depth(); first += WinogradWeights::kDepthAtOnce) {
       const std::int64_t depth = std::min(WinogradWeights::kDepthAtOnce, weights.depth() - first);
-      for (std::int64_t i = begin; i < end; ++i) gather(grid, inputs, Tile(grid, i), first, depth, i - begin);
+      for (std::size_t i = 0; i < tiles.size(); ++i)
+        gather(target.grid, inputs, tiles[i], first, depth, static_cast<std::int64_t>(i));
       for (std::int64_t p = 0; p < kPoints; ++p)
-        multiply(v_.at(p, 0), end - begin, depth, v_.stride, weights.panels(first, p), weights.out(), m_.at(p, 0),
-                 m_.stride, first > 0);
+        multiply(v_.at(p, 0), end - begin, depth, v_.stride, weights.panels(first, p) + first_channel * depth,
+                 last_channel - first_channel, m_.at(p, 0), m_.stride, first > 0);
     }
-    for (std::int64_t i = begin; i < end; ++i)
-      finish_tile(grid, Tile(grid, i), m_.at(0, i - begin), m_.point_stride, weights.out(), epilogue, out);
+    for (std::size_t i = 0; i < tiles.size(); ++i)
+      finish_tile(target, tiles[i], m_.at(0, static_cast<std::int64_t>(i)), m_.point_stride, first_channel,
+                  last_channel);
   }
 
  private:
   /// Transforms rows [first, first + depth) of the depth of one tile.
-  void gather(const WinogradGrid& grid, const std::vector<WinogradInput>& inputs, const Tile& tile, std::int64_t first,
+  void gather(const WinogradGrid& grid, const std::vector<Source>& inputs, const Tile& tile, std::int64_t first,
               std::int64_t depth, std::int64_t place) {
     std::int64_t at = 0;  // where an input's channels begin in the depth
-    for (const WinogradInput& in : inputs) {
+    for (const Source& in : inputs) {
       const std::int64_t begin = std::max(first, at), end = std::min(first + depth, at + padded(in.channels));
       if (begin < end) {
         std::array<const float*, kPoints> pixels = pixels_of(grid, in, tile, zeros_.data());
@@ -213,9 +275,9 @@ class Workspace {
     }
   }
 
-  static std::int64_t most_channels(const std::vector<WinogradInput>& inputs) {
+  static std::int64_t most_channels(const std::vector<Source>& inputs) {
     std::int64_t most = 0;
-    for (const WinogradInput& in : inputs) most = std::max(most, in.channels);
+    for (const Source& in : inputs) most = std::max(most, in.channels);
     return most;
   }
 
@@ -269,17 +331,21 @@ const float* WinogradWeights::panels(std::int64_t first, std::int64_t point) con
   return values_.data() + (first * kPoints + point * depth) * padded(out_);
 }
 
-void convolve_winograd(const WinogradGrid& grid, const std::vector<WinogradInput>& inputs,
-                       const WinogradWeights& weights, const Epilogue& epilogue, float* out, int threads) {
-  const std::int64_t tiles = grid.tiles();
-  const std::int64_t share = std::min(tiles_at_once(weights), divide_up(tiles, threads));
-  const std::int64_t shares = divide_up(tiles, share);
+void convolve_winograd(const WinogradGrid& grid, const std::vector<Source>& inputs, const WinogradWeights& weights,
+                       const Epilogue& epilogue, bool planes, float* out, int threads) {
+  const Target target{grid, epilogue, weights.out(), planes, out};
+  const Share share(grid, weights, threads);
+  const std::int64_t tiles = grid.tiles(), parts = divide_up(weights.out(), share.channels);
+  const std::int64_t shares = divide_up(tiles, share.tiles) * parts;
 #pragma omp parallel num_threads(static_cast <int>(std::min <std::int64_t>(threads, shares)))
   {
-    Workspace workspace(inputs, weights);
+    Workspace workspace(inputs, weights, share);
 #pragma omp for schedule(static)
-    for (std::int64_t i = 0; i < shares; ++i)
-      workspace.run(grid, inputs, weights, epilogue, i * share, std::min(tiles, (i + 1) * share), out);
+    for (std::int64_t i = 0; i < shares; ++i) {
+      const std::int64_t tile = i / parts * share.tiles, channel = i % parts * share.channels;
+      workspace.run(target, inputs, weights, tile, std::min(tiles, tile + share.tiles), channel,
+                    std::min(weights.out(), channel + share.channels));
+    }
   }
 }
 

@@ -14,13 +14,6 @@
 /// up to 3e-6 of the result's range for 64 channels, 8e-6 for 768 (measured).
 namespace osteon::layers::kernels {
 
-/// Pixels of one or several images side by side, [N, H, W, C].
-struct WinogradInput {
-  const float* pixels = nullptr;
-  std::int64_t channels = 0;
-  bool doubled = false;  ///< on a grid of half the size: every pixel stands for 2x2
-};
-
 /// The grid of a convolution of stride 1 with as much padding as dilation.
 struct WinogradGrid {
   std::int64_t images = 1, height = 1, width = 1, dilation = 1;
@@ -52,9 +45,9 @@ class WinogradWeights {
   Floats values_;  ///< [depth / kDepthAtOnce][36] panels
 };
 
-/// out <- epilogue(the 3x3 convolution of all inputs joined), [N, H, W, weights.out()].
-/// Each thread allocates a few megabytes.
-void convolve_winograd(const WinogradGrid& grid, const std::vector<WinogradInput>& inputs,
-                       const WinogradWeights& weights, const Epilogue& epilogue, float* out, int threads);
+/// out <- epilogue(the 3x3 convolution of all inputs joined), [N, H, W, weights.out()], or [N, weights.out(), H, W]
+/// with `planes`, and then without a residual. Each thread allocates a few megabytes.
+void convolve_winograd(const WinogradGrid& grid, const std::vector<Source>& inputs, const WinogradWeights& weights,
+                       const Epilogue& epilogue, bool planes, float* out, int threads);
 
 }  // namespace osteon::layers::kernels

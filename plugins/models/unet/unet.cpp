@@ -3,22 +3,19 @@
 
 #include <cmath>
 #include <memory>
+#include <utility>
 
 #include <torch/nn/init.h>
-#include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/modulelist.h>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
+
+#include "layers/inference_ops.hpp"
 
 namespace osteon::models {
 namespace {
 
 namespace nn = torch::nn;
-
-nn::Sequential conv_norm_relu(std::int64_t in, std::int64_t out) {
-  return nn::Sequential(nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(false)), nn::BatchNorm2d(out),
-                        nn::ReLU(nn::ReLUOptions(/*inplace=*/true)));
-}
 
 std::vector<std::int64_t> decoder_channels(const UNetImpl::Params& params, const encoders::EncoderImpl& encoder) {
   const std::size_t blocks = encoder.channels().size() - 1;
@@ -35,26 +32,6 @@ std::vector<std::int64_t> decoder_channels(const UNetImpl::Params& params, const
 
 }  // namespace
 
-UNetBlockImpl::UNetBlockImpl(std::int64_t in, std::int64_t skip, std::int64_t out, const std::string& upsampling)
-    : bilinear_(upsampling == "bilinear") {
-  const bool transposed = upsampling == "transposed";
-  if (transposed) up_ = register_module("up", nn::ConvTranspose2d(nn::ConvTranspose2dOptions(in, out, 2).stride(2)));
-  conv1_ = register_module("conv1", conv_norm_relu((transposed ? out : in) + skip, out));
-  conv2_ = register_module("conv2", conv_norm_relu(out, out));
-}
-
-torch::Tensor UNetBlockImpl::doubled(const torch::Tensor& x) {
-  if (!up_.is_empty()) return up_->forward(x);
-  const std::vector<std::int64_t> size = {2 * x.size(2), 2 * x.size(3)};
-  return bilinear_ ? at::upsample_bilinear2d(x, size, /*align_corners=*/true) : at::upsample_nearest2d(x, size);
-}
-
-torch::Tensor UNetBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& skip) {
-  torch::Tensor y = doubled(x);
-  if (skip.defined()) y = at::cat({y, skip}, 1);
-  return conv2_->forward(conv1_->forward(y));
-}
-
 UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) : checkpointing_(params.checkpointing) {
   encoders::EncoderOptions options;
   options.in_channels = request.in_channels;
@@ -68,7 +45,9 @@ UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) : che
   std::int64_t in = features.back();
   for (std::size_t i = 0; i < channels.size(); ++i) {
     const std::optional<std::size_t> skip = joined(i);
-    blocks_.emplace_back(in, skip ? features[*skip] : 0, channels[i], params.upsampling);
+    const std::vector<std::int64_t> skipped =
+        skip ? std::vector<std::int64_t>{features[*skip]} : std::vector<std::int64_t>();
+    blocks_.emplace_back(in, skipped, channels[i], params.upsampling);
     blocks->push_back(blocks_.back());
     in = channels[i];
   }
@@ -79,6 +58,7 @@ UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) : che
     throw sdk::InvalidArgument("head_kernel is " + std::to_string(params.head_kernel) + "; it must be odd");
   head_ = nn::Conv2d(nn::Conv2dOptions(in, request.n_classes, params.head_kernel).padding(params.head_kernel / 2));
   register_module("segmentation_head", nn::Sequential(head_));
+  infer_head_.emplace(head_);
 
   for (const auto& module : decoder->modules())
     if (auto* layer = module->as<nn::Conv2d>())
@@ -90,6 +70,7 @@ UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) : che
 sdk::ModelTraits UNetImpl::traits() const {
   sdk::ModelTraits traits;
   traits.size_multiple = encoder_->size_multiple();
+  traits.own_kernels = true;
   return traits;
 }
 
@@ -99,18 +80,33 @@ std::optional<std::size_t> UNetImpl::joined(std::size_t block) const {
   return feature;
 }
 
+torch::Tensor UNetImpl::infer(const torch::Tensor& x) {
+  std::vector<torch::Tensor> features = encoder_->infer(x);
+  torch::Tensor y = std::move(features.back());
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    std::vector<torch::Tensor> inputs = {std::move(y)};
+    // What has been joined is not needed any more.
+    if (const std::optional<std::size_t> feature = joined(i)) inputs.push_back(std::move(features[*feature]));
+    y = blocks_[i]->infer(inputs);
+  }
+  features.clear();
+  return infer_head_->planes(y);
+}
+
 torch::Tensor UNetImpl::forward(const torch::Tensor& x) {
-  // In training channels-last saves a quarter to a third of the time; for inference the SDK finds out what is fastest.
+  if (!is_training() && layers::own_kernels_apply(x)) return infer(x);
+  if (is_training()) layers::forget_prepared(*this);  // its statistics will move
+  // In training channels-last saves a quarter to a third of the time.
   const std::vector<torch::Tensor> features =
       encoder_->forward(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x);
   torch::Tensor y = features.back();
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::optional<std::size_t> feature = joined(i);
-    const torch::Tensor skip = feature ? features[*feature] : torch::Tensor();
-    y = checkpointing_
-            ? sdk::checkpoint(*blocks_[i], [block = blocks_[i]](const auto& in) mutable { return block(in[0], in[1]); },
-                              {y, skip})
-            : blocks_[i](y, skip);
+    std::vector<torch::Tensor> inputs = {y};
+    if (const std::optional<std::size_t> feature = joined(i)) inputs.push_back(features[*feature]);
+    layers::DecoderBlock& block = blocks_[i];
+    y = checkpointing_ ? sdk::checkpoint(
+                             *block, [block](const auto& in) mutable { return block(in); }, inputs)
+                       : block(inputs);
   }
   return head_(y);
 }

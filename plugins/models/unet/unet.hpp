@@ -8,27 +8,10 @@
 #include <osteon/sdk/torch/model.hpp>
 
 #include "encoders/encoder.hpp"
+#include "layers/decoder_block.hpp"
+#include "layers/inference_conv.hpp"
 
 namespace osteon::models {
-
-/// Doubles the grid, joins the encoder's feature of that resolution, and convolves twice.
-class UNetBlockImpl : public torch::nn::Module {
- public:
-  /// @param upsampling  "nearest", "bilinear" (align_corners = true) or "transposed", a 2x2 convolution to `out`
-  /// channels
-  UNetBlockImpl(std::int64_t in, std::int64_t skip, std::int64_t out, const std::string& upsampling);
-  /// @param x     [N, in, h, w]
-  /// @param skip  [N, skip, 2h, 2w]; undefined in a block that has none
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& skip);
-
- private:
-  torch::Tensor doubled(const torch::Tensor& x);
-
-  bool bilinear_;
-  torch::nn::ConvTranspose2d up_{nullptr};
-  torch::nn::Sequential conv1_{nullptr}, conv2_{nullptr};
-};
-TORCH_MODULE(UNetBlock);
 
 /// U-Net over an encoder of choice.
 ///
@@ -43,10 +26,12 @@ TORCH_MODULE(UNetBlock);
 /// `prior` sets the head's bias as Lin et al., "Focal loss for dense object detection", ICCV 2017, section 4.1, do; 0.5
 /// is no bias, as in the public library.
 ///
+/// Inference in float32 on the CPU uses kernels of its own (layers/inference_conv.hpp).
+///
 ///     [model]
 ///     plugin = "unet"
 ///     encoder = "resnet34"
-class UNetImpl : public torch::nn::Module {
+class UNetImpl : public torch::nn::Module, public layers::HasInferenceConvs {
  public:
   struct Params {
     std::string encoder = "resnet34";
@@ -85,17 +70,21 @@ class UNetImpl : public torch::nn::Module {
   UNetImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  void forget_prepared() override { infer_head_->forget(); }
+  void parameters_changed() { layers::forget_prepared(*this); }
   /// @param x  [N, C, H, W]
   /// @return logits [N, n_classes, H, W]
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
+  torch::Tensor infer(const torch::Tensor& x);
   /// Which of the encoder's features a block joins; none where that would be the image itself.
   std::optional<std::size_t> joined(std::size_t block) const;
 
   encoders::Encoder encoder_;
-  std::vector<UNetBlock> blocks_;
+  std::vector<layers::DecoderBlock> blocks_;
   torch::nn::Conv2d head_{nullptr};
+  std::optional<layers::InferenceConv> infer_head_;
   bool checkpointing_;
 };
 

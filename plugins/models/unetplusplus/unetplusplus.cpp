@@ -2,7 +2,6 @@
 #include "unetplusplus.hpp"
 
 #include <cmath>
-#include <numeric>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
 
@@ -13,47 +12,9 @@ namespace {
 
 namespace nn = torch::nn;
 
-nn::Sequential conv_norm_relu(std::int64_t in, std::int64_t out) {
-  return nn::Sequential(nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(false)), nn::BatchNorm2d(out),
-                        nn::ReLU(nn::ReLUOptions(/*inplace=*/true)));
-}
-
 std::string node(std::size_t d, std::size_t l) { return "x_" + std::to_string(d) + "_" + std::to_string(l); }
 
 }  // namespace
-
-NestedBlockImpl::NestedBlockImpl(std::int64_t in, const std::vector<std::int64_t>& joined, std::int64_t out,
-                                 bool bilinear)
-    : bilinear_(bilinear) {
-  std::vector<std::int64_t> inputs = {in};
-  inputs.insert(inputs.end(), joined.begin(), joined.end());
-  conv1_ =
-      register_module("conv1", conv_norm_relu(std::accumulate(inputs.begin(), inputs.end(), std::int64_t{0}), out));
-  conv2_ = register_module("conv2", conv_norm_relu(out, out));
-  infer_.emplace_back(conv1_, 0, inputs);
-  infer_.emplace_back(conv2_, 0);
-}
-
-torch::Tensor NestedBlockImpl::forward(const std::vector<torch::Tensor>& inputs) {
-  std::vector<torch::Tensor> joined = inputs;
-  const std::vector<std::int64_t> size = {2 * inputs[0].size(2), 2 * inputs[0].size(3)};
-  joined[0] = bilinear_ ? at::upsample_bilinear2d(inputs[0], size, /*align_corners=*/true)
-                        : at::upsample_nearest2d(inputs[0], size);
-  return conv2_->forward(conv1_->forward(joined.size() == 1 ? joined[0] : at::cat(joined, 1)));
-}
-
-torch::Tensor NestedBlockImpl::infer(const std::vector<torch::Tensor>& inputs) const {
-  std::vector<layers::ConvInput> joined;
-  for (const torch::Tensor& input : inputs) joined.push_back({input, joined.empty()});
-  if (bilinear_) {
-    const torch::Tensor& coarse = inputs[0];
-    joined[0] = {
-        layers::to_channels_last(at::upsample_bilinear2d(
-            layers::to_channels_first(coarse), {2 * coarse.size(1), 2 * coarse.size(2)}, /*align_corners=*/true)),
-        /*doubled=*/false};
-  }
-  return infer_[1](infer_[0](joined, /*relu=*/true), /*relu=*/true);
-}
 
 UNetPlusPlusImpl::UNetPlusPlusImpl(const Params& params, const sdk::ModelRequest& request)
     : checkpointing_(params.checkpointing) {
@@ -70,22 +31,22 @@ UNetPlusPlusImpl::UNetPlusPlusImpl(const Params& params, const sdk::ModelRequest
                                params.encoder + "' the decoder doubles the resolution " +
                                std::to_string(features.size() - 1) + " times and wants one for each");
   const std::size_t levels = encoder_->has_full_resolution() ? out.size() : out.size() - 1;
-  const bool bilinear = params.upsampling == "bilinear";
 
   auto blocks = std::make_shared<nn::Module>();
   for (std::size_t l = 0; l < levels; ++l) {
     const std::int64_t skip = features[l + 1];
-    std::vector<NestedBlock>& level = levels_.emplace_back();
+    std::vector<layers::DecoderBlock>& level = levels_.emplace_back();
     for (std::size_t d = 0; d <= l; ++d) {
       // Node d joins the nodes d + 1 to l of its level, each as wide as the encoder's feature, and that feature.
       const std::vector<std::int64_t> joined(l - d + 1, skip);
       const std::int64_t in = d > 0 || l == 0 ? features[l] : out[l - 1];
-      level.push_back(blocks->register_module(node(d, l), NestedBlock(in, joined, d > 0 ? skip : out[l], bilinear)));
+      level.push_back(blocks->register_module(
+          node(d, l), layers::DecoderBlock(in, joined, d > 0 ? skip : out[l], params.upsampling)));
     }
   }
   if (levels < out.size())
-    last_ = blocks->register_module(node(0, levels),
-                                    NestedBlock(out[levels - 1], std::vector<std::int64_t>(), out[levels], bilinear));
+    last_ = blocks->register_module(node(0, levels), layers::DecoderBlock(out[levels - 1], std::vector<std::int64_t>(),
+                                                                          out[levels], params.upsampling));
   auto decoder = std::make_shared<nn::Module>();
   decoder->register_module("blocks", blocks);
   register_module("decoder", decoder);
@@ -121,7 +82,7 @@ sdk::ModelTraits UNetPlusPlusImpl::traits() const {
   return traits;
 }
 
-torch::Tensor UNetPlusPlusImpl::run(NestedBlock& block, const std::vector<torch::Tensor>& inputs) const {
+torch::Tensor UNetPlusPlusImpl::run(layers::DecoderBlock& block, const std::vector<torch::Tensor>& inputs) const {
   if (!checkpointing_) return block(inputs);
   return sdk::checkpoint(
       *block, [block](const auto& in) mutable { return block(in); }, inputs);
@@ -130,7 +91,7 @@ torch::Tensor UNetPlusPlusImpl::run(NestedBlock& block, const std::vector<torch:
 template <class Run>
 std::vector<torch::Tensor> UNetPlusPlusImpl::grid(std::vector<torch::Tensor> features, const Run& run) {
   std::vector<torch::Tensor> coarse = {features.back()};
-  for (std::vector<NestedBlock>& level : levels_) {
+  for (std::vector<layers::DecoderBlock>& level : levels_) {
     features.pop_back();
     std::vector<torch::Tensor> fine = {features.back()};
     for (std::size_t d = level.size(); d-- > 0;) {
@@ -144,21 +105,20 @@ std::vector<torch::Tensor> UNetPlusPlusImpl::grid(std::vector<torch::Tensor> fea
 }
 
 torch::Tensor UNetPlusPlusImpl::infer(const torch::Tensor& x) {
-  const auto infer_node = [](NestedBlock& block, const std::vector<torch::Tensor>& inputs) {
+  const auto infer_node = [](layers::DecoderBlock& block, const std::vector<torch::Tensor>& inputs) {
     return block->infer(inputs);
   };
   const torch::Tensor finest = grid(encoder_->infer(x), infer_node)[0];
-  const torch::Tensor logits = (*infer_head_)(last_.is_empty() ? finest : last_->infer({finest}), /*relu=*/false);
-  return layers::to_channels_first(logits).contiguous();
+  return infer_head_->planes(last_.is_empty() ? finest : last_->infer({finest}));
 }
 
 std::vector<torch::Tensor> UNetPlusPlusImpl::forward(const torch::Tensor& x) {
   if (!is_training() && layers::own_kernels_apply(x)) return {infer(x)};
   if (is_training()) layers::forget_prepared(*this);  // its statistics will move
   // In training channels-last saves a quarter to a third of the time.
-  const std::vector<torch::Tensor> finest =
-      grid(encoder_->forward(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x),
-           [this](NestedBlock& block, const std::vector<torch::Tensor>& inputs) { return run(block, inputs); });
+  const std::vector<torch::Tensor> finest = grid(
+      encoder_->forward(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x),
+      [this](layers::DecoderBlock& block, const std::vector<torch::Tensor>& inputs) { return run(block, inputs); });
   std::vector<torch::Tensor> outputs = {head_(last_.is_empty() ? finest[0] : run(last_, {finest[0]}))};
   if (!is_training()) return outputs;
   for (std::size_t i = 0; i < auxiliary_heads_.size(); ++i)

@@ -9,32 +9,10 @@
 #include <osteon/sdk/torch/model.hpp>
 
 #include "encoders/encoder.hpp"
+#include "layers/decoder_block.hpp"
 #include "layers/inference_conv.hpp"
 
 namespace osteon::models {
-
-/// Doubles the resolution of its first input, joins the others to it, and convolves twice.
-class NestedBlockImpl : public torch::nn::Module, public layers::HasInferenceConvs {
- public:
-  /// @param in        channels of the first input
-  /// @param joined    channels of each of the others
-  /// @param bilinear  how the first is resized: bilinearly with align_corners = true, or to the nearest
-  NestedBlockImpl(std::int64_t in, const std::vector<std::int64_t>& joined, std::int64_t out, bool bilinear);
-  /// @param inputs  [N, in, h, w], then any number of [N, C, 2h, 2w]
-  /// @return [N, out, 2h, 2w]
-  torch::Tensor forward(const std::vector<torch::Tensor>& inputs);
-  /// forward() of [N, h, w, C] by own kernels, which neither resize nor join: they read where it would come from.
-  torch::Tensor infer(const std::vector<torch::Tensor>& inputs) const;
-  void forget_prepared() override {
-    for (layers::InferenceConv& step : infer_) step.forget();
-  }
-
- private:
-  torch::nn::Sequential conv1_{nullptr}, conv2_{nullptr};
-  std::vector<layers::InferenceConv> infer_;
-  bool bilinear_;
-};
-TORCH_MODULE(NestedBlock);
 
 /// UNet++ over any encoder.
 ///
@@ -102,11 +80,11 @@ class UNetPlusPlusImpl : public torch::nn::Module, public layers::HasInferenceCo
   template <class Run>
   std::vector<torch::Tensor> grid(std::vector<torch::Tensor> features, const Run& run);
   torch::Tensor infer(const torch::Tensor& x);
-  torch::Tensor run(NestedBlock& block, const std::vector<torch::Tensor>& inputs) const;
+  torch::Tensor run(layers::DecoderBlock& block, const std::vector<torch::Tensor>& inputs) const;
 
   encoders::Encoder encoder_;
-  std::vector<std::vector<NestedBlock>> levels_;  ///< [l][d], coarse to fine
-  NestedBlock last_{nullptr};                     ///< to full resolution, where the grid does not reach it
+  std::vector<std::vector<layers::DecoderBlock>> levels_;  ///< [l][d], coarse to fine
+  layers::DecoderBlock last_{nullptr};                     ///< to full resolution, where the grid does not reach it
   torch::nn::Conv2d head_{nullptr};
   std::optional<layers::InferenceConv> infer_head_;
   std::vector<std::pair<std::string, torch::nn::Conv2d>> auxiliary_heads_;
