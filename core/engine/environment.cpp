@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include <malloc.h>
 #include <sched.h>
 
 namespace osteon::engine {
@@ -74,6 +75,17 @@ std::string kind_of_blas(const std::string& path) {
   return "unknown";
 }
 
+// A network allocates the same tensors in every forward, and the C library gives freed ones back to the system in
+// between: fresh pages then cost a tenth of DeepLabV3+'s time and a quarter of that of a U-Net over EfficientNet-B0
+// (measured at 512 px). Blocks over 32 MiB, the C library's own limit, still come and go.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargestKept = 32 << 20, kKept = 1 << 30;
+  if (std::getenv("MALLOC_MMAP_THRESHOLD_") == nullptr) mallopt(M_MMAP_THRESHOLD, kLargestKept);
+  if (std::getenv("MALLOC_TRIM_THRESHOLD_") == nullptr) mallopt(M_TRIM_THRESHOLD, kKept);
+#endif
+}
+
 }  // namespace
 
 NumericEnvironment prepare_numeric_environment() {
@@ -92,6 +104,7 @@ NumericEnvironment prepare_numeric_environment() {
   // Threads of OpenMP that spin while they wait make everything 30 times slower as soon as another process wants a
   // core.
   setenv("OMP_WAIT_POLICY", "passive", 0);
+  keep_freed_memory();
 
   // OpenBLAS 0.3.21, Debian 12's, does not know processors that are newer than itself and falls back to kernels without
   // AVX. It must be told before it loads.

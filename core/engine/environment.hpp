@@ -18,7 +18,8 @@ struct NumericEnvironment {
 };
 
 /// Looks at the machine and sets what is not set: OMP_NUM_THREADS, OMP_WAIT_POLICY (passive), and OPENBLAS_CORETYPE
-/// where OpenBLAS is known to take the processor for an older one. Variables that the user set win. Idempotent.
+/// where OpenBLAS is known to take the processor for an older one. Has the C library keep up to 1 GiB of freed memory,
+/// as its own MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ would. Variables that the user set win. Idempotent.
 NumericEnvironment prepare_numeric_environment();
 
 }  // namespace osteon::engine
