@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "data/phantom/phantom.hpp"
+#include "engine/device.hpp"
 #include "engine/doctor.hpp"
 #include "engine/evaluation.hpp"
 #include "engine/forward.hpp"
@@ -43,6 +44,7 @@ class EngineImplementation final : public Engine {
   explicit EngineImplementation(const Context& context) : context_(context) {
     at::set_num_threads(context_.threads);
     cv::setNumThreads(context_.threads);
+    prepare_accelerators();
     predict::install_resample_service();
   }
   nlohmann::json phantom(const PhantomRequest& request) override { return write_phantom(request, context_); }

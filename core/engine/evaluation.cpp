@@ -24,14 +24,12 @@ const char* name_of(Subset subset) {
 
 void evaluate_images(const predict::Predictor& predictor, const predict::Decision& decision,
                      const data::Dataset& dataset, const std::vector<int>& indices, const Context& context,
-                     osteon_device device, data::BrokenSamples& broken, const std::string& what,
-                     metrics::Evaluation& evaluation) {
+                     data::BrokenSamples& broken, const std::string& what, metrics::Evaluation& evaluation) {
   report::Progress progress(what, static_cast<std::int64_t>(indices.size()), "images");
   for (const int index : indices) {
     const data::Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
     plugin::CallOptions options;
     options.threads = context.threads;
-    options.device = device;
     options.cancel = &plugin::interrupted();
     const plugin::Call call(std::move(options));
     data::Image image;
@@ -61,8 +59,8 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
                 recipe.data.root.string());
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   metrics::Evaluation evaluation(recipe.data.classes);
-  evaluate_images(*run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, context,
-                  {OSTEON_DEVICE_CPU, 0}, broken, "evaluating", evaluation);
+  evaluate_images(*run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, context, broken,
+                  "evaluating", evaluation);
   if (broken.count() > 0) spdlog::warn("{}", broken.summary());
   nlohmann::ordered_json result = evaluation.to_json();
   result["subset"] = name_of(request.subset);

@@ -15,8 +15,7 @@ namespace osteon::engine {
 /// Predicts labelled images at their own size and counts. `what` stands in front of the progress.
 void evaluate_images(const predict::Predictor& predictor, const predict::Decision& decision,
                      const data::Dataset& dataset, const std::vector<int>& indices, const Context& context,
-                     osteon_device device, data::BrokenSamples& broken, const std::string& what,
-                     metrics::Evaluation& evaluation);
+                     data::BrokenSamples& broken, const std::string& what, metrics::Evaluation& evaluation);
 
 /// `osteon evaluate`; also writes evaluation.json and evaluation.csv into the run folder.
 nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Context& context);

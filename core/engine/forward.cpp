@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "engine/device.hpp"
 #include "engine/session.hpp"
 #include "weights/safetensors.hpp"
 
@@ -39,6 +40,8 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
   const weights::SafetensorsFile file(request.input);
   const weights::TensorData& x = input_of(file, *model);
 
+  const osteon_device device = choose_device("predict.device", request.recipe.predict.device, {model->component()});
+  move_model(*model, device);
   plugin::CallOptions options;
   options.threads = context.threads;
   options.cancel = &plugin::interrupted();
@@ -54,7 +57,7 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
   }();
   plugin::Model::ForwardOptions forward;
   forward.plain = request.plain;
-  const sdk::OwnedTensor logits = model->infer(call.raw(), input.view(), forward);
+  const sdk::OwnedTensor logits = predict::infer(call.raw(), *model, model_device(device).get(), input.view(), forward);
   const osteon_tensor_view& view = logits.view();
   const std::vector<std::int64_t> shape(view.shape, view.shape + view.ndim);
   weights::write_safetensors(request.output, {{"logits", "F32", shape, static_cast<const std::byte*>(view.data),

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "engine/device.hpp"
 #include "engine/evaluation.hpp"
 #include "engine/session.hpp"
 #include "exports/mask_png.hpp"
@@ -27,10 +28,12 @@ namespace osteon::engine {
 namespace fs = std::filesystem;
 namespace {
 
-// Opens runs and what they name in turn; `above` are the runs on the way here.
+// Opens runs and what they name in turn; `above` are the runs on the way here. One device serves them all: that of the
+// recipe that was asked for.
 class Opener {
  public:
-  explicit Opener(const Context& context) : context_(context) {}
+  Opener(const Context& context, const recipe::Recipe& asked_for)
+      : context_(context), device_(asked_for.predict.device) {}
 
   OpenedRun open(const fs::path& run, const recipe::Recipe& recipe) {
     const run::RunFolder folder(run);
@@ -64,7 +67,12 @@ class Opener {
     opened.model = make_model(recipe, *context_.registry, context_.threads);
     // A model that shows none keeps its weights in a file of its own.
     if (!opened.model->tensors().empty()) load_weights(*opened.model, folder.model(), {/*strict=*/true});
-    opened.predictor = std::make_shared<predict::Leaf>(opened.model, recipe, class_context(recipe.data));
+    const osteon_device device = choose_device("predict.device", device_, {opened.model->component()});
+    move_model(*opened.model, device);
+    predict::LeafOptions options;
+    options.device = model_device(device);
+    opened.predictor =
+        std::make_shared<predict::Leaf>(opened.model, recipe, class_context(recipe.data), std::move(options));
     return opened;
   }
 
@@ -91,6 +99,7 @@ class Opener {
   }
 
   Context context_;
+  std::string device_;
   std::set<fs::path> above_;
 };
 
@@ -172,7 +181,7 @@ class Outputs {
 }  // namespace
 
 OpenedRun open_run(const fs::path& run, const recipe::Recipe& recipe, const Context& context) {
-  return Opener(context).open(run, recipe);
+  return Opener(context, recipe).open(run, recipe);
 }
 
 double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const data::Dataset& dataset,
@@ -180,18 +189,19 @@ double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const
                        data::BrokenSamples& broken) {
   predict::LeafOptions options;
   options.plain = true;
+  options.device = model_device(device);
   // The model is the trainer's; the leaf only borrows it for as long as this takes.
   const std::shared_ptr<const plugin::Model> borrowed(&model, [](const plugin::Model*) {});
   std::shared_ptr<const predict::Predictor> predictor =
-      std::make_shared<predict::Leaf>(borrowed, recipe, class_context(recipe.data), options);
-  Opener opener(context);
+      std::make_shared<predict::Leaf>(borrowed, recipe, class_context(recipe.data), std::move(options));
+  Opener opener(context, recipe);
   predictor = predict::build_chain(predictor, recipe, *context.registry, [&](const fs::path& run) {
     recipe::LoadOptions load;
     load.schemas = context.registry->schemas();
     return opener.open(run, recipe::load_recipe(run::RunFolder(run).recipe(), load).recipe).predictor;
   });
   metrics::Evaluation evaluation(recipe.data.classes);
-  evaluate_images(*predictor, predict::decision_of(recipe), dataset, indices, context, device, broken, "validating",
+  evaluate_images(*predictor, predict::decision_of(recipe), dataset, indices, context, broken, "validating",
                   evaluation);
   return evaluation.dice().mean;
 }

@@ -25,7 +25,8 @@ struct OpenedRun {
 /// ensemble's members. Ensembles of ensembles are fine; a run that contains itself is refused.
 OpenedRun open_run(const std::filesystem::path& run, const recipe::Recipe& recipe, const Context& context);
 
-/// Mean Dice on some labelled images with a model as it is, through the reference path, post-processors included.
+/// Mean Dice on some labelled images with a model as it is and where it is, through the reference path, post-processors
+/// included.
 double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const data::Dataset& dataset,
                        const std::vector<int>& indices, osteon_device device, const Context& context,
                        data::BrokenSamples& broken);

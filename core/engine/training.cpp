@@ -13,6 +13,7 @@
 #include "data/augment.hpp"
 #include "data/check.hpp"
 #include "data/loader.hpp"
+#include "engine/device.hpp"
 #include "engine/doctor.hpp"
 #include "engine/environment.hpp"
 #include "engine/prediction.hpp"
@@ -150,8 +151,8 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   std::vector<plugin::LoadedComponent> components = {model->component()};
   for (const recipe::LossTerm& term : recipe.loss)
     components.push_back(registry.load(plugin::Kind::kLoss, term.component.plugin));
-  const osteon_device device = train::choose_device(recipe.train.device, components);
-  if (device.type != OSTEON_DEVICE_CPU) model->move(plugin::Call(), device);
+  const osteon_device device = choose_device("train.device", recipe.train.device, components);
+  move_model(*model, device);
 
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   const data::AugmentPipeline augment(recipe.augment, registry, classes);

@@ -27,8 +27,8 @@ void on_signal(int) {
 }
 
 std::mutex g_install_mutex;
-Allocator& installed_allocator() {
-  static auto* allocator = new Allocator();
+DeviceAllocator& device_allocator() {
+  static auto* allocator = new DeviceAllocator();
   return *allocator;
 }
 std::map<std::string, const void*>& services() {
@@ -50,8 +50,6 @@ void release_host_tensor(osteon_tensor* self) {
 
 osteon_status allocate_on_host(osteon_device device, osteon_dtype dtype, const std::vector<std::int64_t>& shape,
                                osteon_tensor* out, osteon_error* error) {
-  if (device.type != OSTEON_DEVICE_CPU)
-    return sdk::detail::report(error, OSTEON_UNSUPPORTED, "this host has no memory of that device to give");
   std::size_t bytes = static_cast<std::size_t>(dtype.bits) * dtype.lanes / 8;
   for (const std::int64_t size : shape)
     if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(size), &bytes))
@@ -127,9 +125,9 @@ struct Call::State {
       if (dtype.bits == 0 || dtype.lanes == 0 || dtype.bits * dtype.lanes % 8 != 0)
         return sdk::detail::report(error, OSTEON_UNSUPPORTED, "this host's elements are whole bytes");
       const std::vector<std::int64_t> sizes(shape, shape + ndim);
-      const Allocator& installed = installed_allocator();
-      if (installed) return installed(call->device, dtype, sizes, out, error);
-      return allocate_on_host(call->device, dtype, sizes, out, error);
+      if (call->device.type == OSTEON_DEVICE_CPU) return allocate_on_host(call->device, dtype, sizes, out, error);
+      if (device_allocator()) return device_allocator()(call->device, dtype, sizes, out, error);
+      return sdk::detail::report(error, OSTEON_UNSUPPORTED, "this host has no memory of that device to give");
     } catch (...) {
       return sdk::detail::report_current_exception(error);
     }
@@ -185,9 +183,9 @@ const osteon_call* Call::raw() const noexcept { return &state_->call; }
 const CallOptions& Call::options() const noexcept { return state_->options; }
 bool Call::cancelled() const noexcept { return state_->stopped(); }
 
-void install_allocator(Allocator allocator) {
+void install_device_allocator(DeviceAllocator allocator) {
   const std::lock_guard<std::mutex> lock(g_install_mutex);
-  installed_allocator() = std::move(allocator);
+  device_allocator() = std::move(allocator);
 }
 
 void install_service(const std::string& id, const void* service) {

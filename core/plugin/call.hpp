@@ -43,11 +43,11 @@ class Call {
   std::unique_ptr<State> state_;
 };
 
-/// Allocates tensors for `osteon_call::allocate`. The default takes host memory from a pool of reused blocks; the
-/// engine installs one that also serves accelerators. Install before any call is made.
-using Allocator = std::function<osteon_status(osteon_device, osteon_dtype, const std::vector<std::int64_t>& shape,
-                                              osteon_tensor* out, osteon_error* error)>;
-void install_allocator(Allocator allocator);
+/// Allocates tensors on accelerators for `osteon_call::allocate`; the engine installs it before any call is made. The
+/// host's own memory comes from a pool of reused blocks, whatever is installed.
+using DeviceAllocator = std::function<osteon_status(osteon_device, osteon_dtype, const std::vector<std::int64_t>& shape,
+                                                    osteon_tensor* out, osteon_error* error)>;
+void install_device_allocator(DeviceAllocator allocator);
 
 /// Makes `service` (a struct of the ABI that lives for ever) known to plugins under `id`.
 void install_service(const std::string& id, const void* service);

@@ -2,10 +2,14 @@
 #include "predict/leaf.hpp"
 
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include <opencv2/imgproc.hpp>
 #include <osteon/sdk/call.hpp>
 #include <osteon/sdk/half.hpp>
+#include <osteon/sdk/parallel.hpp>
+#include <osteon/sdk/vector_math.hpp>
 
 #include "data/view.hpp"
 #include "predict/grid.hpp"
@@ -39,17 +43,70 @@ void copy_row(const osteon_tensor_view& view, std::int64_t at, std::int64_t coun
     out[x] = half ? sdk::float_from_half(in[x * step]) : sdk::float_from_bfloat(in[x * step]);
 }
 
-// Planes of float32, normalised, into a batch.
-void write_planes(const cv::Mat& pixels, const recipe::DataSection& data, float* out) {
-  const int channels = pixels.channels();
-  const auto size = static_cast<std::size_t>(pixels.total());
-  for (int c = 0; c < channels; ++c) {
-    const auto i = static_cast<std::size_t>(c);
-    const double mean = data.mean.empty() ? 0 : data.mean[i], std = data.std.empty() ? 1 : data.std[i];
-    cv::Mat plane(pixels.rows, pixels.cols, CV_32F, out + i * size);
-    cv::extractChannel(pixels, plane, c);
-    if (mean != 0 || std != 1) plane.convertTo(plane, CV_32F, 1 / std, -mean / std);
+// A row of pixels to a row of each plane, normalised. The number of channels is known, so that loops over it become
+// shuffles.
+template <std::int64_t kChannels>
+OSTEON_INLINE void split(const float* pixels, std::int64_t count, const float* scale, const float* shift,
+                         std::int64_t plane, float* out) {
+  for (std::int64_t c = 0; c < kChannels; ++c) {
+    float* row = out + c * plane;
+    const float times = scale[c], plus = shift[c];
+    OSTEON_VECTOR_LOOP
+    for (std::int64_t x = 0; x < count; ++x) row[x] = pixels[x * kChannels + c] * times + plus;
   }
+}
+OSTEON_MULTIVERSION void split_1(const float* pixels, std::int64_t count, const float* scale, const float* shift,
+                                 std::int64_t plane, float* out) {
+  split<1>(pixels, count, scale, shift, plane, out);
+}
+OSTEON_MULTIVERSION void split_3(const float* pixels, std::int64_t count, const float* scale, const float* shift,
+                                 std::int64_t plane, float* out) {
+  split<3>(pixels, count, scale, shift, plane, out);
+}
+
+// Planes of float32, normalised, into a batch.
+void write_planes(const sdk::Call& call, const cv::Mat& pixels, const recipe::DataSection& data, float* out) {
+  const auto channels = static_cast<std::size_t>(pixels.channels());
+  std::vector<float> scale(channels, 1), shift(channels, 0);
+  for (std::size_t i = 0; i < channels; ++i) {
+    const double mean = data.mean.empty() ? 0 : data.mean[i], std = data.std.empty() ? 1 : data.std[i];
+    scale[i] = static_cast<float>(1 / std);
+    shift[i] = static_cast<float>(-mean / std);
+  }
+  const auto function = channels == 1 ? split_1 : split_3;
+  const std::int64_t width = pixels.cols, plane = width * pixels.rows;
+  sdk::parallel_for(call, pixels.rows, [&](std::int64_t y, int) {
+    function(pixels.ptr<float>(static_cast<int>(y)), width, scale.data(), shift.data(), plane, out + y * width);
+  });
+}
+
+// Logits [1, K, H, W] as [K, H, W], in the same memory.
+sdk::OwnedTensor without_batch(sdk::OwnedTensor whole) {
+  auto owner = std::make_unique<sdk::OwnedTensor>(std::move(whole));
+  osteon_tensor tensor{};
+  tensor.struct_size = sizeof tensor;
+  tensor.view = owner->view();
+  --tensor.view.ndim;
+  ++tensor.view.shape;
+  ++tensor.view.strides;
+  tensor.release = [](osteon_tensor* self) { delete static_cast<sdk::OwnedTensor*>(self->owner); };
+  tensor.owner = owner.release();
+  return sdk::OwnedTensor(tensor);
+}
+
+// The first height x width logits of each class of one image of a batch, as float32.
+sdk::OwnedTensor cut(const sdk::Call& call, const osteon_tensor_view& logits, std::int64_t image, std::int64_t height,
+                     std::int64_t width) {
+  const std::int64_t classes = logits.shape[1];
+  sdk::OwnedTensor values = call.allocate<float>({classes, height, width});
+  float* out = values.data<float>();
+  sdk::parallel_for(call, classes, [&](std::int64_t c, int) {
+    for (std::int64_t y = 0; y < height; ++y) {
+      const std::int64_t at = image * logits.strides[0] + c * logits.strides[1] + y * logits.strides[2];
+      copy_row(logits, at, width, out + (c * height + y) * width);
+    }
+  });
+  return values;
 }
 
 }  // namespace
@@ -66,7 +123,7 @@ Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& rec
       model_(std::move(model)),
       data_(recipe.data),
       batch_size_(static_cast<std::size_t>(recipe.predict.batch_size)),
-      options_(options) {}
+      options_(std::move(options)) {}
 
 Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const {
   const cv::Mat source = pixels_of(image);
@@ -100,30 +157,27 @@ void Leaf::run_batch(const osteon_call* raw, const std::vector<Input>& inputs, s
   const std::int64_t channels = sample.channels(), height = sample.rows, width = sample.cols;
   sdk::OwnedTensor batch = call.allocate<float>({static_cast<std::int64_t>(count), channels, height, width});
   for (std::size_t i = 0; i < count; ++i)
-    write_planes(inputs[first + i].pixels, data_,
+    write_planes(call, inputs[first + i].pixels, data_,
                  batch.data<float>() + static_cast<std::int64_t>(i) * channels * height * width);
 
   plugin::Model::ForwardOptions options;
   options.precision = options_.precision;
   options.plain = options_.plain;
-  const sdk::OwnedTensor logits = model_->infer(raw, batch.view(), options);
+  sdk::OwnedTensor logits = infer(raw, *model_, options_.device.get(), batch.view(), options);
   batch.reset();
 
   const plugin::ModelOutput& output = model_->outputs().front();
-  const osteon_tensor_view& view = logits.view();
-  const std::int64_t k = view.shape[1], h = view.shape[2], w = view.shape[3];
+  const osteon_tensor_view view = logits.view();
+  const std::int64_t h = view.shape[2], w = view.shape[3];
   for (std::size_t i = 0; i < count; ++i) {
     const Input& input = inputs[first + i];
     // The part of the grid that lies over the image, padding cut away.
     const std::int64_t kept_h = std::max<std::int64_t>(1, (input.height + output.stride - 1) / output.stride);
     const std::int64_t kept_w = std::max<std::int64_t>(1, (input.width + output.stride - 1) / output.stride);
-    sdk::OwnedTensor values = call.allocate<float>({k, kept_h, kept_w});
-    for (std::int64_t c = 0; c < k; ++c)
-      for (std::int64_t y = 0; y < kept_h; ++y) {
-        const std::int64_t at =
-            static_cast<std::int64_t>(i) * view.strides[0] + c * view.strides[1] + y * view.strides[2];
-        copy_row(view, at, kept_w, values.data<float>() + (c * kept_h + y) * kept_w);
-      }
+    const bool as_they_are = count == 1 && kept_h == h && kept_w == w && view.dtype == sdk::dtype_of<float>() &&
+                             view.device.type == OSTEON_DEVICE_CPU && sdk::is_contiguous(view);
+    sdk::OwnedTensor values =
+        as_they_are ? without_batch(std::move(logits)) : cut(call, view, static_cast<std::int64_t>(i), kept_h, kept_w);
     osteon_prediction& prediction = predictions[first + i].raw();
     prediction.form = OSTEON_FORM_LOGITS;
     // Where a logit lies: in the padded input first, then, by the view's resize, in the image.

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "plugin/model.hpp"
+#include "predict/model_device.hpp"
 #include "predict/predictor.hpp"
 #include "recipe/recipe.hpp"
 
@@ -13,7 +14,8 @@ namespace osteon::predict {
 /// How the leaf runs its model.
 struct LeafOptions {
   std::uint32_t precision = OSTEON_PRECISION_FLOAT32;
-  bool plain = false;  ///< the reference path only, as validation during training asks for
+  bool plain = false;                         ///< the reference path only, as validation during training asks for
+  std::shared_ptr<const ModelDevice> device;  ///< where the model is; empty: on the CPU
 };
 
 /// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean

@@ -199,8 +199,9 @@ Section train_section() {
       .between(1, 65536)
       .add(
           "precision", [](Recipe& r) -> std::string& { return r.train.precision; },
-          "amp: float16 on CUDA, bfloat16 on the CPU; parameters stay float32")
-      .choices({"fp32", "amp"})
+          "tf32: products of 10-bit mantissas on CUDA, elsewhere as fp32; amp: float16 on CUDA, bfloat16 on the CPU; "
+          "parameters stay float32")
+      .choices({"fp32", "tf32", "amp"})
       .add(
           "device", [](Recipe& r) -> std::string& { return r.train.device; },
           "auto: CUDA where there is one, else the CPU")
@@ -290,6 +291,10 @@ Section predict_section() {
           "batch_size", [](Recipe& r) -> int& { return r.predict.batch_size; },
           "images (tiles, transforms) per forward")
       .between(1, 65536)
+      .add(
+          "device", [](Recipe& r) -> std::string& { return r.predict.device; },
+          "of the model; auto: CUDA where there is one, else the CPU")
+      .choices({"auto", "cpu", "cuda"})
       .map({"thresholds", "threshold of single classes, by name", 0, 1,
             [](Recipe& r, std::map<std::string, double> t) { r.predict.thresholds = std::move(t); }})
       .done();

@@ -97,8 +97,8 @@ struct TrainSection {
   int epochs = 1;  ///< 0: the run keeps the model as it begins
   int batch_size = 1;
   int accumulate = 1;              ///< micro-batches per optimizer step
-  std::string precision = "fp32";  ///< "fp32" or "amp" (fp16 on CUDA, bf16 on the CPU)
-  std::string device = "auto";     ///< "auto", "cpu", "cuda" or "cuda:N"
+  std::string precision = "fp32";  ///< "fp32", "tf32" (as fp32 but on CUDA) or "amp" (fp16 on CUDA, bf16 on the CPU)
+  std::string device = "auto";     ///< "auto", "cpu" or "cuda", which is the first that CUDA_VISIBLE_DEVICES leaves
   std::int64_t seed = 21;
   int validate_every = 1;                      ///< epochs; 0: only after the last
   double gradient_clip = 0.0;                  ///< greatest norm of all gradients together; 0: none
@@ -114,6 +114,7 @@ struct PredictSection {
   double threshold = 0.5;
   std::map<std::string, double> thresholds;  ///< by class name, over `threshold`
   int batch_size = 1;
+  std::string device = "auto";  ///< where the model works, as `train.device`; the rest is the CPU's
   std::vector<Component> post;  ///< `[[predict.post]]`: the first is next to the model, the last is outermost
 };
 

@@ -26,13 +26,10 @@ std::vector<torch::Tensor> trainable_leaves(const std::vector<HostTensor>& tenso
 
 void zero_gradients(const std::vector<HostTensor>& tensors);
 
-/// Whether all gradients are finite. One pass over the gradients.
-bool gradients_are_finite(const std::vector<HostTensor>& tensors);
-
 /// Multiplies all gradients by `factor`.
 void scale_gradients(const std::vector<HostTensor>& tensors, double factor);
 
-/// Euclidean norm of all gradients together.
+/// Euclidean norm of all gradients together; not finite where one of them is not. Waits for the device once.
 double gradient_norm(const std::vector<HostTensor>& tensors);
 
 }  // namespace osteon::train

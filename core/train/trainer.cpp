@@ -29,7 +29,7 @@ plugin::CallOptions call_options(const Setup& setup) {
 }
 
 std::uint32_t abi_precision(const std::string& precision, osteon_device device) {
-  if (precision == "fp32") return OSTEON_PRECISION_FLOAT32;
+  if (precision != "amp") return OSTEON_PRECISION_FLOAT32;
   return device.type == OSTEON_DEVICE_CUDA ? OSTEON_PRECISION_FLOAT16 : OSTEON_PRECISION_BFLOAT16;
 }
 
@@ -37,8 +37,26 @@ template <class T>
 torch::Tensor on_device(const T* data, std::vector<std::int64_t> shape, torch::ScalarType type, osteon_device device) {
   // The batch outlives the step, so the CPU needs no copy.
   const torch::Tensor tensor = torch::from_blob(const_cast<T*>(data), shape, type);
-  return device.type == OSTEON_DEVICE_CPU ? tensor : tensor.to(sdk::to_torch_device(device));
+  if (device.type == OSTEON_DEVICE_CPU) return tensor;
+  // From pinned memory, which LibTorch keeps and reuses, the copy waits neither for the step before nor lets it wait.
+  return tensor.pin_memory().to(sdk::to_torch_device(device), type, /*non_blocking=*/true);
 }
+
+/// Lets float32 be TensorFloat-32 on CUDA for as long as it lives, if it is `wanted`.
+class Tf32 {
+ public:
+  explicit Tf32(bool wanted) : wanted_(wanted) {
+    if (wanted_) sdk::compat::allow_tf32(true);
+  }
+  ~Tf32() {
+    if (wanted_) sdk::compat::allow_tf32(false);
+  }
+  Tf32(const Tf32&) = delete;
+  Tf32& operator=(const Tf32&) = delete;
+
+ private:
+  bool wanted_;
+};
 
 /// The averages stand where the parameters do for as long as this lives, whatever happens in between.
 class AveragesInPlace {
@@ -127,6 +145,7 @@ void Trainer::train_batch(const data::Batch& batch) {
   // Dropout draws from the step's number, so that a resumed run draws the same.
   options.seed = static_cast<std::uint64_t>(train.seed) * 0x9E3779B97F4A7C15ull +
                  static_cast<std::uint64_t>(cursor_.steps * train.accumulate + micro_batches_);
+  const Tf32 tf32(train.precision == "tf32");
   const sdk::TorchView input(sdk::canonical(image));
   auto forward = setup_.model.forward(call_, input.view(), options);
   auto result = objective_.evaluate(call_, std::move(forward.outputs), target, scale_.value() / train.accumulate);
@@ -155,13 +174,13 @@ void Trainer::train_batch(const data::Batch& batch) {
 
 void Trainer::finish_step() {
   const recipe::TrainSection& train = setup_.recipe.train;
-  const bool finite = !scale_.active() || gradients_are_finite(tensors_);
+  // One norm, of the gradients as they are, says both whether they are finite and by how much they are too long.
+  const bool clips = train.gradient_clip > 0;
+  const double norm = scale_.active() || clips ? gradient_norm(tensors_) / scale_.value() : 0;
+  const bool finite = !scale_.active() || std::isfinite(norm);
   if (finite) {
-    if (scale_.active()) scale_gradients(tensors_, 1.0 / scale_.value());
-    if (train.gradient_clip > 0) {
-      const double norm = gradient_norm(tensors_);
-      if (norm > train.gradient_clip) scale_gradients(tensors_, train.gradient_clip / norm);
-    }
+    const double factor = (clips && norm > train.gradient_clip ? train.gradient_clip / norm : 1) / scale_.value();
+    if (factor != 1) scale_gradients(tensors_, factor);
     const std::int64_t per_epoch = (setup_.loader.batches_per_epoch() + train.accumulate - 1) / train.accumulate;
     const Position position{cursor_.epoch, (cursor_.batch - 1) / train.accumulate, per_epoch};
     learning_rate_ = learning_rate(train.scheduler, train.optimizer.lr, train.epochs, position);

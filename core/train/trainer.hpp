@@ -12,7 +12,6 @@
 #include "recipe/recipe.hpp"
 #include "run/run_folder.hpp"
 #include "train/checkpoint.hpp"
-#include "train/device.hpp"
 #include "train/objective.hpp"
 
 namespace osteon::train {

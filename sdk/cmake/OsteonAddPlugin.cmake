@@ -104,8 +104,8 @@ function(osteon_add_plugin)
   if(TARGET osteon_warnings)
     target_link_libraries(${target}_objects PRIVATE osteon_warnings)
   endif()
-  # In this tree, what calls LibTorch; its loops are elsewhere.
-  if(libtorch AND TARGET osteon_glue)
+  # In this tree, what calls LibTorch; its loops are elsewhere, unless it has threads of its own.
+  if(libtorch AND TARGET osteon_glue AND NOT "osteon::openmp" IN_LIST arg_LINK)
     target_link_libraries(${target}_objects PRIVATE osteon_glue)
   endif()
   # OpenMP changes a flag that a precompiled header is bound to.
@@ -115,7 +115,9 @@ function(osteon_add_plugin)
 
   add_library(${target} MODULE ${note})
   target_link_libraries(${target} PRIVATE ${target}_objects ${arg_LINK})
-  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${arg_KIND}-${arg_NAME} BUILD_WITH_INSTALL_RPATH ON)
+  # A LibTorch that is not among the system's libraries, as in a Python environment, is found where it was linked from.
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${arg_KIND}-${arg_NAME}
+    BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)
   target_link_options(${target} PRIVATE
     -Wl,--version-script=${OSTEON_SDK_CMAKE_DIR}/plugin.map -Wl,-z,defs -Wl,--as-needed)
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${OSTEON_SDK_CMAKE_DIR}/plugin.map)

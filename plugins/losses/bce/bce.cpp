@@ -23,9 +23,15 @@
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/vector_math.hpp>
 
+#include "bce_params.hpp"
+#if defined(OSTEON_TORCH_CUDA)
+#include "bce_expression.hpp"
+#endif
+
 namespace {
 
 using namespace osteon::sdk;
+using osteon::losses::per_class;
 
 /// Factors of softplus(x) and softplus(-x) for a class, where its bit is clear [0] and where it is set [1].
 struct ClassFactors {
@@ -59,19 +65,7 @@ OSTEON_MULTIVERSION double bce_run(const float* logits, const std::uint32_t* pla
 
 class Bce {
  public:
-  struct Params {
-    std::vector<double> pos_weight;
-    std::vector<double> class_weight;
-    double label_smoothing = 0;
-
-    static void schema(Schema<Params>& s) {
-      s.add("pos_weight", &Params::pos_weight, "factor on the loss where a class is set: one per class, or none for 1")
-          .at_least(0);
-      s.add("class_weight", &Params::class_weight, "weight of each class in the mean: one per class, or none for 1")
-          .at_least(0);
-      s.add("label_smoothing", &Params::label_smoothing, "how far targets move from 0 and 1 towards 0.5").between(0, 1);
-    }
-  };
+  using Params = osteon::losses::BceParams;
 
   Bce(const Params& params, const LossRequest& request) {
     if (request.multiclass)
@@ -112,20 +106,19 @@ class Bce {
   }
 
  private:
-  static std::vector<double> per_class(const std::vector<double>& values, std::size_t n, const char* name) {
-    if (values.empty()) return std::vector<double>(n, 1.0);
-    if (values.size() != n)
-      throw InvalidArgument(std::string(name) + " has " + std::to_string(values.size()) + " elements, the data has " +
-                            std::to_string(n) + " classes; give one each, or none");
-    return values;
-  }
-
   std::vector<ClassFactors> factors_;
 };
 
+osteon_component component() {
+  const About about = {"bce", "1.0.0", "Binary cross entropy of each class on its own, from logits; multilabel data.",
+                       "torch.nn.BCEWithLogitsLoss"};
+#if defined(OSTEON_TORCH_CUDA)
+  return loss<Bce, osteon::losses::BceExpression>(about);
+#else
+  return loss<Bce>(about);
+#endif
+}
+
 }  // namespace
 
-OSTEON_PLUGIN("bce", "1.0.0",
-              osteon::sdk::loss<Bce>({"bce", "1.0.0",
-                                      "Binary cross entropy of each class on its own, from logits; multilabel data.",
-                                      "torch.nn.BCEWithLogitsLoss"}))
+OSTEON_PLUGIN("bce", "1.0.0", component())

@@ -19,6 +19,11 @@
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/vector_math.hpp>
 
+#include "cross_entropy_params.hpp"
+#if defined(OSTEON_TORCH_CUDA)
+#include "cross_entropy_expression.hpp"
+#endif
+
 namespace {
 
 using namespace osteon::sdk;
@@ -66,17 +71,7 @@ OSTEON_MULTIVERSION std::uint32_t count_bits(const std::uint32_t* plane, unsigne
 
 class CrossEntropy {
  public:
-  struct Params {
-    std::vector<double> class_weight;
-    double label_smoothing = 0;
-
-    static void schema(Schema<Params>& s) {
-      s.add("class_weight", &Params::class_weight, "weight of the pixels of each class: one per class, or none for 1")
-          .at_least(0);
-      s.add("label_smoothing", &Params::label_smoothing, "share of the target that is spread over all classes")
-          .between(0, 1);
-    }
-  };
+  using Params = osteon::losses::CrossEntropyParams;
 
   CrossEntropy(const Params& params, const LossRequest& request) {
     if (!request.multiclass)
@@ -173,10 +168,17 @@ class CrossEntropy {
   std::vector<float> off_, on_;  ///< class_weight q, where the pixel is of another class and of this one
 };
 
+osteon_component component() {
+  const About about = {"cross_entropy", "1.0.0",
+                       "Softmax cross entropy from logits; data with exactly one class per pixel.",
+                       "torch.nn.CrossEntropyLoss"};
+#if defined(OSTEON_TORCH_CUDA)
+  return loss<CrossEntropy, osteon::losses::CrossEntropyExpression>(about);
+#else
+  return loss<CrossEntropy>(about);
+#endif
+}
+
 }  // namespace
 
-OSTEON_PLUGIN(
-    "cross_entropy", "1.0.0",
-    osteon::sdk::loss<CrossEntropy>({"cross_entropy", "1.0.0",
-                                     "Softmax cross entropy from logits; data with exactly one class per pixel.",
-                                     "torch.nn.CrossEntropyLoss"}))
+OSTEON_PLUGIN("cross_entropy", "1.0.0", component())

@@ -25,6 +25,11 @@
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/vector_math.hpp>
 
+#include "dice_params.hpp"
+#if defined(OSTEON_TORCH_CUDA)
+#include "dice_expression.hpp"
+#endif
+
 namespace {
 
 using namespace osteon::sdk;
@@ -119,19 +124,7 @@ OSTEON_MULTIVERSION void softmax_gradient(const float* p, const float* mean, con
 
 class Dice {
  public:
-  struct Params {
-    double smooth = 1;
-    bool squared = false;
-    bool per_image = true;
-    bool ignore_empty = false;
-
-    static void schema(Schema<Params>& s) {
-      s.add("smooth", &Params::smooth, "added to numerator and denominator").at_least(0);
-      s.add("squared", &Params::squared, "sum squared probabilities in the denominator");
-      s.add("per_image", &Params::per_image, "a Dice for each image and class; false: for each class over the batch");
-      s.add("ignore_empty", &Params::ignore_empty, "leave out classes that have no target pixel");
-    }
-  };
+  using Params = osteon::losses::DiceParams;
 
   Dice(const Params& params, const LossRequest& request) : params_(params), multiclass_(request.multiclass) {}
 
@@ -314,10 +307,18 @@ class Dice {
   bool multiclass_;
 };
 
+osteon_component component() {
+  const About about = {"dice", "1.0.0",
+                       "Soft Dice from logits, per image and class or over the batch; sigmoid for multilabel data, "
+                       "softmax for multiclass data.",
+                       "arXiv:1606.04797"};
+#if defined(OSTEON_TORCH_CUDA)
+  return loss<Dice, osteon::losses::DiceExpression>(about);
+#else
+  return loss<Dice>(about);
+#endif
+}
+
 }  // namespace
 
-OSTEON_PLUGIN("dice", "1.0.0",
-              osteon::sdk::loss<Dice>({"dice", "1.0.0",
-                                       "Soft Dice from logits, per image and class or over the batch; sigmoid for "
-                                       "multilabel data, softmax for multiclass data.",
-                                       "arXiv:1606.04797"}))
+OSTEON_PLUGIN("dice", "1.0.0", component())

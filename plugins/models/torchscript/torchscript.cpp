@@ -47,7 +47,7 @@ sdk::Grid try_script(const torch::jit::Module& script, const std::vector<std::st
 }  // namespace
 
 TorchScriptImpl::TorchScriptImpl(const Params& params, const sdk::ModelRequest& request)
-    : ScriptTree(load_script(params.file)), outputs_(params.outputs) {
+    : ScriptTree(load_script(params.file)), outputs_(params.outputs), unlisted_(script(), *this) {
   sdk::TrialWish wish;
   wish.n_classes = request.n_classes;
   wish.stride = params.stride;
@@ -63,6 +63,7 @@ TorchScriptImpl::TorchScriptImpl(const Params& params, const sdk::ModelRequest& 
 
 std::vector<torch::Tensor> TorchScriptImpl::forward(const torch::Tensor& x) {
   try {
+    unlisted_.follow(x.device());
     return run(script(), x, outputs_, is_training());
   } catch (const sdk::Error&) {
     throw;

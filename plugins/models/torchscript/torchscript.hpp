@@ -8,6 +8,7 @@
 #include <osteon/sdk/torch/model.hpp>
 
 #include "script_tree.hpp"
+#include "unlisted.hpp"
 
 namespace osteon::models {
 
@@ -23,6 +24,9 @@ namespace osteon::models {
 ///
 /// Number of classes, stride and size multiple are found by running small images of zeros through a copy
 /// (osteon/sdk/grid_trial.hpp).
+///
+/// On CUDA constants in the code move along; code that makes tensors on a device by its name (a trace does, of the
+/// device it was made on) works there alone.
 ///
 /// Trust an archive as you would a plugin. Reading one runs no code but `__setstate__` methods that it may define; its
 /// forward is code, and TorchScript has operations that read and write files (aten::from_file, aten::save). An archive
@@ -68,6 +72,7 @@ class TorchScriptImpl : public ScriptTree {
  private:
   std::vector<std::string> outputs_;
   sdk::ModelTraits traits_;
+  Unlisted unlisted_;
 };
 
 }  // namespace osteon::models

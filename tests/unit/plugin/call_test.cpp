@@ -140,18 +140,24 @@ TEST(Call, FindsServicesByTheirId) {
   EXPECT_EQ(call.raw()->service(call.raw(), "osteon.test/2"), nullptr);
 }
 
-TEST(Call, UsesTheAllocatorThatWasInstalled) {
-  install_allocator(
-      [](osteon_device, osteon_dtype, const std::vector<std::int64_t>& shape, osteon_tensor*, osteon_error*) {
+TEST(Call, TakesTheMemoryOfAcceleratorsFromTheAllocatorThatWasInstalled) {
+  CallOptions options;
+  options.device = {OSTEON_DEVICE_CUDA, 1};
+  const Call call(options);
+  sdk::OwnedTensor tensor;
+  EXPECT_EQ(allocate(call, {3}, tensor.out()), OSTEON_UNSUPPORTED);
+  install_device_allocator(
+      [](osteon_device device, osteon_dtype, const std::vector<std::int64_t>& shape, osteon_tensor*, osteon_error*) {
+        EXPECT_EQ(device.type, OSTEON_DEVICE_CUDA);
+        EXPECT_EQ(device.id, 1);
         EXPECT_EQ(shape, std::vector<std::int64_t>({3}));
         return osteon_status{OSTEON_OUT_OF_DEVICE_MEMORY};
       });
-  sdk::OwnedTensor tensor;
-  EXPECT_EQ(allocate(Call(), {3}, tensor.out()), OSTEON_OUT_OF_DEVICE_MEMORY);
-  install_allocator([](auto...) -> osteon_status { throw std::bad_alloc(); });
-  EXPECT_EQ(allocate(Call(), {3}, tensor.out()), OSTEON_OUT_OF_MEMORY) << "nothing may be thrown across the boundary";
-  install_allocator({});
-  EXPECT_EQ(allocate(Call(), {3}, tensor.out()), OSTEON_OK);
+  EXPECT_EQ(allocate(call, {3}, tensor.out()), OSTEON_OUT_OF_DEVICE_MEMORY);
+  EXPECT_EQ(allocate(Call(), {3}, tensor.out()), OSTEON_OK) << "the host's memory is the pool's";
+  install_device_allocator([](auto...) -> osteon_status { throw std::bad_alloc(); });
+  EXPECT_EQ(allocate(call, {3}, tensor.out()), OSTEON_OUT_OF_MEMORY) << "nothing may be thrown across the boundary";
+  install_device_allocator({});
 }
 
 }  // namespace

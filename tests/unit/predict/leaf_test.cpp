@@ -17,8 +17,10 @@ namespace {
 struct Probe {
   std::int64_t channels = 1, classes = 2, stride = 1, multiple = 1;
   bool align_corners = false, bfloat = false;
+  osteon_device device{OSTEON_DEVICE_CPU, 0};  ///< where it is
   std::vector<std::vector<std::int64_t>> shapes;
-  std::vector<float> last;  ///< the last input
+  std::vector<float> last;       ///< the last input
+  const void* logits = nullptr;  ///< the last output
 } probe;
 
 // Any function of class and place in the padded grid, exact in bfloat16.
@@ -31,7 +33,11 @@ osteon_status forward(const osteon_call* call, osteon_model*, const osteon_forwa
                       osteon_error* error) {
   return sdk::detail::guard(error, [&] {
     probe.shapes.emplace_back(input->shape, input->shape + 4);
-    const float* data = sdk::data_of<const float>(*input, "the input");
+    if (input->device.type != probe.device.type || input->device.id != probe.device.id)
+      throw sdk::InvalidArgument("the input is not where the model is");
+    osteon_tensor_view there = *input;
+    there.device = {OSTEON_DEVICE_CPU, 0};  // the device of these tests is memory by another name
+    const float* data = sdk::data_of<const float>(there, "the input");
     probe.last.assign(data, data + sdk::element_count(*input));
     const std::int64_t n = input->shape[0], h = (input->shape[2] + probe.stride - 1) / probe.stride,
                        w = (input->shape[3] + probe.stride - 1) / probe.stride;
@@ -46,6 +52,7 @@ osteon_status forward(const osteon_call* call, osteon_model*, const osteon_forwa
       else
         static_cast<float*>(out.view().data)[i] = value;
     }
+    probe.logits = out.view().data;
     out.move_to(outputs[0]);
   });
 }
@@ -202,6 +209,20 @@ TEST_F(LeafTest, BatchesImagesOfOneSizeAndKeepsTheirOrder) {
   EXPECT_EQ(tiles[4].view().shape[1], 9);
 }
 
+TEST_F(LeafTest, HandsLogitsOnWithoutACopyWhereNothingIsCutAway) {
+  const auto request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL);
+  const OwnedPrediction whole = predict(leaf(), pixels(32, 40), request);
+  EXPECT_EQ(whole.raw().values.view.data, probe.logits);
+  EXPECT_EQ(sdk::shape_text(whole.raw().values.view), "[2, 32, 40]");
+  EXPECT_TRUE(sdk::is_contiguous(whole.raw().values.view));
+  EXPECT_EQ(static_cast<const float*>(whole.raw().values.view.data)[(32 + 7) * 40 + 3], logit(1, 7, 3));
+  probe.multiple = 64;
+  const OwnedPrediction cut = predict(leaf(), pixels(32, 40), request);
+  EXPECT_NE(cut.raw().values.view.data, probe.logits);
+  EXPECT_EQ(sdk::shape_text(cut.raw().values.view), "[2, 32, 40]");
+  EXPECT_EQ(static_cast<const float*>(cut.raw().values.view.data)[(32 + 7) * 40 + 3], logit(1, 7, 3));
+}
+
 TEST_F(LeafTest, GivesTheClassesThatAreWantedAsProbabilities) {
   probe.classes = 4;
   const std::int32_t wanted[] = {1, 3};
@@ -232,6 +253,72 @@ TEST_F(LeafTest, ReadsLogitsOfHalfPrecision) {
   const float* out = sdk::data_of<float>(prediction.view(), "logits");
   for (int y = 0; y < 32; ++y)
     for (int x = 0; x < 40; ++x) ASSERT_EQ(out[y * 40 + x], logit(0, y, x));
+}
+
+/// Host memory that calls itself an accelerator's, and counts what goes there and back.
+class FakeDevice final : public ModelDevice {
+ public:
+  osteon_device id() const override { return {OSTEON_DEVICE_CUDA, 1}; }
+  sdk::OwnedTensor bring(const osteon_tensor_view& host) const override {
+    EXPECT_EQ(host.device.type, OSTEON_DEVICE_CPU);
+    ++brought;
+    return copied(host, id());
+  }
+  sdk::OwnedTensor fetch(const osteon_tensor_view& there) const override {
+    EXPECT_EQ(there.device.type, OSTEON_DEVICE_CUDA);
+    ++fetched;
+    return copied(there, {OSTEON_DEVICE_CPU, 0});
+  }
+  mutable int brought = 0, fetched = 0;
+
+  static osteon_status allocate(osteon_device device, osteon_dtype dtype, const std::vector<std::int64_t>& shape,
+                                osteon_tensor* out, osteon_error* error) {
+    return sdk::detail::guard(error, [&] { labelled(device, dtype, shape).move_to(out); });
+  }
+
+ private:
+  static sdk::OwnedTensor labelled(osteon_device device, osteon_dtype dtype, const std::vector<std::int64_t>& shape) {
+    const plugin::Call call;
+    osteon_tensor raw{};
+    raw.struct_size = sizeof raw;
+    sdk::Call(call.raw()).allocate(dtype, shape).move_to(&raw);
+    raw.view.device = device;
+    return sdk::OwnedTensor(raw);
+  }
+  static sdk::OwnedTensor copied(const osteon_tensor_view& from, osteon_device device) {
+    sdk::OwnedTensor to = labelled(device, from.dtype, {from.shape, from.shape + from.ndim});
+    std::memcpy(to.view().data, from.data, static_cast<std::size_t>(sdk::element_count(from)) * (from.dtype.bits / 8u));
+    return to;
+  }
+};
+
+TEST_F(LeafTest, MeetsTheDeviceOfItsModelAloneAndGivesWhatTheCpuGives) {
+  plugin::install_device_allocator(FakeDevice::allocate);
+  recipe_.predict.batch_size = 2;
+  for (const bool bfloat : {false, true}) {
+    probe.bfloat = bfloat;
+    probe.stride = 4;
+    probe.multiple = 16;
+    const plugin::ClassContext classes = test::classes(2, false);
+    const osteon_predict_request request = make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+    probe.device = {OSTEON_DEVICE_CPU, 0};
+    const OwnedPrediction expected = predict(leaf(), pixels(70, 50), request);
+    const std::vector<float> seen = probe.last;
+
+    const auto device = std::make_shared<FakeDevice>();
+    probe.device = device->id();
+    LeafOptions options;
+    options.device = device;
+    const OwnedPrediction got = predict(Leaf(probe_model(classes), recipe_, classes, options), pixels(70, 50), request);
+    EXPECT_EQ(device->brought, 1);
+    EXPECT_EQ(device->fetched, 1);
+    EXPECT_EQ(probe.last, seen);
+    ASSERT_EQ(sdk::shape_text(got.view()), sdk::shape_text(expected.view()));
+    const float *a = sdk::data_of<float>(expected.view(), "CPU"), *b = sdk::data_of<float>(got.view(), "device");
+    EXPECT_EQ(std::vector<float>(a, a + sdk::element_count(expected.view())),
+              std::vector<float>(b, b + sdk::element_count(got.view())));
+  }
+  plugin::install_device_allocator({});
 }
 
 TEST_F(LeafTest, GivesNoBits) {

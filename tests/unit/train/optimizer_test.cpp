@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include "base/error.hpp"
 #include "train/ema.hpp"
@@ -114,6 +115,37 @@ void expect_goes_on_from_its_state(const recipe::OptimizerSection& section) {
   }
   EXPECT_TRUE(at::equal(one[0].value, other[0].value));
   EXPECT_TRUE(at::equal(one[2].value, other[2].value));
+}
+
+// There all parameters are stepped together.
+TEST(Optimizer, DoesOnCudaWhatItDoesOnTheCpu) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "there is no CUDA device";
+  const auto on_cuda = [](std::vector<HostTensor> tensors) {
+    for (HostTensor& tensor : tensors) {
+      tensor.value = tensor.value.cuda();
+      if (tensor.parameter) tensor.grad = tensor.grad.cuda();
+    }
+    return tensors;
+  };
+  for (const recipe::OptimizerSection& section : {options(), rmsprop(0.7)}) {
+    const auto cpu = some_tensors(), cuda = on_cuda(some_tensors());
+    Optimizer expected(section, cpu);
+    auto optimizer = std::make_unique<Optimizer>(section, cuda);
+    for (std::int64_t t = 1; t <= 6; ++t) {
+      fill_gradients(cpu, t);
+      for (std::size_t i = 0; i < cpu.size(); ++i)
+        if (cpu[i].parameter) cuda[i].grad.copy_(cpu[i].grad);
+      expected.step(1e-2);
+      optimizer->step(1e-2);
+      if (t != 3) continue;
+      NamedState kept;  // as a checkpoint brings it back
+      for (const auto& [name, tensor] : optimizer->state()) kept.emplace_back(name, tensor.cpu());
+      optimizer = std::make_unique<Optimizer>(section, cuda);
+      optimizer->load(kept);
+    }
+    for (std::size_t i = 0; i < cpu.size(); ++i) EXPECT_TRUE(cuda[i].value.cpu().allclose(cpu[i].value, 1e-5, 1e-6));
+    EXPECT_NEAR(gradient_norm(cuda), gradient_norm(cpu), 1e-6 * gradient_norm(cpu));
+  }
 }
 
 TEST(Optimizer, GoesOnFromItsStateAsIfNothingHadHappened) {

@@ -161,9 +161,8 @@ inline at::Tensor checkpoint(torch::nn::Module& part, detail::RecomputeNode::Bod
     const torch::NoGradGuard keep_nothing;
     output = body(inputs);
   }
-  std::shared_ptr<detail::RecomputeNode> node(
-      new detail::RecomputeNode(std::move(snapshot), std::move(body), leaves, inputs.size()),
-      torch::autograd::deleteNode);
+  const auto node =
+      compat::make_node<detail::RecomputeNode>(std::move(snapshot), std::move(body), leaves, inputs.size());
   node->set_next_edges(torch::autograd::collect_next_edges(leaves));
   torch::autograd::set_history(output, node);
   return output;

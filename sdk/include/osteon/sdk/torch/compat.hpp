@@ -3,6 +3,7 @@
 
 /// The one header that knows how versions of LibTorch differ; 1.13 (Debian 12) to 2.x. All else is written against it.
 
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <c10/util/Exception.h>
 #include <torch/csrc/autograd/edge.h>
 #include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/variable.h>
 #include <torch/version.h>
 
@@ -121,12 +123,42 @@ class StreamGuard {
 #endif
 };
 
+/// Whether convolutions and matrix products of float32 may round their inputs to TensorFloat-32 on CUDA: 10 bits of
+/// mantissa for several times the speed. The process's; LibTorch begins with convolutions that do.
+inline void allow_tf32(bool allowed) {
+  at::globalContext().setAllowTF32CuDNN(allowed);
+  at::globalContext().setAllowTF32CuBLAS(allowed);
+}
+
+/// softmax(q k^T / sqrt(d)) v, [N, heads, L, d] with k and v [N, heads, M, d].
+inline at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+#if OSTEON_TORCH_AT_LEAST(2, 0)
+  // On CUDA the L x M matrix is never whole, and float16 runs on tensor cores.
+  if (q.is_cuda()) return at::scaled_dot_product_attention(q, k, v);
+#endif
+  const at::Tensor scores = at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
+  return at::matmul(scores.softmax(-1), v);
+}
+
 /// The key under which an optimizer keeps the state of a parameter: text in LibTorch 1, the tensor's address since 2.
 inline auto optimizer_key(const at::Tensor& parameter) {
 #if OSTEON_TORCH_AT_LEAST(2, 0)
   return static_cast<void*>(parameter.unsafeGetTensorImpl());
 #else
   return c10::guts::to_string(parameter.unsafeGetTensorImpl());
+#endif
+}
+
+/// What holds a node of the graph: a shared pointer, since LibTorch 2.13 an intrusive one.
+using NodePointer = decltype(torch::autograd::Edge::function);
+
+/// A new node, ended as LibTorch ends its own: without a recursion through the graph.
+template <class Node, class... Arguments>
+NodePointer make_node(Arguments&&... arguments) {
+#if OSTEON_TORCH_AT_LEAST(2, 13)
+  return c10::make_intrusive<Node>(std::forward<Arguments>(arguments)...);
+#else
+  return NodePointer(new Node(std::forward<Arguments>(arguments)...), torch::autograd::deleteNode);
 #endif
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -16,6 +18,7 @@
 #include <osteon/sdk/torch/tensor.hpp>
 
 /// Losses as one torch expression; autograd gives the gradient. Fused kernels without LibTorch: <osteon/sdk/loss.hpp>.
+/// A loss can be both, loss<Fused, Expression>: the kernel on the CPU, the expression on CUDA.
 ///
 ///     class Focal {
 ///      public:
@@ -49,11 +52,13 @@ class TorchTarget {
   /// [N, K, H, W] float32, 0 or 1. Four bytes per pixel and class: a fused kernel reads the planes instead.
   const at::Tensor& dense() const {
     if (dense_.defined()) return dense_;
-    std::vector<at::Tensor> classes;
-    for (std::int64_t c = 0; c < k_; ++c)
-      classes.push_back(
-          planes_.select(1, c / 32).bitwise_right_shift(c % 32).bitwise_and(1));  // the sign bit is masked off
-    return dense_ = at::stack(classes, 1).to(at::kFloat);
+    std::vector<at::Tensor> groups;
+    for (std::int64_t first = 0; first < k_; first += 32) {
+      const at::Tensor bits = at::arange(std::min<std::int64_t>(32, k_ - first), planes_.options()).view({1, -1, 1, 1});
+      groups.push_back(
+          planes_.narrow(1, first / 32, 1).bitwise_right_shift(bits).bitwise_and_(1));  // the sign bit is masked off
+    }
+    return dense_ = (groups.size() == 1 ? groups[0] : at::cat(groups, 1)).to(at::kFloat);
   }
 
   /// [N, H, W] int64, the class of each pixel, and `ignore` where the pixel is not valid. Multiclass data only. Throws
@@ -66,6 +71,11 @@ class TorchTarget {
     if (!count.eq(1).all().item<bool>()) throw InvalidArgument("a valid pixel of the target has not exactly one class");
     at::Tensor index = dense().argmax(1);
     return holes.defined() ? index.masked_fill_(holes, ignore) : index;
+  }
+
+  /// `per_pixel` [N, C, H, W] with 0 where the pixel is not valid.
+  at::Tensor kept(const at::Tensor& per_pixel) const {
+    return valid_.defined() ? per_pixel.masked_fill(valid_.logical_not(), 0) : per_pixel;
   }
 
   /// [N, 1, H, W] bool.
@@ -84,8 +94,7 @@ class TorchTarget {
   /// Mean of [N, C, H, W] over valid pixels and channels; each image times its sample weight, which is not divided out.
   at::Tensor mean(const at::Tensor& per_pixel) const {
     if (!valid_.defined() && !weight_.defined()) return per_pixel.mean();
-    const at::Tensor kept = valid_.defined() ? per_pixel.masked_fill(valid_.logical_not(), 0) : per_pixel;
-    const at::Tensor sum = (weight_.defined() ? kept * weight_ : kept).sum();
+    const at::Tensor sum = (weight_.defined() ? kept(per_pixel) * weight_ : kept(per_pixel)).sum();
     return sum / (valid().sum().clamp_min(1) * per_pixel.size(1));
   }
 
@@ -165,6 +174,39 @@ struct TorchLossLayer {
   static constexpr osteon_loss_api kApi{sizeof(osteon_loss_api), 0, &create, &destroy, &evaluate};
 };
 
+/// The ABI's functions over a fused kernel for the CPU and an expression for other devices.
+template <class Fused, class Expression>
+struct LossLayers {
+  static_assert(std::is_same_v<typename Fused::Params, typename Expression::Params>, "one loss has one set of keys");
+  struct Instance {
+    typename LossLayer<Fused>::Instance fused;
+    typename TorchLossLayer<Expression>::Instance expression;
+  };
+
+  static osteon_status create(const osteon_call*, const osteon_value* const* values, const osteon_loss_request* request,
+                              osteon_loss** out, osteon_error* error) {
+    return guard(error, [&] {
+      const LossRequest typed = loss_request(*request);
+      const auto params = schema_of<typename Fused::Params>().read(values);
+      *out = reinterpret_cast<osteon_loss*>(
+          new Instance{{typed, Fused(params, typed)}, {typed, Expression(params, typed)}});
+    });
+  }
+
+  static void destroy(osteon_loss* loss) { delete reinterpret_cast<Instance*>(loss); }
+
+  static osteon_status evaluate(const osteon_call* call, osteon_loss* loss, const osteon_loss_input* raw, double* value,
+                                osteon_error* error) {
+    auto& instance = *reinterpret_cast<Instance*>(loss);
+    const auto part = [](auto& layer) { return reinterpret_cast<osteon_loss*>(&layer); };
+    if (raw->logits == nullptr || raw->logits->device.type == OSTEON_DEVICE_CPU)
+      return LossLayer<Fused>::evaluate(call, part(instance.fused), raw, value, error);
+    return TorchLossLayer<Expression>::evaluate(call, part(instance.expression), raw, value, error);
+  }
+
+  static constexpr osteon_loss_api kApi{sizeof(osteon_loss_api), 0, &create, &destroy, &evaluate};
+};
+
 }  // namespace detail
 
 /// The component of a torch loss, for OSTEON_PLUGIN. It works wherever LibTorch does, in float32, float16 and bfloat16;
@@ -174,6 +216,15 @@ osteon_component torch_loss(const About& about) {
   return detail::component<typename T::Params>(OSTEON_KIND_LOSS, about, &detail::TorchLossLayer<T>::kApi,
                                                {OSTEON_DEVICE_CPU, OSTEON_DEVICE_CUDA},
                                                {LossInput::kFloat32, LossInput::kFloat16, LossInput::kBfloat16});
+}
+
+/// The component of a loss that is a fused kernel (as for loss<Fused>) on the CPU and a torch expression (as for
+/// torch_loss<Expression>) on CUDA, with the same Params and the same value.
+template <class Fused, class Expression>
+osteon_component loss(const About& about) {
+  return detail::component<typename Fused::Params>(
+      OSTEON_KIND_LOSS, about, &detail::LossLayers<Fused, Expression>::kApi, {OSTEON_DEVICE_CPU, OSTEON_DEVICE_CUDA},
+      {LossInput::kFloat32, LossInput::kFloat16, LossInput::kBfloat16});
 }
 
 }  // namespace osteon::sdk

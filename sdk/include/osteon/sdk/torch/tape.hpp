@@ -54,7 +54,7 @@ class GradientReports {
   void* user_;
   std::vector<std::atomic<bool>> reported_;
   // The accumulators are kept: a parameter holds its own only weakly.
-  std::vector<std::pair<std::shared_ptr<torch::autograd::Node>, std::uintptr_t>> hooks_;
+  std::vector<std::pair<compat::NodePointer, std::uintptr_t>> hooks_;
 };
 
 /// One training forward's graph. Holds the ends of the graph and not the outputs, so that the host can free each head's

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <osteon/sdk/loss.hpp>
+
+/// What bce.cpp computes in one pass on the CPU and bce_expression.hpp by LibTorch elsewhere.
+namespace osteon::losses {
+
+struct BceParams {
+  std::vector<double> pos_weight;
+  std::vector<double> class_weight;
+  double label_smoothing = 0;
+
+  static void schema(sdk::Schema<BceParams>& s) {
+    s.add("pos_weight", &BceParams::pos_weight, "factor on the loss where a class is set: one per class, or none for 1")
+        .at_least(0);
+    s.add("class_weight", &BceParams::class_weight, "weight of each class in the mean: one per class, or none for 1")
+        .at_least(0);
+    s.add("label_smoothing", &BceParams::label_smoothing, "how far targets move from 0 and 1 towards 0.5")
+        .between(0, 1);
+  }
+};
+
+/// `values`, or 1 for each of `n` classes where there are none.
+inline std::vector<double> per_class(const std::vector<double>& values, std::size_t n, const char* name) {
+  if (values.empty()) return std::vector<double>(n, 1.0);
+  if (values.size() != n)
+    throw sdk::InvalidArgument(std::string(name) + " has " + std::to_string(values.size()) +
+                               " elements, the data has " + std::to_string(n) + " classes; give one each, or none");
+  return values;
+}
+
+}  // namespace osteon::losses

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+#include <torch/cuda.h>
+
+#include <osteon/sdk/torch/loss.hpp>
+
+#include "support/loss_fixture.hpp"
+
+/// Holds a loss's torch expression, on the CPU and on CUDA, against its fused kernel.
+namespace osteon::test {
+
+/// Value and gradient of a batch whose tensors are LibTorch's, on `device`.
+inline std::pair<double, at::Tensor> run_on_torch(const LossUnderTest& loss, LossBatch& batch, at::Device device,
+                                                  at::ScalarType type = at::kFloat) {
+  const auto tensor = [&](auto& values, std::vector<std::int64_t> shape, at::ScalarType from, at::ScalarType to) {
+    return sdk::TorchView(at::from_blob(values.data(), shape, from).to(device, to).contiguous().clone());
+  };
+  const std::int64_t n = batch.n, k = batch.k, h = batch.h, w = batch.w;
+  const auto logits = tensor(batch.logits, {n, k, h, w}, at::kFloat, type);
+  const auto grad = tensor(batch.grad, {n, k, h, w}, at::kFloat, type);
+  const auto target = tensor(batch.planes, {n, batch.n_planes(), h, w}, at::kInt, at::kInt);
+  const bool holes = !batch.valid.empty();
+  const auto valid = holes ? tensor(batch.valid, {n, h, w}, at::kByte, at::kByte) : sdk::TorchView();
+  const auto weight = holes ? tensor(batch.sample_weight, {n}, at::kFloat, at::kFloat) : sdk::TorchView();
+  const osteon_loss_input input{sizeof input,
+                                batch.accumulate ? std::uint32_t{OSTEON_LOSS_ACCUMULATE} : 0u,
+                                logits,
+                                target,
+                                holes ? &valid.view() : nullptr,
+                                holes ? &weight.view() : nullptr,
+                                batch.grad_scale,
+                                grad};
+  const BareCall call;
+  const double value = loss.evaluate(input, call);
+  return {value, grad.tensor().to(at::kCPU, at::kFloat)};
+}
+
+/// Value and gradient of the linked plugin's kernel and of its expression agree: with holes, weights, a scale, added
+/// up, in float32 and float16, and with nonsense under invalid pixels.
+template <class Expression>
+void expect_agreement(at::Device device, bool multiclass, std::int64_t classes, const LossUnderTest::Values& values,
+                      LossBatch batch) {
+  static const osteon_component component = sdk::torch_loss<Expression>({"expression", "1.0.0", "Under test."});
+  const LossUnderTest fused(multiclass, classes, values), expression(component, multiclass, classes, values);
+  batch.grad_scale = 3;
+  for (std::int64_t i = 0; i < batch.n; ++i)
+    for (std::int64_t p = 0; p < batch.pixels(); p += 3)
+      if (!batch.is_valid(i, p)) batch.logits[batch.at(i, 0, p)] = std::nanf("");
+  for (const bool accumulate : {false, true}) {
+    batch.accumulate = accumulate;
+    std::fill(batch.grad.begin(), batch.grad.end(), 0.25f);
+    const auto [value, grad] = run_on_torch(expression, batch, device);
+    EXPECT_NEAR(value, batch.run(fused), 1e-5 * std::max(1.0, std::abs(value)));
+    const at::Tensor expected = at::from_blob(batch.grad.data(), grad.sizes(), at::kFloat);
+    EXPECT_LE((grad - expected).abs().max().template item<double>(),
+              1e-5 * expected.abs().max().template item<double>());
+  }
+  // float16's own rounding, of logits and of gradients large enough for it.
+  batch.accumulate = false;
+  batch.grad_scale = 3e4;
+  for (float& x : batch.logits) x = sdk::float_from_half(sdk::half_from_float(x));
+  const auto [value, grad] = run_on_torch(expression, batch, device, at::kHalf);
+  EXPECT_NEAR(value, batch.run(fused), 1e-5 * std::max(1.0, std::abs(value)));
+  const at::Tensor expected = at::from_blob(batch.grad.data(), grad.sizes(), at::kFloat);
+  EXPECT_LE((grad - expected).abs().max().template item<double>(), 1e-3 * expected.abs().max().template item<double>());
+}
+
+/// The devices that tests of expressions run on; what is not there is skipped.
+class OnTorch : public ::testing::TestWithParam<at::DeviceType> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == at::kCUDA && !torch::cuda::is_available()) GTEST_SKIP() << "there is no CUDA device";
+  }
+  at::Device device() const { return {GetParam(), static_cast<at::DeviceIndex>(GetParam() == at::kCUDA ? 0 : -1)}; }
+};
+inline auto devices() { return ::testing::Values(at::kCPU, at::kCUDA); }
+inline std::string name_of(const ::testing::TestParamInfo<at::DeviceType>& info) {
+  return info.param == at::kCPU ? "Cpu" : "Cuda";
+}
+
+}  // namespace osteon::test
