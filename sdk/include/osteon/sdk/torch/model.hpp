@@ -77,13 +77,18 @@ class TorchModel {
     mode_ = Mode::kUnknown;  // which normalisation layers are frozen may have changed
   }
 
-  void move(osteon_device device) {
-    expect_no_tape();
+  /// Throws Unsupported when there is no such device.
+  static void expect_device(osteon_device device) {
     const at::Device target = to_torch_device(device);
     if (target.is_cuda() && device.id >= static_cast<std::int32_t>(torch::cuda::device_count()))
       throw Unsupported(torch::cuda::is_available()
                             ? "there is no CUDA device " + std::to_string(device.id)
                             : std::string("this LibTorch sees no CUDA device; the model can work on the CPU"));
+  }
+
+  void move(osteon_device device) {
+    expect_no_tape();
+    const at::Device target = to_torch_device(device);
     parameters_.move(target);
     device_ = target;
     plan_.parameters_changed();
@@ -204,6 +209,7 @@ struct TorchModelApi {
 
   static osteon_status move(const osteon_call* raw, osteon_model* model, osteon_device device, osteon_error* error) {
     return torch_guard(error, [&] {
+      TorchModel::expect_device(device);
       const compat::StreamGuard stream(to_torch_device(device), Call(raw).stream());
       of(model).move(device);
     });
