@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <osteon/abi/all.h>
 #include <osteon/sdk/testing.hpp>
@@ -58,6 +59,9 @@ class ModelUnderTest {
     const std::vector<const char*> names(static_cast<std::size_t>(n_classes), "class");
     const osteon_model_request request{sizeof request, 0, in_channels, n_classes, names.data(), seed};
     const RecordingCall call;
+    // Sums depend on how many threads share them: what a test computes beside the model takes as many as its calls
+    // grant.
+    at::set_num_threads(static_cast<int>(call.raw()->threads));
     sdk::check([&](osteon_error* e) { return api_.create(call.raw(), values.data(), &request, &model_, e); });
     std::uint64_t count = 0;
     const osteon_named_tensor* const* list = nullptr;
