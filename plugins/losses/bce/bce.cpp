@@ -2,8 +2,9 @@
 
 /// Binary cross entropy of every class on its own, for multilabel data:
 ///
-///     l(x, t) = (1 - t) softplus(x) + pos_weight_c t softplus(-x),   t = bit (1 - label_smoothing) + label_smoothing /
-///     2 value   = sum over images i, classes c, valid pixels p of  sample_weight_i class_weight_c l
+///     t       = bit (1 - label_smoothing) + label_smoothing / 2
+///     l(x, t) = (1 - t) softplus(x) + pos_weight_c t softplus(-x)
+///     value   = sum over images i, classes c, valid pixels p of  sample_weight_i class_weight_c l
 ///               / (valid pixels x sum of class_weight)
 ///
 /// With the defaults this is torch.nn.BCEWithLogitsLoss. A sample weight scales what its image adds and is not divided
