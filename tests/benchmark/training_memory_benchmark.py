@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What training takes: peak memory of `osteon train` and time per step, with and without checkpointing, at rising sizes.
 
-    training_memory_benchmark.py BIN_FOLDER [NAME ...] [--sizes 256,512] [--precision fp32]
+    training_memory_benchmark.py BIN_FOLDER [NAME ...] [--sizes 256,512] [--measure-to SIZE] [--precision fp32]
 
 Each figure is a process of its own that trains two images, one a step, with AdamW; its peak resident set is read when the
-second step is done. The table is Markdown. What would not fit this machine is extrapolated from the two sizes before it,
-linearly in the pixels, and marked ~.
+second step is done. The table is Markdown. What would not fit this machine, or is larger than --measure-to, is computed from
+the two sizes before it, linearly in the pixels, and marked ~.
 """
 import argparse
 import json
@@ -60,6 +60,7 @@ def arguments():
     parser.add_argument("bin_folder")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--sizes", default="256,512", type=lambda text: sorted(int(size) for size in text.split(",")))
+    parser.add_argument("--measure-to", type=int, metavar="SIZE", default=1 << 30)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "amp"))
     return parser.parse_args()
 
@@ -109,7 +110,7 @@ def row(options, folder, name, size, known):
     for checkpointing in (False, True):
         history = known[checkpointing]
         guess = extrapolated(history, size) if len(history) > 1 else 0
-        if guess > 0.85 * physical_mib():
+        if len(history) > 1 and (size > options.measure_to or guess > 0.85 * physical_mib()):
             cells.append(f"~{guess:,.0f}")
             seconds.append(None)
             continue
