@@ -50,6 +50,15 @@ function(osteon_add_test name)
   _osteon_register_test(${name})
 endfunction()
 
+# osteon_add_expression_test(LOSS): the LibTorch expression of a loss against its kernel. The kernel's objects are linked without
+# their flag for OpenMP, which would part the test from the precompiled header.
+function(osteon_add_expression_test loss)
+  set(target loss_${loss}_expression_test)
+  osteon_add_test(${target} SOURCES ${loss}_expression_test.cpp $<TARGET_OBJECTS:osteon_loss_${loss}_objects> LINK osteon_host TORCH)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_options(${target} PRIVATE ${OpenMP_CXX_FLAGS})
+endfunction()
+
 # Called by osteon_add_plugin: the plugin's own tests, linked with its objects and the host.
 function(osteon_add_plugin_test plugin)
   set(target ${plugin}_test)
