@@ -4,8 +4,8 @@
 
     training_memory_benchmark.py BIN_FOLDER [NAME ...] [--sizes 256,512] [--measure-to SIZE] [--precision fp32]
 
-Each figure is a process of its own that trains two images, one a step, with AdamW; its peak resident set is read when the
-second step is done. The table is Markdown. What would not fit this machine, or is larger than --measure-to, is computed from
+Each figure is a process of its own that trains with AdamW, one image a step (ConvNeXt: two, because UPerNet normalises a single
+pooled value per image); its peak resident set is read when the second step is done. The table is Markdown. What would not fit this machine, or is larger than --measure-to, is computed from
 the two sizes before it, linearly in the pixels, and marked ~.
 """
 import argparse
@@ -32,6 +32,7 @@ CASES = {
     "convnext_upernet tiny": 'plugin = "convnext_upernet"\nvariant = "tiny"',
     "convnext_upernet xlarge": 'plugin = "convnext_upernet"\nvariant = "xlarge"',
 }
+BATCH = {"convnext_upernet": 2}
 RECIPE = """recipe = 1
 extends = "{root}/configs/base/hand29.toml"
 [data]
@@ -49,7 +50,8 @@ plugin = "bce"
 plugin = "dice"
 [train]
 precision = "{precision}"
-epochs = 2
+batch_size = {batch}
+epochs = 3
 validate_every = 0
 checkpoint_every = 100
 """
@@ -74,29 +76,30 @@ def peak_mib(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
-def measure(options, folder, model, size, checkpointing):
+def measure(options, folder, name, size, checkpointing):
     """(peak MiB, seconds per step) of one training."""
+    model, batch = CASES[name], BATCH.get(name.split()[0], 1)
     recipe, run = os.path.join(folder, "recipe.toml"), os.path.join(folder, "run")
     with open(recipe, "w") as file:
         file.write(RECIPE.format(root=ROOT, size=size, model=model, checkpointing=str(checkpointing).lower(),
-                                 precision=options.precision))
+                                 precision=options.precision, batch=batch))
     metrics = os.path.join(run, "metrics.jsonl")
     command = [os.path.join(options.bin_folder, "osteon"), "train", recipe, "--out", run, "--overwrite"]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stderr=log)
-        line = ""
-        while not line.endswith("\n"):
+        epochs = []
+        while not epochs or epochs[-1]["steps"] < 2:
             if process.poll() is not None:
                 log.seek(0)
                 sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{log.read()}")
             time.sleep(0.02)
-            line = open(metrics).read() if os.path.exists(metrics) else ""
+            lines = open(metrics).read().split("\n")[:-1] if os.path.exists(metrics) else []
+            epochs = [json.loads(line) for line in lines]
         peak = peak_mib(process.pid)  # before the next epoch, whose first step is no other than these
         process.kill()
         process.wait()
     os.remove(metrics)
-    epoch = json.loads(line.splitlines()[0])
-    return peak, epoch["seconds"] / epoch["steps"]
+    return peak, sum(epoch["seconds"] for epoch in epochs) / epochs[-1]["steps"]
 
 
 def extrapolated(known, size):
@@ -114,7 +117,7 @@ def row(options, folder, name, size, known):
             cells.append(f"~{guess:,.0f}")
             seconds.append(None)
             continue
-        peak, step = measure(options, folder, CASES[name], size, checkpointing)
+        peak, step = measure(options, folder, name, size, checkpointing)
         history.append((size, peak))
         cells.append(f"{peak:,.0f}")
         seconds.append(step)
