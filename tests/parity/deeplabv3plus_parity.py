@@ -11,13 +11,13 @@ python3-torchvision.
 """
 import sys
 
-from forward import CLASSES, check, randomize  # first: skips where there is no PyTorch
+from forward import CLASSES  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from encoders import calibrate, dilate, encoder
+from encoders import check_over_encoders, dilate, encoder
 
 # encoder, image channels, batch and image size, parameters. Sizes are odd multiples of the output stride; the largest
 # image has pixels that every tap of every dilation reaches, the smallest none but the middle one's.
@@ -93,13 +93,7 @@ class DeepLabV3Plus(nn.Module):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    agree = []
-    for name, channels, size, parameters in CASES:
-        torch.manual_seed(7)
-        network = calibrate(randomize(DeepLabV3Plus(name, channels, **parameters)), channels)
-        agree.append(check(sys.argv[1], "deeplabv3plus", {"encoder": name, **parameters}, channels, network,
-                           network.state_dict(), size))
-    return 0 if all(agree) else 1
+    return check_over_encoders(sys.argv[1], "deeplabv3plus", DeepLabV3Plus, CASES)
 
 
 if __name__ == "__main__":

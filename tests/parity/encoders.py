@@ -4,10 +4,13 @@ EfficientNet and the first U-Net's contracting path written here from their pape
 
 encoder(name, inputs) gives a module whose forward returns the image and one feature per halving (`basic`: no image),
 and whose `channels` are those of the features. dilate(network, 16) makes that its greatest stride, or 8, as
-segmentation_models.pytorch does. calibrate(network, inputs) sees to it that every layer counts. forward.py is to be
-imported first: it skips where there is no PyTorch.
+segmentation_models.pytorch does. calibrate(network, inputs) sees to it that every layer counts. check_over_encoders() is
+the whole of a script that holds a plugin against a network over them. forward.py is to be imported first: it skips where
+there is no PyTorch.
 """
 import math
+
+from forward import check, randomize
 
 import torch
 import torchvision
@@ -177,3 +180,14 @@ def calibrate(network, channels):
     for hook in hooks:
         hook.remove()
     return network
+
+
+def check_over_encoders(program, plugin, network, cases):
+    """The exit status of a parity script: `network(encoder, channels, **parameters)` against the plugin, for each case
+    (encoder, image channels, batch and image size, parameters)."""
+    agree = []
+    for name, channels, size, parameters in cases:
+        torch.manual_seed(7)
+        reference = calibrate(randomize(network(name, channels, **parameters)), channels)
+        agree.append(check(program, plugin, {"encoder": name, **parameters}, channels, reference, reference.state_dict(), size))
+    return 0 if all(agree) else 1

@@ -11,13 +11,13 @@ them, and the logits must agree. (That the compiled paths agree with the plain o
 """
 import sys
 
-from forward import CLASSES, check, randomize  # first: skips where there is no PyTorch
+from forward import CLASSES  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from encoders import calibrate, encoder
+from encoders import check_over_encoders, encoder
 
 # encoder, image channels, batch and image size, parameters. Padding on strides differs among the EfficientNets: on an
 # even side of their own resolution's grid it is uneven, on an odd one it is not. b0 has even sides alone, b1 and b2
@@ -88,13 +88,7 @@ class UNet(nn.Module):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    agree = []
-    for name, channels, size, parameters in CASES:
-        torch.manual_seed(7)
-        network = calibrate(randomize(UNet(name, channels, **parameters)), channels)
-        agree.append(check(sys.argv[1], "unet", {"encoder": name, **parameters}, channels, network,
-                           network.state_dict(), size))
-    return 0 if all(agree) else 1
+    return check_over_encoders(sys.argv[1], "unet", UNet, CASES)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include <osteon/sdk/torch/model.hpp>
 
 #include "convnext.hpp"
+#include "layers/prior.hpp"
 #include "upernet.hpp"
 
 namespace osteon::models {
@@ -57,10 +58,7 @@ class ConvNextUperNetImpl : public torch::nn::Module {
       s.add("checkpointing", &Params::checkpointing,
             "keep only what goes into each block and into the fusion, and compute the rest again on the way back: less "
             "memory, more time, the same gradients");
-      s.add("prior", &Params::prior,
-            "probability that every class starts with; near the share of its pixels, small classes are learnt much "
-            "sooner")
-          .between(1e-6, 1 - 1e-6);
+      layers::add_prior(s);
     }
   };
 

@@ -2,11 +2,11 @@
 #include "upernet.hpp"
 
 #include <array>
-#include <cmath>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
 
 #include "layers/inference_ops.hpp"
+#include "layers/prior.hpp"
 
 namespace osteon::models {
 namespace {
@@ -23,7 +23,7 @@ at::Tensor resize(const at::Tensor& x, const at::Tensor& like) {
 nn::Conv2d make_classifier(const HeadOptions& options) {
   nn::Conv2d classifier(nn::Conv2dOptions(options.channels, options.n_classes, 1));
   nn::init::normal_(classifier->weight, 0, 0.01);
-  nn::init::constant_(classifier->bias, std::log(options.prior / (1 - options.prior)));
+  layers::start_at(classifier, options.prior);
   return classifier;
 }
 

@@ -2,7 +2,6 @@
 #include "deeplabv3plus.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
 
@@ -120,7 +119,7 @@ DeepLabV3PlusImpl::DeepLabV3PlusImpl(const Params& params, const sdk::ModelReque
   register_module("segmentation_head", nn::Sequential(head_));
   infer_head_.emplace(head_);
   nn::init::xavier_uniform_(head_->weight);
-  nn::init::constant_(head_->bias, std::log(params.prior / (1 - params.prior)));
+  layers::start_at(head_, params.prior);
 }
 
 sdk::ModelTraits DeepLabV3PlusImpl::traits() const {

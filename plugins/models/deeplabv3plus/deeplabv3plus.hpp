@@ -11,6 +11,7 @@
 #include "aspp.hpp"
 #include "encoders/encoder.hpp"
 #include "layers/inference_conv.hpp"
+#include "layers/prior.hpp"
 
 namespace osteon::models {
 
@@ -92,10 +93,7 @@ class DeepLabV3PlusImpl : public torch::nn::Module, public layers::HasInferenceC
       s.add("checkpointing", &Params::checkpointing,
             "keep only what goes into each block and into the decoder's halves, and compute the rest again on the way "
             "back: less memory, more time, the same gradients");
-      s.add("prior", &Params::prior,
-            "probability that every class starts with; near the share of its pixels, small classes are learnt much "
-            "sooner")
-          .between(1e-6, 1 - 1e-6);
+      layers::add_prior(s);
     }
   };
 

@@ -2,7 +2,6 @@
 #include "segformer.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
 
@@ -33,7 +32,7 @@ SegformerHeadImpl::SegformerHeadImpl(const MitOptions& encoder, std::int64_t n_c
   }
   nn::init::kaiming_normal_(linear_fuse_->weight, 0, torch::kFanOut, torch::kReLU);
   nn::init::normal_(classifier_->weight, 0, 0.02);
-  nn::init::constant_(classifier_->bias, std::log(prior / (1 - prior)));
+  layers::start_at(classifier_, prior);
 }
 
 at::Tensor SegformerHeadImpl::mixing(std::size_t i) const {

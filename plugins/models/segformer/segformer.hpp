@@ -6,6 +6,7 @@
 
 #include <osteon/sdk/torch/model.hpp>
 
+#include "layers/prior.hpp"
 #include "mit.hpp"
 
 namespace osteon::models {
@@ -82,10 +83,7 @@ class SegformerImpl : public torch::nn::Module {
           "checkpointing", &Params::checkpointing,
           "keep only what goes into each block and into the decoder, and compute the rest again on the way back: less "
           "memory, more time, the same gradients");
-      s.add("prior", &Params::prior,
-            "probability that every class starts with; near the share of its pixels, small classes are learnt much "
-            "sooner")
-          .between(1e-6, 1 - 1e-6);
+      layers::add_prior(s);
     }
   };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unet.hpp"
 
-#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -64,7 +63,7 @@ UNetImpl::UNetImpl(const Params& params, const sdk::ModelRequest& request) : che
     if (auto* layer = module->as<nn::Conv2d>())
       nn::init::kaiming_uniform_(layer->weight, 0, torch::kFanIn, torch::kReLU);
   nn::init::xavier_uniform_(head_->weight);
-  nn::init::constant_(head_->bias, std::log(params.prior / (1 - params.prior)));
+  layers::start_at(head_, params.prior);
 }
 
 sdk::ModelTraits UNetImpl::traits() const {

@@ -2,7 +2,6 @@
 #include "unet3plus.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
@@ -73,7 +72,7 @@ UNet3PlusImpl::UNet3PlusImpl(const Params& params, const sdk::ModelRequest& requ
                                                                                      : ClassGuideImpl::Kind::kPerClass,
                                                params.dropout));
   initialise(*this);
-  for (const nn::Conv2d& head : heads_) nn::init::constant_(head->bias, std::log(params.prior / (1 - params.prior)));
+  for (const nn::Conv2d& head : heads_) layers::start_at(head, params.prior);
 }
 
 sdk::ModelTraits UNet3PlusImpl::traits() const {

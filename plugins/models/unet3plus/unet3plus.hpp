@@ -10,6 +10,7 @@
 
 #include "class_guide.hpp"
 #include "full_scale.hpp"
+#include "layers/prior.hpp"
 
 namespace osteon::models {
 
@@ -54,10 +55,7 @@ class UNet3PlusImpl : public torch::nn::Module {
       s.add("checkpointing", &Params::checkpointing,
             "keep only what goes into each level and node, and compute the rest again on the way back: less memory, "
             "more time, the same gradients");
-      s.add("prior", &Params::prior,
-            "probability that every class starts with; near the share of its pixels, small classes are learnt much "
-            "sooner")
-          .between(1e-6, 1 - 1e-6);
+      layers::add_prior(s);
     }
   };
 

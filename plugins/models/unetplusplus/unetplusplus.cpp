@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unetplusplus.hpp"
 
-#include <cmath>
-
 #include <osteon/sdk/torch/checkpoint.hpp>
 
 #include "layers/inference_ops.hpp"
@@ -69,7 +67,7 @@ UNetPlusPlusImpl::UNetPlusPlusImpl(const Params& params, const sdk::ModelRequest
   }
   for (nn::Conv2d& head : heads) {
     nn::init::xavier_uniform_(head->weight);
-    nn::init::constant_(head->bias, std::log(params.prior / (1 - params.prior)));
+    layers::start_at(head, params.prior);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "encoders/encoder.hpp"
 #include "layers/decoder_block.hpp"
 #include "layers/inference_conv.hpp"
+#include "layers/prior.hpp"
 
 namespace osteon::models {
 
@@ -58,10 +59,7 @@ class UNetPlusPlusImpl : public torch::nn::Module, public layers::HasInferenceCo
       s.add("checkpointing", &Params::checkpointing,
             "keep only what goes into each block, and compute the rest again on the way back: less memory, more time, "
             "the same gradients");
-      s.add("prior", &Params::prior,
-            "probability that every class starts with; near the share of its pixels, small classes are learnt much "
-            "sooner")
-          .between(1e-6, 1 - 1e-6);
+      layers::add_prior(s);
     }
   };
 
