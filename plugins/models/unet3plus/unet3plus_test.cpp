@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "layers/convolve_upsampled.hpp"
 #include "support/model_checks.hpp"
