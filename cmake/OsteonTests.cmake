@@ -3,6 +3,9 @@
 find_package(GTest REQUIRED)
 find_package(nlohmann_json REQUIRED)
 set(OSTEON_TEST_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+# Where there is gold, it links what needs LibTorch in a tenth of a second where bfd takes most of one.
+include(CheckLinkerFlag)
+check_linker_flag(CXX -fuse-ld=gold OSTEON_HAS_GOLD)
 
 # One precompiled header for all tests that need nothing of LibTorch.
 add_library(osteon_test_pch OBJECT ${CMAKE_BINARY_DIR}/osteon_test_pch.cpp)
@@ -29,6 +32,9 @@ function(_osteon_register_test target)
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main osteon_warnings osteon_glue)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${OSTEON_TEST_OUTPUT_DIRECTORY})
   target_compile_definitions(${target} PRIVATE OSTEON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if(OSTEON_HAS_GOLD)
+    target_link_options(${target} PRIVATE -fuse-ld=gold)
+  endif()
   add_test(NAME ${target} COMMAND ${target})
   # A cache of its own, so that a test neither sees nor changes the user's. Some tests ask for more memory than there is,
   # which the address sanitizer would not let pass as a failed allocation.
