@@ -35,9 +35,14 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
   return best;
 }
 
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates) {
+std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
   const std::string found = nearest(word, candidates);
-  return found.empty() ? "" : ", did you mean '" + found + "'?";
+  return found.empty() ? "" : "did you mean '" + found + "'?";
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::string question = suggestion(word, candidates);
+  return question.empty() ? "" : ", " + question;
 }
 
 }  // namespace osteon

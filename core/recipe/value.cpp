@@ -125,9 +125,8 @@ class Reader {
       if (value == nullptr) return wrong_type(node);
       if (spec_.type == ParameterType::kChoice &&
           std::find(spec_.choices.begin(), spec_.choices.end(), *value) == spec_.choices.end()) {
-        const std::string guess = nearest(*value, spec_.choices);
         problems_.add(node.location, key_, fmt::format("'{}' is '{}', expected {}", key_, *value, expected_text(spec_)),
-                      guess.empty() ? "" : "did you mean '" + guess + "'?");
+                      suggestion(*value, spec_.choices));
         return std::nullopt;
       }
       const bool is_path = spec_.type == ParameterType::kPath || spec_.type == ParameterType::kPredictor;

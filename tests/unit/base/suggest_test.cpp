@@ -34,6 +34,8 @@ TEST(Nearest, KnowsNothingWithoutCandidatesOrForWordsThatAreFarFromAll) {
 }
 
 TEST(DidYouMean, IsAHalfSentenceOrNothing) {
+  EXPECT_EQ(suggestion("unett", {"unet"}), "did you mean 'unet'?");
+  EXPECT_EQ(suggestion("segformer", {"unet"}), "");
   EXPECT_EQ(did_you_mean("unett", {"unet"}), ", did you mean 'unet'?");
   EXPECT_EQ(did_you_mean("segformer", {"unet"}), "");
 }
