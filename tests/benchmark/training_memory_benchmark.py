@@ -4,9 +4,9 @@
 
     training_memory_benchmark.py BIN_FOLDER [NAME ...] [--sizes 256,512] [--measure-to SIZE] [--precision fp32]
 
-Each figure is a process of its own that trains with AdamW, one image a step (ConvNeXt: two, because UPerNet normalises a single
-pooled value per image); its peak resident set is read when the second step is done. The table is Markdown. What would not fit this machine, or is larger than --measure-to, is computed from
-the two sizes before it, linearly in the pixels, and marked ~.
+Each figure is a process of its own that trains with AdamW, one image a step; its peak resident set is read when the second step
+is done. The table is Markdown. What would not fit this machine, or is larger than --measure-to, is computed from the two sizes
+before it, linearly in the pixels, and marked ~.
 """
 import argparse
 import json
@@ -32,7 +32,6 @@ CASES = {
     "convnext_upernet tiny": 'plugin = "convnext_upernet"\nvariant = "tiny"',
     "convnext_upernet xlarge": 'plugin = "convnext_upernet"\nvariant = "xlarge"',
 }
-BATCH = {"convnext_upernet": 2}
 RECIPE = """recipe = 1
 extends = "{root}/configs/base/hand29.toml"
 [data]
@@ -50,7 +49,7 @@ plugin = "bce"
 plugin = "dice"
 [train]
 precision = "{precision}"
-batch_size = {batch}
+batch_size = 1
 epochs = 3
 validate_every = 0
 checkpoint_every = 100
@@ -78,11 +77,11 @@ def peak_mib(pid):
 
 def measure(options, folder, name, size, checkpointing):
     """(peak MiB, seconds per step) of one training."""
-    model, batch = CASES[name], BATCH.get(name.split()[0], 1)
+    model = CASES[name]
     recipe, run = os.path.join(folder, "recipe.toml"), os.path.join(folder, "run")
     with open(recipe, "w") as file:
         file.write(RECIPE.format(root=ROOT, size=size, model=model, checkpointing=str(checkpointing).lower(),
-                                 precision=options.precision, batch=batch))
+                                 precision=options.precision))
     metrics = os.path.join(run, "metrics.jsonl")
     command = [os.path.join(options.bin_folder, "osteon"), "train", recipe, "--out", run, "--overwrite"]
     with tempfile.TemporaryFile("w+") as log:

@@ -142,8 +142,27 @@ TEST(ConvNextUperNet, GradientsAreThoseOfFiniteDifferences) {
 TEST(ConvNextUperNet, RecomputingGivesTheSameGradients) {
   ModelUnderTest::Values recomputing = narrow(true);
   recomputing.ints["checkpointing"] = {1};
-  ModelUnderTest a(narrow(true), 3, 2), b(recomputing, 3, 2);
-  test::expect_same_training(a, b, random_tensor({3, 3, 64, 64}, 3));
+  for (const std::int64_t images : {3, 1}) {
+    ModelUnderTest a(narrow(true), 3, 2), b(recomputing, 3, 2);
+    test::expect_same_training(a, b, random_tensor({images, 3, 64, 64}, 3));
+  }
+}
+
+TEST(ConvNextUperNet, NormalisesOnePooledPixelOfASingleImageWithRunningStatistics) {
+  ModelUnderTest model(narrow(), 3, 2);
+  const std::string head = "decode_head.psp_modules.", mean = ".1.batch_norm.running_mean";
+  for (const char* level : {"0", "1"}) model.value(head + level + mean).fill_(0.25);
+  const auto kept = [&](const char* level) { return model.value(head + level + mean).eq(0.25).all().item<bool>(); };
+  const auto train_on = [&](std::int64_t images) {
+    ModelUnderTest::Step step(model, random_tensor({images, 3, 64, 96}, 3));
+    step.backward({at::ones_like(step.output(0)), at::zeros_like(step.output(1))});
+  };
+  train_on(1);
+  EXPECT_TRUE(kept("0"));
+  EXPECT_FALSE(kept("1")) << "four pixels have statistics";
+  EXPECT_GT(model.grad(head + "0.1.conv.weight").abs().max().item<float>(), 0);
+  train_on(2);
+  EXPECT_FALSE(kept("0"));
 }
 
 TEST(ConvNextUperNet, HasAnAuxiliaryOutputUnlessItIsLeftOut) {

@@ -6,6 +6,7 @@
 #include <osteon/sdk/torch/checkpoint.hpp>
 
 #include "layers/inference_ops.hpp"
+#include "layers/normalise.hpp"
 #include "layers/prior.hpp"
 
 namespace osteon::models {
@@ -40,7 +41,7 @@ ConvNormImpl::ConvNormImpl(std::int64_t in, std::int64_t out, std::int64_t kerne
   nn::init::kaiming_normal_(conv_->weight, 0, torch::kFanOut, torch::kReLU);
 }
 
-at::Tensor ConvNormImpl::forward(const at::Tensor& x) { return norm_(conv_(x)).relu_(); }
+at::Tensor ConvNormImpl::forward(const at::Tensor& x) { return layers::normalise(norm_, conv_(x)).relu_(); }
 
 at::Tensor ConvNormImpl::infer(const at::Tensor& x) {
   const std::int64_t kernel = conv_->weight.size(2);

@@ -38,7 +38,8 @@ struct HeadOptions {
 /// UPerNet's head: a pyramid of pooled features on the coarsest level, a feature pyramid above it, all levels fused.
 ///
 /// Xiao et al., "Unified perceptual parsing for scene understanding", ECCV 2018, arXiv:1807.10221. Names of weights are
-/// those of Hugging Face's UperNetHead. All resizing is bilinear with align_corners = false.
+/// those of Hugging Face's UperNetHead. All resizing is bilinear with align_corners = false. What is pooled to one
+/// pixel of a single image is normalised with the running statistics (layers::normalise).
 class UperHeadImpl : public torch::nn::Module {
  public:
   /// @param in  channels of the features, fine to coarse

@@ -2,6 +2,7 @@
 #include "aspp.hpp"
 
 #include "layers/inference_ops.hpp"
+#include "layers/normalise.hpp"
 
 namespace osteon::models {
 
@@ -53,12 +54,7 @@ AsppImpl::AsppImpl(std::int64_t in, std::int64_t out, const std::vector<std::int
 }
 
 torch::Tensor AsppImpl::pool(const torch::Tensor& x) {
-  const torch::Tensor y = pooled_conv_(at::adaptive_avg_pool2d(x, {1, 1}));
-  const nn::BatchNorm2dImpl& norm = *pooled_norm_;
-  if (y.size(0) > 1 || !norm.is_training()) return pooled_norm_(y).relu_();
-  return at::batch_norm(y, norm.weight, norm.bias, norm.running_mean, norm.running_var, /*training=*/false,
-                        /*momentum=*/0, norm.options.eps(), /*cudnn_enabled=*/false)
-      .relu_();
+  return layers::normalise(pooled_norm_, pooled_conv_(at::adaptive_avg_pool2d(x, {1, 1}))).relu_();
 }
 
 torch::Tensor AsppImpl::forward(const torch::Tensor& x, const torch::Tensor& pooled) {

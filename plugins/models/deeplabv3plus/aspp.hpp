@@ -31,9 +31,7 @@ TORCH_MODULE(SeparableConv);
 /// Chen et al., "Rethinking atrous convolution for semantic image segmentation", arXiv:1706.05587, with the separable
 /// convolutions of arXiv:1802.02611. Every convolution is followed by batch normalisation and ReLU.
 ///
-/// The average is one value per channel and image, so that a batch of one image has no statistics of it. There, in
-/// training, that branch is normalised with its running statistics and leaves them as they are; PyTorch refuses such a
-/// batch, and a run would end at the odd image that its last batch may consist of.
+/// The average of a single image is normalised with the running statistics (layers::normalise).
 class AsppImpl : public torch::nn::Module, public layers::HasInferenceConvs {
  public:
   /// @param rates    dilations of the 3x3 convolutions
