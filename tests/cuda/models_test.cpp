@@ -5,9 +5,8 @@
 #include <optional>
 
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
 #include <torch/cuda.h>
-#include <torch/nn.h>
-#include <torch/script.h>
 
 #include "engine/device.hpp"
 #include "engine/session.hpp"
