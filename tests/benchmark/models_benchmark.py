@@ -16,6 +16,7 @@ the host adds to the model's own time. Medians over the rounds.
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -177,10 +178,20 @@ def compare(name):
         bare(name, median["infer"])
 
 
+def physical_bytes():
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def alone(name, size, **environment):
-    """Python's eager in a process of its own: {"ms", "peak", "base"}."""
+    """Python's eager in a process of its own: {"ms", "peak", "base"}; None when the machine's memory is not enough."""
     command = [sys.executable, os.path.abspath(__file__), OPTIONS.bin_folder, "--eager-alone", name, "--size", str(size)]
-    result = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
+    # What would not fit fails in its allocation, before the system looks for a process to end.
+    result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True,
+                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (physical_bytes(), physical_bytes())))
+    if result.returncode != 0 and "can't allocate memory" in result.stderr:
+        return None
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {result.returncode}:\n{result.stderr}")
     return json.loads(result.stdout)
 
 
@@ -188,7 +199,11 @@ def bare(name, own):
     if not os.path.isdir(REFERENCE_BLAS):
         print(f"{'':24} no reference BLAS in {REFERENCE_BLAS}: what a bare installation takes was NOT measured")
         return
-    ms = alone(name, OPTIONS.size, LD_LIBRARY_PATH=REFERENCE_BLAS, OMP_NUM_THREADS="1")["ms"]
+    eager = alone(name, OPTIONS.size, LD_LIBRARY_PATH=REFERENCE_BLAS, OMP_NUM_THREADS="1")
+    if not eager:
+        print(f"{'':24} what a bare installation takes was NOT measured: it does not fit this machine's memory")
+        return
+    ms = eager["ms"]
     print(f"{'':24} {ms:8.1f} ms   in Python with the reference BLAS on one thread, untuned: {ms / own:.1f} times ours", flush=True)
 
 
@@ -200,13 +215,11 @@ def peak(name):
     grown = float(ours.ask("peak")) - base
     ours.close()
     eager = alone(name, OPTIONS.peak)
-    print(f"{name:24} a forward at {OPTIONS.peak} x {OPTIONS.peak} adds {grown:.0f} MiB; Python's eager "
-          f"{eager['peak'] - eager['base']:.0f} MiB", flush=True)
+    theirs = f"{eager['peak'] - eager['base']:.0f} MiB" if eager else f"does not fit {physical_bytes() / 2**30:.0f} GiB"
+    print(f"{name:24} a forward at {OPTIONS.peak} x {OPTIONS.peak} adds {grown:.0f} MiB; Python's eager {theirs}", flush=True)
 
 
 def run_eager_alone(name):
-    import resource
-
     def resident():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -6,11 +6,12 @@
 
 Each figure is a process of its own that trains with AdamW, one image a step; its peak resident set is read when the second step
 is done. The table is Markdown. What would not fit this machine, or is larger than --measure-to, is computed from the two sizes
-before it, linearly in the pixels, and marked ~.
+before it, linearly in the pixels, and marked ~; what was tried and did not fit is marked so.
 """
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -76,7 +77,7 @@ def peak_mib(pid):
 
 
 def measure(options, folder, name, size, checkpointing):
-    """(peak MiB, seconds per step) of one training."""
+    """(peak MiB, seconds per step) of one training; None when the machine's memory is not enough."""
     model = CASES[name]
     recipe, run = os.path.join(folder, "recipe.toml"), os.path.join(folder, "run")
     with open(recipe, "w") as file:
@@ -85,12 +86,20 @@ def measure(options, folder, name, size, checkpointing):
     metrics = os.path.join(run, "metrics.jsonl")
     command = [os.path.join(options.bin_folder, "osteon"), "train", recipe, "--out", run, "--overwrite"]
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stderr=log)
+        # What would not fit fails in its allocation, before the system looks for a process to end.
+        limit = int(physical_mib() * 2**20)
+        process = subprocess.Popen(command, stderr=log,
+                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
         epochs = []
         while not epochs or epochs[-1]["steps"] < 2:
             if process.poll() is not None:
                 log.seek(0)
-                sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{log.read()}")
+                text = log.read()
+                if "can't allocate memory" in text:
+                    if os.path.exists(metrics):
+                        os.remove(metrics)
+                    return None
+                sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{text}")
             time.sleep(0.02)
             lines = open(metrics).read().split("\n")[:-1] if os.path.exists(metrics) else []
             epochs = [json.loads(line) for line in lines]
@@ -116,7 +125,12 @@ def row(options, folder, name, size, known):
             cells.append(f"~{guess:,.0f}")
             seconds.append(None)
             continue
-        peak, step = measure(options, folder, name, size, checkpointing)
+        measured = measure(options, folder, name, size, checkpointing)
+        if measured is None:
+            cells.append(f"more than {physical_mib():,.0f}")
+            seconds.append(None)
+            continue
+        peak, step = measured
         history.append((size, peak))
         cells.append(f"{peak:,.0f}")
         seconds.append(step)
