@@ -28,6 +28,16 @@ function(osteon_share_test_header target)
   target_precompile_headers(${target} REUSE_FROM osteon_test_pch)
 endfunction()
 
+# A test that runs the program, with what is given in its environment. It has a cache of its own, so that it neither sees nor
+# changes the user's. Some tests ask for more memory than there is, which the address sanitizer would not let pass as a
+# failed allocation.
+function(_osteon_add_ctest name program)
+  add_test(NAME ${name} COMMAND ${program})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_property(TEST ${name} PROPERTY ENVIRONMENT
+    OSTEON_CACHE_DIR=${CMAKE_BINARY_DIR}/test_cache ASAN_OPTIONS=allocator_may_return_null=1 ${ARGN})
+endfunction()
+
 function(_osteon_register_test target shards)
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main osteon_warnings osteon_glue)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${OSTEON_TEST_OUTPUT_DIRECTORY})
@@ -35,25 +45,13 @@ function(_osteon_register_test target shards)
   if(OSTEON_HAS_GOLD)
     target_link_options(${target} PRIVATE -fuse-ld=gold)
   endif()
-  # A cache of its own, so that a test neither sees nor changes the user's. Some tests ask for more memory than there is,
-  # which the address sanitizer would not let pass as a failed allocation.
-  set(environment OSTEON_CACHE_DIR=${CMAKE_BINARY_DIR}/test_cache ASAN_OPTIONS=allocator_may_return_null=1)
-  set(names ${target})
-  if(shards GREATER 1)
-    set(names "")
-    foreach(shard RANGE 1 ${shards})
-      list(APPEND names ${target}_${shard}_of_${shards})
-    endforeach()
+  if(shards EQUAL 1)
+    _osteon_add_ctest(${target} ${target})
+    return()
   endif()
-  foreach(name IN LISTS names)
-    add_test(NAME ${name} COMMAND ${target})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
-    set(share "")
-    if(name MATCHES "_([0-9]+)_of_")
-      math(EXPR index "${CMAKE_MATCH_1} - 1")
-      set(share GTEST_TOTAL_SHARDS=${shards} GTEST_SHARD_INDEX=${index})
-    endif()
-    set_property(TEST ${name} PROPERTY ENVIRONMENT ${environment} ${share})
+  foreach(shard RANGE 1 ${shards})
+    math(EXPR index "${shard} - 1")
+    _osteon_add_ctest(${target}_${shard}_of_${shards} ${target} GTEST_TOTAL_SHARDS=${shards} GTEST_SHARD_INDEX=${index})
   endforeach()
 endfunction()
 

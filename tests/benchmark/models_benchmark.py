@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 
+import memory_limit
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCE_BLAS = "/usr/lib/x86_64-linux-gnu/blas"
 
@@ -178,17 +180,12 @@ def compare(name):
         bare(name, median["infer"])
 
 
-def physical_bytes():
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def alone(name, size, **environment):
     """Python's eager in a process of its own: {"ms", "peak", "base"}; None when the machine's memory is not enough."""
     command = [sys.executable, os.path.abspath(__file__), OPTIONS.bin_folder, "--eager-alone", name, "--size", str(size)]
-    # What would not fit fails in its allocation, before the system looks for a process to end.
     result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True,
-                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (physical_bytes(), physical_bytes())))
-    if result.returncode != 0 and "can't allocate memory" in result.stderr:
+                            preexec_fn=memory_limit.apply)
+    if result.returncode != 0 and memory_limit.was_hit(result.stderr):
         return None
     if result.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {result.returncode}:\n{result.stderr}")
@@ -215,7 +212,7 @@ def peak(name):
     grown = float(ours.ask("peak")) - base
     ours.close()
     eager = alone(name, OPTIONS.peak)
-    theirs = f"{eager['peak'] - eager['base']:.0f} MiB" if eager else f"does not fit {physical_bytes() / 2**30:.0f} GiB"
+    theirs = f"{eager['peak'] - eager['base']:.0f} MiB" if eager else f"does not fit {memory_limit.PHYSICAL / 2**30:.0f} GiB"
     print(f"{name:24} a forward at {OPTIONS.peak} x {OPTIONS.peak} adds {grown:.0f} MiB; Python's eager {theirs}", flush=True)
 
 

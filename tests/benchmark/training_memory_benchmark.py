@@ -11,12 +11,14 @@ before it, linearly in the pixels, and marked ~; what was tried and did not fit 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 
+import memory_limit
+
+PHYSICAL_MIB = memory_limit.PHYSICAL / 2**20
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 # name: plugin and parameters as a recipe has them
 CASES = {
@@ -67,10 +69,6 @@ def arguments():
     return parser.parse_args()
 
 
-def physical_mib():
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def peak_mib(pid):
     with open(f"/proc/{pid}/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
@@ -86,16 +84,13 @@ def measure(options, folder, name, size, checkpointing):
     metrics = os.path.join(run, "metrics.jsonl")
     command = [os.path.join(options.bin_folder, "osteon"), "train", recipe, "--out", run, "--overwrite"]
     with tempfile.TemporaryFile("w+") as log:
-        # What would not fit fails in its allocation, before the system looks for a process to end.
-        limit = int(physical_mib() * 2**20)
-        process = subprocess.Popen(command, stderr=log,
-                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        process = subprocess.Popen(command, stderr=log, preexec_fn=memory_limit.apply)
         epochs = []
         while not epochs or epochs[-1]["steps"] < 2:
             if process.poll() is not None:
                 log.seek(0)
                 text = log.read()
-                if "can't allocate memory" in text:
+                if memory_limit.was_hit(text):
                     if os.path.exists(metrics):
                         os.remove(metrics)
                     return None
@@ -121,13 +116,13 @@ def row(options, folder, name, size, known):
     for checkpointing in (False, True):
         history = known[checkpointing]
         guess = extrapolated(history, size) if len(history) > 1 else 0
-        if len(history) > 1 and (size > options.measure_to or guess > 0.85 * physical_mib()):
+        if len(history) > 1 and (size > options.measure_to or guess > 0.85 * PHYSICAL_MIB):
             cells.append(f"~{guess:,.0f}")
             seconds.append(None)
             continue
         measured = measure(options, folder, name, size, checkpointing)
         if measured is None:
-            cells.append(f"more than {physical_mib():,.0f}")
+            cells.append(f"more than {PHYSICAL_MIB:,.0f}")
             seconds.append(None)
             continue
         peak, step = measured
