@@ -7,8 +7,8 @@
 #include <stdexcept>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
-#include <osteon/sdk/torch/compat.hpp>
 
+#include "layers/attention.hpp"
 #include "layers/inference_ops.hpp"
 #include "layers/regularisation.hpp"
 
@@ -97,7 +97,7 @@ at::Tensor MixAttentionImpl::forward(const at::Tensor& x) {
     return tokens.reshape({tokens.size(0), -1, heads_, tokens.size(3) / heads_}).transpose(1, 2);
   };
   const at::Tensor q = split(query_(x)), k = split(key_(source)), v = split(value_(source));
-  return dense_(sdk::compat::attend(q, k, v).transpose(1, 2).reshape(x.sizes()));
+  return dense_(layers::attend(q, k, v).transpose(1, 2).reshape(x.sizes()));
 }
 
 at::Tensor MixAttentionImpl::infer(const at::Tensor& x) {

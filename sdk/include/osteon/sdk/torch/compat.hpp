@@ -130,14 +130,15 @@ inline void allow_tf32(bool allowed) {
   at::globalContext().setAllowTF32CuBLAS(allowed);
 }
 
-/// softmax(q k^T / sqrt(d)) v, [N, heads, L, d] with k and v [N, heads, M, d].
-inline at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+/// softmax(q k^T / sqrt(d)) v by a kernel that never holds the L x M matrix whole, in LibTorch on CUDA since 2.0; an
+/// undefined tensor where there is none.
+/// @param q  [N, heads, L, d]; @param k, v  [N, heads, M, d]
+inline at::Tensor fused_attention([[maybe_unused]] const at::Tensor& q, [[maybe_unused]] const at::Tensor& k,
+                                  [[maybe_unused]] const at::Tensor& v) {
 #if OSTEON_TORCH_AT_LEAST(2, 0)
-  // On CUDA the L x M matrix is never whole, and float16 runs on tensor cores.
   if (q.is_cuda()) return at::scaled_dot_product_attention(q, k, v);
 #endif
-  const at::Tensor scores = at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
-  return at::matmul(scores.softmax(-1), v);
+  return {};
 }
 
 /// The key under which an optimizer keeps the state of a parameter: text in LibTorch 1, the tensor's address since 2.
