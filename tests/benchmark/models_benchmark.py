@@ -82,25 +82,29 @@ def same_names(state):
     return state
 
 
+def over_encoders(plugin, network, encoders):
+    return {f"{plugin}_{name}": (plugin, {"encoder": name}, lambda name=name: network(name, 3), same_names) for name in encoders}
+
+
 # name: plugin, parameters, the reference, its names of weights to the plugin's
 CASES = {
-    "unet_resnet34": ("unet", {"encoder": "resnet34"}, lambda: unet_parity.UNet("resnet34", 3), same_names),
-    "unet_efficientnet-b0": ("unet", {"encoder": "efficientnet-b0"}, lambda: unet_parity.UNet("efficientnet-b0", 3), same_names),
-    "unetplusplus_resnet34": ("unetplusplus", {"encoder": "resnet34"},
-                              lambda: unetplusplus_parity.UNetPlusPlus("resnet34", 3), same_names),
-    "unetplusplus_efficientnet-b0": ("unetplusplus", {"encoder": "efficientnet-b0"},
-                                     lambda: unetplusplus_parity.UNetPlusPlus("efficientnet-b0", 3), same_names),
+    **over_encoders("unet", unet_parity.UNet,
+                    ("resnet18", "resnet34", "resnet50", "resnet101", "efficientnet-b0", "efficientnet-b7", "basic")),
+    **over_encoders("unetplusplus", unetplusplus_parity.UNetPlusPlus,
+                    ("resnet18", "resnet34", "resnet50", "efficientnet-b0", "efficientnet-b7")),
+    "unetplusplus_basic": ("unetplusplus", {"encoder": "basic", "decoder_channels": (512, 256, 128, 64), "upsampling": "bilinear"},
+                           lambda: unetplusplus_parity.UNetPlusPlus("basic", 3, (512, 256, 128, 64), "bilinear"), same_names),
     "unet3plus": ("unet3plus", {}, lambda: unet3plus_parity.UNet3Plus(3), same_names),
-    "deeplabv3plus_resnet34": ("deeplabv3plus", {"encoder": "resnet34"},
-                               lambda: deeplabv3plus_parity.DeepLabV3Plus("resnet34", 3), same_names),
-    "deeplabv3plus_resnet50": ("deeplabv3plus", {"encoder": "resnet50"},
-                               lambda: deeplabv3plus_parity.DeepLabV3Plus("resnet50", 3), same_names),
-    "deeplabv3plus_efficientnet-b0": ("deeplabv3plus", {"encoder": "efficientnet-b0"},
-                                      lambda: deeplabv3plus_parity.DeepLabV3Plus("efficientnet-b0", 3), same_names),
-    "segformer_b0": ("segformer", {"variant": "b0"}, lambda: segformer_parity.Segformer("b0"), same_names),
-    "segformer_b2": ("segformer", {"variant": "b2"}, lambda: segformer_parity.Segformer("b2"), same_names),
-    "convnext_upernet_tiny": ("convnext_upernet", {"variant": "tiny"},
-                              lambda: convnext_parity.ConvNextUperNet("tiny"), convnext_parity.public_names),
+    **over_encoders("deeplabv3plus", deeplabv3plus_parity.DeepLabV3Plus,
+                    ("resnet18", "resnet34", "resnet50", "resnet101", "efficientnet-b0", "efficientnet-b7")),
+    "deeplabv3plus_resnet50_stride8": ("deeplabv3plus", {"encoder": "resnet50", "output_stride": 8},
+                                       lambda: deeplabv3plus_parity.DeepLabV3Plus("resnet50", 3, 8), same_names),
+    **{f"segformer_{name}": ("segformer", {"variant": name}, lambda name=name: segformer_parity.Segformer(name), same_names)
+       for name in ("b0", "b1", "b2", "b3", "b4", "b5")},
+    **{f"convnext_upernet_{name}": ("convnext_upernet", {"variant": name},
+                                    lambda name=name: convnext_parity.ConvNextUperNet(name), convnext_parity.public_names)
+       for name in ("tiny", "small", "base", "large")},  # torchvision has no xlarge
+    "torchscript_unet_resnet34": ("torchscript", {}, lambda: unet_parity.UNet("resnet34", 3), same_names),
 }
 
 
@@ -115,6 +119,9 @@ class Ours:
     def __init__(self, name, network, size):
         plugin, parameters, _, rename = CASES[name]
         self.folder = tempfile.TemporaryDirectory()
+        if plugin == "torchscript":
+            parameters = {"file": os.path.join(self.folder.name, "archive.pt")}
+            torch.jit.trace(network, torch.rand(1, 3, size, size)).save(parameters["file"])
         weights = os.path.join(self.folder.name, "weights.safetensors")
         state = {k: v.numpy().copy() for k, v in rename(network.state_dict()).items()}
         forward.write_safetensors(weights, state)
@@ -172,7 +179,7 @@ def compare(name):
     median = {way: statistics.median(t) for way, t in times.items()}
     best = min(ways, key=median.get)
     host = statistics.median(p - i for p, i in zip(times["predict"], times["infer"]))
-    print(f"{name:24} {median['infer']:8.1f} ms   ratio {median[best] / median['infer']:5.2f}   against {best}: "
+    print(f"{name:30} {median['infer']:8.1f} ms   ratio {median[best] / median['infer']:5.2f}   against {best}: "
           + ", ".join(f"{way} {median[way]:.1f}" for way in ways)
           + f"   host adds {host:.2f} ms ({100 * host / median['infer']:.2f} %)   {ours.ask('plan').split('; ')[-1]}", flush=True)
     ours.close()
@@ -194,14 +201,14 @@ def alone(name, size, **environment):
 
 def bare(name, own):
     if not os.path.isdir(REFERENCE_BLAS):
-        print(f"{'':24} no reference BLAS in {REFERENCE_BLAS}: what a bare installation takes was NOT measured")
+        print(f"{'':30} no reference BLAS in {REFERENCE_BLAS}: what a bare installation takes was NOT measured")
         return
     eager = alone(name, OPTIONS.size, LD_LIBRARY_PATH=REFERENCE_BLAS, OMP_NUM_THREADS="1")
     if not eager:
-        print(f"{'':24} what a bare installation takes was NOT measured: it does not fit this machine's memory")
+        print(f"{'':30} what a bare installation takes was NOT measured: it does not fit this machine's memory")
         return
     ms = eager["ms"]
-    print(f"{'':24} {ms:8.1f} ms   in Python with the reference BLAS on one thread, untuned: {ms / own:.1f} times ours", flush=True)
+    print(f"{'':30} {ms:8.1f} ms   in Python with the reference BLAS on one thread, untuned: {ms / own:.1f} times ours", flush=True)
 
 
 def peak(name):
@@ -213,7 +220,7 @@ def peak(name):
     ours.close()
     eager = alone(name, OPTIONS.peak)
     theirs = f"{eager['peak'] - eager['base']:.0f} MiB" if eager else f"does not fit {memory_limit.PHYSICAL / 2**30:.0f} GiB"
-    print(f"{name:24} a forward at {OPTIONS.peak} x {OPTIONS.peak} adds {grown:.0f} MiB; Python's eager {theirs}", flush=True)
+    print(f"{name:30} a forward at {OPTIONS.peak} x {OPTIONS.peak} adds {grown:.0f} MiB; Python's eager {theirs}", flush=True)
 
 
 def run_eager_alone(name):
