@@ -8,6 +8,7 @@
 
 #include "convnext.hpp"
 #include "layers/prior.hpp"
+#include "layers/shared_params.hpp"
 #include "upernet.hpp"
 
 namespace osteon::models {
@@ -53,11 +54,8 @@ class ConvNextUperNetImpl : public torch::nn::Module {
       s.add("auxiliary_channels", &Params::auxiliary_channels, "width of the auxiliary head").between(1, 4096);
       s.add("auxiliary", &Params::auxiliary, "weight of the auxiliary head's loss; 0 leaves the head out")
           .between(0, 10);
-      s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
-          .between(0.0625, 1);
-      s.add("checkpointing", &Params::checkpointing,
-            "keep only what goes into each block and into the fusion, and compute the rest again on the way back: less "
-            "memory, more time, the same gradients");
+      layers::add_width(s, 0.0625);
+      layers::add_checkpointing(s, "each block and into the fusion");
       layers::add_prior(s);
     }
   };

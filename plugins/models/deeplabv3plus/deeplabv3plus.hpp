@@ -12,6 +12,7 @@
 #include "encoders/encoder.hpp"
 #include "layers/inference_conv.hpp"
 #include "layers/prior.hpp"
+#include "layers/shared_params.hpp"
 
 namespace osteon::models {
 
@@ -88,11 +89,8 @@ class DeepLabV3PlusImpl : public torch::nn::Module, public layers::HasInferenceC
           .count(1, 8);
       s.add("decoder_channels", &Params::decoder_channels, "width of the decoder").between(1, 4096);
       s.add("dropout", &Params::dropout, "share of the pyramid's values that training drops").between(0, 0.9);
-      s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
-          .between(0.125, 1);
-      s.add("checkpointing", &Params::checkpointing,
-            "keep only what goes into each block and into the decoder's halves, and compute the rest again on the way "
-            "back: less memory, more time, the same gradients");
+      layers::add_width(s);
+      layers::add_checkpointing(s, "each block and into the decoder's halves");
       layers::add_prior(s);
     }
   };

@@ -7,6 +7,7 @@
 #include <osteon/sdk/torch/model.hpp>
 
 #include "layers/prior.hpp"
+#include "layers/shared_params.hpp"
 #include "mit.hpp"
 
 namespace osteon::models {
@@ -77,12 +78,8 @@ class SegformerImpl : public torch::nn::Module {
       s.add("decoder_channels", &Params::decoder_channels,
             "width of the decoder; 0 is the published one, 256 for b0 and b1 and 768 for the others")
           .between(0, 4096);
-      s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
-          .between(0.125, 1);
-      s.add(
-          "checkpointing", &Params::checkpointing,
-          "keep only what goes into each block and into the decoder, and compute the rest again on the way back: less "
-          "memory, more time, the same gradients");
+      layers::add_width(s);
+      layers::add_checkpointing(s, "each block and into the decoder");
       layers::add_prior(s);
     }
   };

@@ -11,6 +11,7 @@
 #include "layers/decoder_block.hpp"
 #include "layers/inference_conv.hpp"
 #include "layers/prior.hpp"
+#include "layers/shared_params.hpp"
 
 namespace osteon::models {
 
@@ -56,11 +57,8 @@ class UNetImpl : public torch::nn::Module, public layers::HasInferenceConvs {
           .choices({"nearest", "bilinear", "transposed"});
       s.add("head_kernel", &Params::head_kernel, "side of the last convolution, an odd number; 3 as in public weights")
           .between(1, 7);
-      s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
-          .between(0.125, 1);
-      s.add("checkpointing", &Params::checkpointing,
-            "keep only what goes into each block, and compute the rest again on the way back: less memory, more time, "
-            "the same gradients");
+      layers::add_width(s);
+      layers::add_checkpointing(s, "each block");
       layers::add_prior(s);
     }
   };

@@ -11,6 +11,7 @@
 #include "class_guide.hpp"
 #include "full_scale.hpp"
 #include "layers/prior.hpp"
+#include "layers/shared_params.hpp"
 
 namespace osteon::models {
 
@@ -52,9 +53,7 @@ class UNet3PlusImpl : public torch::nn::Module {
       s.add("dropout", &Params::dropout,
             "share of the coarsest level that training drops before that decision; nothing without one")
           .between(0, 0.9);
-      s.add("checkpointing", &Params::checkpointing,
-            "keep only what goes into each level and node, and compute the rest again on the way back: less memory, "
-            "more time, the same gradients");
+      layers::add_checkpointing(s, "each level and node");
       layers::add_prior(s);
     }
   };

@@ -12,6 +12,7 @@
 #include "layers/decoder_block.hpp"
 #include "layers/inference_conv.hpp"
 #include "layers/prior.hpp"
+#include "layers/shared_params.hpp"
 
 namespace osteon::models {
 
@@ -54,11 +55,8 @@ class UNetPlusPlusImpl : public torch::nn::Module, public layers::HasInferenceCo
           .choices({"nearest", "bilinear"});
       s.add("deep_supervision", &Params::deep_supervision,
             "a classifier and a loss for every node of the finest level, in training");
-      s.add("width", &Params::width, "factor on the encoder's channels; below 1 public weights do not fit")
-          .between(0.125, 1);
-      s.add("checkpointing", &Params::checkpointing,
-            "keep only what goes into each block, and compute the rest again on the way back: less memory, more time, "
-            "the same gradients");
+      layers::add_width(s);
+      layers::add_checkpointing(s, "each block");
       layers::add_prior(s);
     }
   };
