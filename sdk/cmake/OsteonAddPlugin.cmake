@@ -34,12 +34,13 @@ endfunction()
 #   [LINK target...]       osteon::torch, osteon::opencv, osteon::openmp, or libraries of your own
 #   [TESTS file...]        GoogleTest files, linked with the plugin's own objects
 #   [OUTPUT_DIRECTORY dir] where the library is built
+#   [PRECOMPILE]           reads LibTorch's headers once for all sources: half the time at each change, for 0.6 GB of disk
 #   [NO_INSTALL])
 #
 # Makes a module of which only the entry is visible, with a note that says what it is, and an option
 # OSTEON_PLUGIN_<KIND>_<NAME> that leaves it out.
 function(osteon_add_plugin)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "NO_INSTALL" "NAME;KIND;VERSION;OUTPUT_DIRECTORY" "SOURCES;COMPONENTS;LINK;TESTS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "NO_INSTALL;PRECOMPILE" "NAME;KIND;VERSION;OUTPUT_DIRECTORY" "SOURCES;COMPONENTS;LINK;TESTS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "osteon_add_plugin: unknown argument ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -70,6 +71,8 @@ function(osteon_add_plugin)
       message(FATAL_ERROR "osteon_add_plugin(${arg_NAME}): needs LibTorch; ask for it with find_package(OsteonSDK COMPONENTS torch)")
     endif()
     set(libtorch ${Torch_VERSION})
+  elseif(arg_PRECOMPILE)
+    message(FATAL_ERROR "osteon_add_plugin(${arg_NAME}): PRECOMPILE is for LibTorch's headers, and osteon::torch is not in LINK")
   endif()
   set(components "")
   foreach(component IN LISTS arg_COMPONENTS)
@@ -111,6 +114,8 @@ function(osteon_add_plugin)
   # OpenMP changes a flag that a precompiled header is bound to.
   if(libtorch AND TARGET osteon_torch_pch AND NOT "osteon::openmp" IN_LIST arg_LINK)
     target_precompile_headers(${target}_objects REUSE_FROM osteon_torch_pch)
+  elseif(arg_PRECOMPILE)
+    target_precompile_headers(${target}_objects PRIVATE <osteon/sdk/torch/model.hpp>)
   endif()
 
   add_library(${target} MODULE ${note})
