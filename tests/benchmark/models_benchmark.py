@@ -9,21 +9,20 @@ BIN_FOLDER has `osteon` and `model_runner`. A case runs when its name contains a
 the best of Python's eager, eager channels-last and optimize_for_inference over ours (`ratio`: above 1 ours is faster), and what
 the host adds to the model's own time. Medians over the rounds.
 
---peak SIZE  the resident set that one forward at SIZE x SIZE adds to, ours and Python's eager, each in a process of its own
+--peak SIZE  what one forward at SIZE x SIZE adds to the resident set, ours and Python's eager, each in a process of its own
 --bare       also what a user gets who changes nothing: Debian's reference BLAS on one thread, Python's eager. Not a comparison
              of like with like; it says what the BLAS is worth.
 """
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-import memory_limit
+import memory
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCE_BLAS = "/usr/lib/x86_64-linux-gnu/blas"
@@ -191,8 +190,8 @@ def alone(name, size, **environment):
     """Python's eager in a process of its own: {"ms", "peak", "base"}; None when the machine's memory is not enough."""
     command = [sys.executable, os.path.abspath(__file__), OPTIONS.bin_folder, "--eager-alone", name, "--size", str(size)]
     result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True,
-                            preexec_fn=memory_limit.apply)
-    if result.returncode != 0 and memory_limit.was_hit(result.stderr):
+                            preexec_fn=memory.limit)
+    if result.returncode != 0 and memory.limit_was_hit(result.stderr):
         return None
     if result.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {result.returncode}:\n{result.stderr}")
@@ -214,24 +213,22 @@ def bare(name, own):
 def peak(name):
     network = reference(name)
     ours = Ours(name, network, OPTIONS.peak)
-    base = float(ours.ask("peak"))
+    base = float(ours.ask("forget_peak"))
     ours.ask("infer")
     grown = float(ours.ask("peak")) - base
     ours.close()
     eager = alone(name, OPTIONS.peak)
-    theirs = f"{eager['peak'] - eager['base']:.0f} MiB" if eager else f"does not fit {memory_limit.PHYSICAL / 2**30:.0f} GiB"
+    theirs = f"{eager['peak'] - eager['base']:.0f} MiB" if eager else f"does not fit {memory.PHYSICAL / 2**30:.0f} GiB"
     print(f"{name:30} a forward at {OPTIONS.peak} x {OPTIONS.peak} adds {grown:.0f} MiB; Python's eager {theirs}", flush=True)
 
 
 def run_eager_alone(name):
-    def resident():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
     network = reference(name)
     x = torch.rand(1, 3, OPTIONS.size, OPTIONS.size)
-    base = resident()
+    memory.forget_peak()
+    base = memory.peak_mib()
     ms = timed(lambda: network(x))
-    print(json.dumps({"ms": ms, "base": base, "peak": resident()}))
+    print(json.dumps({"ms": ms, "base": base, "peak": memory.peak_mib()}))
 
 
 def main():

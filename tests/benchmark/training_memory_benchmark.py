@@ -16,9 +16,9 @@ import sys
 import tempfile
 import time
 
-import memory_limit
+import memory
 
-PHYSICAL_MIB = memory_limit.PHYSICAL / 2**20
+PHYSICAL_MIB = memory.PHYSICAL / 2**20
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 # name: plugin and parameters as a recipe has them
 CASES = {
@@ -69,11 +69,6 @@ def arguments():
     return parser.parse_args()
 
 
-def peak_mib(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
-
-
 def measure(options, folder, name, size, checkpointing):
     """(peak MiB, seconds per step) of one training; None when the machine's memory is not enough."""
     model = CASES[name]
@@ -84,13 +79,13 @@ def measure(options, folder, name, size, checkpointing):
     metrics = os.path.join(run, "metrics.jsonl")
     command = [os.path.join(options.bin_folder, "osteon"), "train", recipe, "--out", run, "--overwrite"]
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stderr=log, preexec_fn=memory_limit.apply)
+        process = subprocess.Popen(command, stderr=log, preexec_fn=memory.limit)
         epochs = []
         while not epochs or epochs[-1]["steps"] < 2:
             if process.poll() is not None:
                 log.seek(0)
                 text = log.read()
-                if memory_limit.was_hit(text):
+                if memory.limit_was_hit(text):
                     if os.path.exists(metrics):
                         os.remove(metrics)
                     return None
@@ -98,7 +93,7 @@ def measure(options, folder, name, size, checkpointing):
             time.sleep(0.02)
             lines = open(metrics).read().split("\n")[:-1] if os.path.exists(metrics) else []
             epochs = [json.loads(line) for line in lines]
-        peak = peak_mib(process.pid)  # before the next epoch, whose first step is no other than these
+        peak = memory.peak_mib(process.pid)  # before the next epoch, whose first step is no other than these
         process.kill()
         process.wait()
     os.remove(metrics)
