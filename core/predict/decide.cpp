@@ -14,10 +14,12 @@
 namespace osteon::predict {
 namespace {
 
-OSTEON_MULTIVERSION void set_bits(const float* values, float threshold, std::uint32_t bit, std::int64_t count,
-                                  std::uint32_t* row) {
+// Pixel by pixel between two rows of full width: sets `bit` where what lies there is above the threshold.
+OSTEON_MULTIVERSION void set_bits(const float* top, const float* bottom, float weight, float threshold,
+                                  std::uint32_t bit, Span span, std::uint32_t* row) {
   OSTEON_VECTOR_LOOP
-  for (std::int64_t x = 0; x < count; ++x) row[x] |= values[x] > threshold ? bit : 0u;
+  for (std::int64_t x = span.begin; x < span.end; ++x)
+    row[x] |= top[x] + (bottom[x] - top[x]) * weight > threshold ? bit : 0u;
 }
 
 OSTEON_MULTIVERSION bool any_above(const float* values, float threshold, std::int64_t count) {
@@ -41,14 +43,15 @@ Span joined(Span a, Span b) {
   return b.empty() ? a : Span{std::min(a.begin, b.begin), std::max(a.end, b.end)};
 }
 
-// Keeps the greatest value so far and whose it is; the first of equals stays.
-OSTEON_MULTIVERSION void keep_greatest(const float* values, std::int32_t c, std::int64_t count, float* best,
-                                       std::int32_t* winner) {
+// As above: keeps the greatest value so far and whose it is; the first of equals stays.
+OSTEON_MULTIVERSION void keep_greatest(const float* top, const float* bottom, float weight, std::int32_t c,
+                                       std::int64_t count, float* best, std::int32_t* winner) {
   OSTEON_VECTOR_LOOP
   for (std::int64_t x = 0; x < count; ++x) {
-    const bool greater = values[x] > best[x];
+    const float value = top[x] + (bottom[x] - top[x]) * weight;
+    const bool greater = value > best[x];
     winner[x] = greater ? c : winner[x];
-    best[x] = greater ? values[x] : best[x];
+    best[x] = greater ? value : best[x];
   }
 }
 
@@ -70,9 +73,13 @@ data::Labels copy_bits(const osteon_tensor_view& view, int classes, std::int64_t
   return labels;
 }
 
+// Rows of the image that are decided together, so that a row of the grid between two of them is widened once.
+constexpr std::int64_t kBand = 8;
+
 // What one thread works with.
 struct Scratch {
-  std::vector<float> blended, row, best;
+  std::vector<float> widened;  // rows of the grid, as wide as the image
+  std::vector<float> best;
   std::vector<std::int32_t> winner;
 };
 
@@ -103,42 +110,52 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
   });
 
   data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
-  const auto n = static_cast<std::size_t>(width);
-  std::vector<Scratch> scratches(static_cast<std::size_t>(call.threads()),
-                                 {std::vector<float>(static_cast<std::size_t>(w)), std::vector<float>(n),
-                                  std::vector<float>(n), std::vector<std::int32_t>(n)});
-  constexpr std::int64_t kBand = 16;
+  std::vector<Scratch> scratches(static_cast<std::size_t>(call.threads()));
   sdk::parallel_for(call, (height + kBand - 1) / kBand, [&](std::int64_t band, int thread) {
     Scratch& s = scratches[static_cast<std::size_t>(thread)];
-    for (std::int64_t y = band * kBand; y < std::min(height, (band + 1) * kBand); ++y) {
-      const auto i = static_cast<std::size_t>(y);
-      std::fill(s.best.begin(), s.best.end(), -std::numeric_limits<float>::infinity());
-      std::fill(s.winner.begin(), s.winner.end(), 0);
-      for (int c = 0; c < classes; ++c) {
-        const float* plane = in + c * h * w;
-        const float* top = plane + rows.low[i] * w;
-        const float* bottom = plane + rows.high[i] * w;
-        if (decision.multiclass) {
-          blend_row(top, bottom, rows.weight[i], w, columns, s.blended.data(), s.row.data());
-          keep_greatest(s.row.data(), c, width, s.best.data(), s.winner.data());
-          continue;
-        }
-        const Span* spans = above.data() + c * h;
-        const Span span = reached_by(columns, joined(spans[rows.low[i]], spans[rows.high[i]]));
-        if (span.empty()) continue;
-        blend_span(top, bottom, rows.weight[i], columns, span, s.blended.data(), s.row.data());
-        set_bits(
-            s.row.data() + span.begin, thresholds[static_cast<std::size_t>(c)], std::uint32_t{1} << (c % 32),
-            span.end - span.begin,
-            labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y)) + span.begin);
-      }
-      if (decision.multiclass)
-        for (std::int64_t x = 0; x < width; ++x) {
-          const std::int32_t c = s.winner[static_cast<std::size_t>(x)];
-          labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y))[x] =
-              std::uint32_t{1} << (c % 32);
-        }
+    const std::int64_t begin = band * kBand, end = std::min(height, begin + kBand);
+    const std::int64_t lowest = rows.low[static_cast<std::size_t>(begin)];
+    const std::int64_t count = rows.high[static_cast<std::size_t>(end - 1)] - lowest + 1;
+    s.widened.resize(static_cast<std::size_t>(count * width));
+    if (decision.multiclass) {
+      s.best.assign(static_cast<std::size_t>(kBand * width), -std::numeric_limits<float>::infinity());
+      s.winner.assign(static_cast<std::size_t>(kBand * width), 0);
     }
+    for (int c = 0; c < classes; ++c) {
+      const std::int64_t first = c * h + lowest;
+      Span reach{0, width};
+      if (!decision.multiclass) {
+        Span any;
+        for (std::int64_t i = 0; i < count; ++i) any = joined(any, above[static_cast<std::size_t>(first + i)]);
+        reach = reached_by(columns, any);
+      }
+      if (reach.empty()) continue;
+      std::int64_t done = -1;
+      for (std::int64_t y = begin; y < end; ++y) {
+        const auto i = static_cast<std::size_t>(y);
+        const std::int64_t low = rows.low[i] - lowest, high = rows.high[i] - lowest;
+        for (const std::int64_t row : {low, high}) {
+          if (row <= done) continue;
+          widen(in + (first + row) * w, columns, reach, s.widened.data() + row * width);
+          done = row;
+        }
+        const float* top = s.widened.data() + low * width;
+        const float* bottom = s.widened.data() + high * width;
+        const std::int64_t at = (y - begin) * width;
+        if (decision.multiclass)
+          keep_greatest(top, bottom, rows.weight[i], c, width, s.best.data() + at, s.winner.data() + at);
+        else
+          set_bits(top, bottom, rows.weight[i], thresholds[static_cast<std::size_t>(c)], std::uint32_t{1} << (c % 32),
+                   reach, labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y)));
+      }
+    }
+    if (!decision.multiclass) return;
+    for (std::int64_t y = begin; y < end; ++y)
+      for (std::int64_t x = 0; x < width; ++x) {
+        const std::int32_t c = s.winner[static_cast<std::size_t>((y - begin) * width + x)];
+        labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y))[x] = std::uint32_t{1}
+                                                                                                       << (c % 32);
+      }
   });
   return labels;
 }

@@ -27,12 +27,6 @@ AxisMap covering(std::int64_t in, std::int64_t out, bool align_corners) {
   return {scale, (scale - 1) / 2};
 }
 
-void blend_row(const float* top, const float* bottom, float weight, std::int64_t, const Axis& axis, float* scratch,
-               float* out) {
-  const auto width = static_cast<std::int64_t>(axis.weight.size());
-  if (width > 0) blend_span(top, bottom, weight, axis, {0, width}, scratch, out);
-}
-
 Span reached_by(const Axis& axis, Span in) {
   if (in.empty()) return {};
   // Both rise along the axis.
@@ -41,17 +35,19 @@ Span reached_by(const Axis& axis, Span in) {
   return {first - axis.high.begin(), last - axis.low.begin()};
 }
 
-OSTEON_MULTIVERSION void blend_span(const float* top, const float* bottom, float weight, const Axis& axis, Span span,
-                                    float* scratch, float* out) {
+OSTEON_MULTIVERSION void widen(const float* row, const Axis& axis, Span span, float* out) {
   const std::int32_t* low = axis.low.data();
   const std::int32_t* high = axis.high.data();
   const float* along = axis.weight.data();
   OSTEON_VECTOR_LOOP
-  for (std::int64_t x = low[span.begin]; x <= high[span.end - 1]; ++x)
-    scratch[x] = top[x] + (bottom[x] - top[x]) * weight;
+  for (std::int64_t x = span.begin; x < span.end; ++x) out[x] = row[low[x]] + (row[high[x]] - row[low[x]]) * along[x];
+}
+
+OSTEON_MULTIVERSION void blend_row(const float* top, const float* bottom, float weight, std::int64_t in_width,
+                                   const Axis& axis, float* scratch, float* out) {
   OSTEON_VECTOR_LOOP
-  for (std::int64_t x = span.begin; x < span.end; ++x)
-    out[x] = scratch[low[x]] + (scratch[high[x]] - scratch[low[x]]) * along[x];
+  for (std::int64_t x = 0; x < in_width; ++x) scratch[x] = top[x] + (bottom[x] - top[x]) * weight;
+  widen(scratch, axis, {0, static_cast<std::int64_t>(axis.weight.size())}, out);
 }
 
 }  // namespace osteon::predict

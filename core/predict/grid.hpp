@@ -39,8 +39,7 @@ struct Span {
 /// The output pixels that take anything from input pixels of `in`.
 Span reached_by(const Axis& axis, Span in);
 
-/// As blend_row for the output pixels of `span` alone; those of `out` beside it are left alone. Not for an empty span.
-void blend_span(const float* top, const float* bottom, float weight, const Axis& axis, Span span, float* scratch,
-                float* out);
+/// The output pixels of `span`, of one row of the grid; those of `out` beside it are left alone.
+void widen(const float* row, const Axis& axis, Span span, float* out);
 
 }  // namespace osteon::predict
