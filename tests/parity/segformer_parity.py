@@ -23,6 +23,9 @@ VARIANTS = {  # channels, blocks, decoder
     "b0": ((32, 64, 160, 256), (2, 2, 2, 2), 256),
     "b1": ((64, 128, 320, 512), (2, 2, 2, 2), 256),
     "b2": ((64, 128, 320, 512), (3, 4, 6, 3), 768),
+    "b3": ((64, 128, 320, 512), (3, 4, 18, 3), 768),
+    "b4": ((64, 128, 320, 512), (3, 8, 27, 3), 768),
+    "b5": ((64, 128, 320, 512), (3, 6, 40, 3), 768),
 }
 # variant, image channels, batch and image size, parameters. The last two take every branch: a deeper encoder,
 # bands and blocks of queries that do not divide, coarse levels of few pixels and of one, another decoder width.
