@@ -36,8 +36,7 @@ class Augmentation {
   };
 
   /// Geometric augmentations only.
-  Warp sample_warp(const Call& call, const osteon_random_key& key, std::int64_t height,
-                   std::int64_t width) const;
+  Warp sample_warp(const Call& call, const osteon_random_key& key, std::int64_t height, std::int64_t width) const;
   /// Photometric augmentations only.
   void apply(const Call& call, const osteon_random_key& key, const osteon_pixels& pixels) const;
 

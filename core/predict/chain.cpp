@@ -13,7 +13,10 @@ class Wrapped final : public Predictor {
  public:
   Wrapped(std::shared_ptr<const Predictor> inner, std::unique_ptr<plugin::Postprocessor> post,
           std::vector<std::shared_ptr<const Predictor>> others)
-      : Predictor(inner->classes(), {post->info().gives_forms, post->info().gives_grids}), inner_(std::move(inner)), others_(std::move(others)), post_(std::move(post)) {}
+      : Predictor(inner->classes(), {post->info().gives_forms, post->info().gives_grids}),
+        inner_(std::move(inner)),
+        others_(std::move(others)),
+        post_(std::move(post)) {}
 
   std::string name() const override { return "post-processor '" + post_->component().name() + "'"; }
 
@@ -49,8 +52,8 @@ std::string set_text(std::uint32_t set, const Names& names) {
 }
 
 // Refuses a post-processor over something that gives none of what it needs.
-void expect_common(const recipe::Component& component, const Predictor& inner, std::uint32_t needs,
-                   std::uint32_t gives, const Names& names) {
+void expect_common(const recipe::Component& component, const Predictor& inner, std::uint32_t needs, std::uint32_t gives,
+                   const Names& names) {
   if ((needs & gives) != 0) return;
   throw Error(ExitCode::kUsage,
               "post-processor '" + component.plugin + "' needs " + set_text(needs, names) + ", and " + inner.name() +

@@ -60,7 +60,8 @@ inline plugin::ClassContext classes(int count, bool multiclass = false) {
 /// A predictor whose probabilities are a function of class and pixel, on the image's grid. Notes what it was asked.
 class FunctionPredictor final : public predict::Predictor {
  public:
-  FunctionPredictor(const plugin::ClassContext& context, Value value) : Predictor(context, {predict::Gives{}.forms, OSTEON_SET(OSTEON_GRID_IMAGE)}), value_(std::move(value)) {}
+  FunctionPredictor(const plugin::ClassContext& context, Value value)
+      : Predictor(context, {predict::Gives{}.forms, OSTEON_SET(OSTEON_GRID_IMAGE)}), value_(std::move(value)) {}
   std::string name() const override { return "the test's predictor"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request,

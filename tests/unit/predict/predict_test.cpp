@@ -30,8 +30,7 @@ class Recording final : public Predictor {
       const double low = logits ? -4 : 0.1, high = logits ? 4 : 0.9;
       test::fill(
           call, request.form, 2, height, width,
-          [&](std::int64_t c, std::int64_t y, std::int64_t x) { return inside(c, y, x) ? high : low; },
-          predictions[0]);
+          [&](std::int64_t c, std::int64_t y, std::int64_t x) { return inside(c, y, x) ? high : low; }, predictions[0]);
       return;
     }
     sdk::OwnedTensor bits = sdk::Call(call).allocate<std::int32_t>({1, height, width});
@@ -79,8 +78,8 @@ TEST_F(PredictLabels, AskForTheCheapestThatThereIs) {
   labels(any);
   EXPECT_EQ(any.asked_form, OSTEON_FORM_LOGITS);
   EXPECT_EQ(any.asked_grid, OSTEON_GRID_MODEL);
-  const Recording image({OSTEON_SET(OSTEON_FORM_PROBABILITIES) | OSTEON_SET(OSTEON_FORM_BITS),
-                         OSTEON_SET(OSTEON_GRID_IMAGE)});
+  const Recording image(
+      {OSTEON_SET(OSTEON_FORM_PROBABILITIES) | OSTEON_SET(OSTEON_FORM_BITS), OSTEON_SET(OSTEON_GRID_IMAGE)});
   labels(image);
   EXPECT_EQ(image.asked_form, OSTEON_FORM_PROBABILITIES);
   EXPECT_EQ(image.asked_grid, OSTEON_GRID_IMAGE);

@@ -56,8 +56,9 @@ class Snapshot {
       for (const auto& [module, training] : wanted) before_.emplace_back(module, module->is_training());
       for (const auto& [module, training] : wanted) module->train(training);
       for (const auto& [module, training] : wanted)
-        if (training) hide<torch::nn::BatchNorm1d>(*module), hide<torch::nn::BatchNorm2d>(*module),
-            hide<torch::nn::BatchNorm3d>(*module);
+        if (training)
+          hide<torch::nn::BatchNorm1d>(*module), hide<torch::nn::BatchNorm2d>(*module),
+              hide<torch::nn::BatchNorm3d>(*module);
     }
     ~Modes() {
       for (auto& [slot, value] : hidden_) *slot = std::move(value);
