@@ -68,6 +68,33 @@ TEST_P(DecideTest, ComparesResizedValuesWithTheThresholdOfEachClass) {
     }
 }
 
+// Between the rows of the grid that an image's row lies between, there are then rows that none needs.
+TEST_P(DecideTest, TakesAGridFinerThanTheImage) {
+  constexpr std::int64_t kRows = 61, kColumns = 47, kLow = 19, kNarrow = 13;
+  OwnedPrediction prediction;
+  test::fill(
+      call_->raw(), OSTEON_FORM_LOGITS, 2, kRows, kColumns,
+      [](std::int64_t c, std::int64_t y, std::int64_t x) {
+        return 4 * std::sin(0.7 * static_cast<double>(c + y) + 1.1 * static_cast<double>(x));
+      },
+      prediction);
+  const AxisMap x = covering(kColumns, kNarrow, false), y = covering(kRows, kLow, false);
+  double* m = prediction.raw().to_image;
+  m[0] = x.scale, m[2] = x.offset, m[4] = y.scale, m[5] = y.offset;
+  Decision decision;
+  decision.thresholds = {0.5, 0.7};
+  const data::Labels labels = decide(call_->raw(), prediction.raw(), 2, kLow, kNarrow, decision);
+  for (int c = 0; c < 2; ++c)
+    for (std::int64_t i = 0; i < kLow; ++i)
+      for (std::int64_t j = 0; j < kNarrow; ++j) {
+        const float* in = static_cast<const float*>(prediction.view().data) + c * kRows * kColumns;
+        const double value = test::torch_bilinear(in, kRows, kColumns, kLow, kNarrow, i, j, false);
+        const double p = 1 / (1 + std::exp(-value)), threshold = decision.thresholds[static_cast<std::size_t>(c)];
+        if (std::abs(p - threshold) < 1e-5) continue;
+        ASSERT_EQ(has(labels, c, i, j), p > threshold) << c << " " << i << " " << j;
+      }
+}
+
 TEST_P(DecideTest, TakesTheGreatestOfExclusiveClasses) {
   constexpr int kClasses = 34;
   Decision decision;

@@ -57,6 +57,14 @@ TEST(MakeAxis, ContinuesAGridByItsEdges) {
   EXPECT_EQ(value(9), 40);
 }
 
+TEST(Widen, LeavesWhatIsBesideItsSpanAlone) {
+  const std::vector<float> row = {1, 3, 7};
+  std::vector<float> out(6, -1);
+  widen(row.data(), make_axis(3, 6, 2, 0.5), {1, 4}, out.data());
+  const std::vector<float> expected = {-1, 1.5, 2.5, 4, -1, -1};
+  for (std::size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], expected[i], 1e-6) << i;
+}
+
 TEST(BlendRow, IsBilinearInterpolation) {
   std::vector<float> top, bottom;
   for (int x = 0; x < 11; ++x) {
