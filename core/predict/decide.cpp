@@ -110,6 +110,9 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
   });
 
   data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
+  const auto row_of = [&](std::int32_t c, std::int64_t y) {
+    return labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y));
+  };
   std::vector<Scratch> scratches(static_cast<std::size_t>(call.threads()));
   sdk::parallel_for(call, (height + kBand - 1) / kBand, [&](std::int64_t band, int thread) {
     Scratch& s = scratches[static_cast<std::size_t>(thread)];
@@ -146,15 +149,14 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
           keep_greatest(top, bottom, rows.weight[i], c, width, s.best.data() + at, s.winner.data() + at);
         else
           set_bits(top, bottom, rows.weight[i], thresholds[static_cast<std::size_t>(c)], std::uint32_t{1} << (c % 32),
-                   reach, labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y)));
+                   reach, row_of(c, y));
       }
     }
     if (!decision.multiclass) return;
     for (std::int64_t y = begin; y < end; ++y)
       for (std::int64_t x = 0; x < width; ++x) {
         const std::int32_t c = s.winner[static_cast<std::size_t>((y - begin) * width + x)];
-        labels.planes()[static_cast<std::size_t>(c / 32)].ptr<std::uint32_t>(static_cast<int>(y))[x] = std::uint32_t{1}
-                                                                                                       << (c % 32);
+        row_of(c, y)[x] = std::uint32_t{1} << (c % 32);
       }
   });
   return labels;

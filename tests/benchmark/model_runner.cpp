@@ -11,10 +11,7 @@
 ///   peak     the greatest resident set so far, MiB
 ///   forget_peak  the same, but from now on it begins with what is resident now
 #include <chrono>
-#include <fstream>
 #include <iostream>
-#include <limits>
-#include <stdexcept>
 #include <string>
 
 #include <ATen/Parallel.h>
@@ -26,6 +23,7 @@
 #include "engine/session.hpp"
 #include "predict/leaf.hpp"
 #include "recipe/load.hpp"
+#include "support/peak_memory.hpp"
 
 namespace {
 
@@ -36,14 +34,6 @@ double milliseconds(Work&& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Not getrusage's, in which a new program inherits what its parent had.
-long peak_mib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string key; status >> key; status.ignore(std::numeric_limits<std::streamsize>::max(), '\n'))
-    if (long kib = 0; key == "VmHWM:" && status >> kib) return kib / 1024;
-  throw std::runtime_error("/proc/self/status has no VmHWM");
 }
 
 plugin::CallOptions call_options(int threads) {
@@ -122,9 +112,10 @@ int main(int count, char** arguments) {
         std::cout << runner.predict() << std::endl;
       } else if (command == "plan") {
         std::cout << runner.plan() << std::endl;
-      } else if (command == "peak" || command == "forget_peak") {
-        if (command == "forget_peak") std::ofstream("/proc/self/clear_refs") << 5;
-        std::cout << peak_mib() << std::endl;
+      } else if (command == "peak") {
+        std::cout << test::peak_mib() << std::endl;
+      } else if (command == "forget_peak") {
+        std::cout << test::forget_peak() << std::endl;
       } else {
         std::cerr << "model_runner: no command '" << command << "'\n";
         return 2;

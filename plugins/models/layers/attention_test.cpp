@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layers/attention.hpp"
 
-#include <sys/resource.h>
-
 #include <cmath>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include "support/peak_memory.hpp"
 
 namespace osteon::layers {
 namespace {
@@ -17,13 +18,6 @@ namespace {
 at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const at::Tensor scores = at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
   return at::matmul(scores.softmax(-1), v);
-}
-
-/// The greatest resident set of this process so far.
-long peak_kib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
 }
 
 /// Queries, keys, values and the gradient of the output, as a network has them: heads next to each other in memory.
@@ -86,9 +80,9 @@ TEST(Attention, LetsHeadsJoinWithoutACopy) {
 // The scores alone are 256 MiB here.
 TEST(Attention, NeverHoldsTheScores) {
   const auto in = inputs(1, 1, 16384, 4096, 4, at::kFloat);
-  const long before = peak_kib();
+  const long before = test::forget_peak();
   through(attend, in, at::kFloat);
-  EXPECT_LT(peak_kib() - before, 64 << 10);
+  EXPECT_LT(test::peak_mib() - before, 64);
 }
 
 }  // namespace
