@@ -191,9 +191,12 @@ std::vector<std::vector<cv::Point>> label_outlines(const Skeleton& skeleton, cv:
       throw Error(ExitCode::kUsage, std::string("the phantom's ") + bone.atlas->name + " is not in an image of " +
                                         std::to_string(size.width) + " pixels; choose a larger size");
     }
-    outlines.push_back(*std::max_element(parts.begin(), parts.end(), [](const auto& a, const auto& b) {
+    std::vector<cv::Point>& outline = *std::max_element(parts.begin(), parts.end(), [](const auto& a, const auto& b) {
       return cv::contourArea(a) < cv::contourArea(b);
-    }));
+    });
+    // A polygon has three points, the outline of a bone that is thinner than a pixel fewer.
+    outline.resize(std::max<std::size_t>(3, outline.size()), outline.back());
+    outlines.push_back(std::move(outline));
   }
   return outlines;
 }

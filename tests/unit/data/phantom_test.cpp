@@ -159,6 +159,20 @@ TEST(PhantomTest, OutlineFilledByOpenCvIsExactlyTheRegionThatItOutlines) {
   }
 }
 
+// What is thinner than a pixel has an outline of one or two.
+TEST(PhantomTest, OutlinesArePolygonsInTheSmallestImageToo) {
+  PhantomOptions options;
+  options.size = 64;
+  for (int patient = 0; patient < 12; ++patient)
+    for (const bool right : {true, false}) {
+      const PhantomHand hand = render_phantom(options, patient, right);
+      for (std::size_t c = 0; c < hand.outlines.size(); ++c) {
+        EXPECT_GE(hand.outlines[c].size(), 3u) << phantom_classes()[c] << " of patient " << patient;
+        EXPECT_GT(cv::countNonZero(label_of(hand, c)), 0);
+      }
+    }
+}
+
 TEST(PhantomTest, LabelsDoNotDependOnTheSizeOfTheImage) {
   PhantomOptions small, large;
   small.size = 256;
