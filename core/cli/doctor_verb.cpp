@@ -30,10 +30,14 @@ nlohmann::json examine(Program& program) {
   plugins["allow_lists"] = nlohmann::json::array();
   for (const plugin::AllowList& list : program.registry().allow_lists())
     plugins["allow_lists"].push_back({{"file", list.origin()}, {"libraries", list.size()}});
-  int ok = 0, refused = 0;
-  for (const plugin::Listing& listing : program.registry().listings()) ++(listing.ok ? ok : refused);
+  int ok = 0, refused = 0, skipped = 0;
+  for (const plugin::Listing& listing : program.registry().listings())
+    ++(listing.ok() ? ok : listing.status == plugin::Listing::Status::kSkipped ? skipped : refused);
   plugins["found"] = ok;
   plugins["refused"] = refused;
+  plugins["skipped"] = skipped;
+  if (skipped > 0)
+    result["advice"].push_back("Some components are newer than this program and are left aside; `osteon plugins list` says why");
   if (refused > 0) result["advice"].push_back("Some plugin files are refused; `osteon plugins list` says why");
   for (const std::string& warning : program.registry().warnings()) result["advice"].push_back(warning);
   result["engine"] = program.engine().doctor();

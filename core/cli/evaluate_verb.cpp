@@ -25,12 +25,21 @@ engine::Subset subset_of(const std::string& name) {
   return kSubsets.at(name);
 }
 
+// A class that no image knows has no figure.
+std::string figure(const nlohmann::ordered_json& value) {
+  return value.is_null() ? "-" : fmt::format("{:.4f}", value.get<double>());
+}
+
 void print(const nlohmann::ordered_json& result) {
   const auto& dice = result.at("dice");
   const auto& iou = result.at("iou");
+  const auto& known = result.at("images_per_class");
   fmt::print("{:<24} {:>8} {:>8}\n", "class", "Dice", "IoU");
-  for (const auto& [name, value] : dice.at("per_class").items())
-    fmt::print("{:<24} {:>8.4f} {:>8.4f}\n", name, value.get<double>(), iou.at("per_class").at(name).get<double>());
+  for (const auto& [name, value] : dice.at("per_class").items()) {
+    const int images = known.at(name).get<int>();
+    fmt::print("{:<24} {:>8} {:>8}{}\n", name, figure(value), figure(iou.at("per_class").at(name)),
+               images == result.at("images").get<int>() ? "" : fmt::format("   over {} images", images));
+  }
   fmt::print("{:<24} {:>8.4f} {:>8.4f}   over {} images\n", "mean", dice.at("mean").get<double>(),
              iou.at("mean").get<double>(), result.at("images").get<int>());
 }

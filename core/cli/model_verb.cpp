@@ -24,9 +24,16 @@ void add_model_verb(CLI::App& app, Program& program) {
   forward->add_option("--input", options->request.input, "safetensors with `x`, float32 [N, C, H, W]")
       ->type_name("FILE")
       ->required();
-  forward->add_option("--output", options->request.output, "safetensors to write, with `logits` [N, K, H, W]")
+  forward
+      ->add_option("--output", options->request.output,
+                   "safetensors to write, with `logits` [N, K, H, W] in the element type that the model gives")
       ->type_name("FILE")
       ->required();
+  forward->add_option("--precision", options->request.precision, "float32, tf32, float16 or bfloat16")
+      ->check(CLI::IsMember({"float32", "tf32", "float16", "bfloat16"}))
+      ->capture_default_str();
+  forward->add_flag("--all-outputs", options->request.all_outputs,
+                    "Write the model's other outputs too, under their names");
   forward->add_flag("--plain", options->request.plain, "The reference path only: no compiled graph, no other layout");
   forward->callback([&program, options] {
     program.action = [&program, options] {
@@ -35,7 +42,9 @@ void add_model_verb(CLI::App& app, Program& program) {
       if (program.json)
         program.print_json(result);
       else
-        fmt::print("logits {} in {}\n", result.at("shape").dump(), options->request.output.string());
+        for (const nlohmann::json& tensor : result.at("tensors"))
+          fmt::print("{} {} {} in {}\n", tensor.at("name").get<std::string>(), tensor.at("dtype").get<std::string>(),
+                     tensor.at("shape").dump(), options->request.output.string());
       return ExitCode::kDone;
     };
   });

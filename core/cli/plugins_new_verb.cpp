@@ -12,7 +12,7 @@ namespace {
 
 ExitCode begin_plugin(Program& program, plugin::ScaffoldRequest request) {
   for (const plugin::Listing& known : program.registry().listings())
-    if (known.ok && known.kind == request.kind && known.name == request.name)
+    if (known.ok() && known.kind == plugin::to_string(request.kind) && known.name == request.name)
       throw Error(ExitCode::kUsage, fmt::format("there is a {} plugin '{}' already, in {}; take another name",
                                                 plugin::to_string(request.kind), request.name, known.path.string()));
   request.templates = (program_file().parent_path() / OSTEON_TEMPLATE_FOLDER).lexically_normal();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `osteon plugins validate FILE_OR_NAME`, and the hidden `osteon run-check` that it starts for every check.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <thread>
@@ -30,7 +31,7 @@ void find_subject(Program& program, const std::string& subject, validate::Reques
     known.push_back(listing.name);
     if (listing.name != subject) continue;
     request.file = listing.path;
-    if (request.components.empty() && listing.ok) request.components = {subject};
+    if (request.components.empty() && listing.ok()) request.components = {subject};
     return;
   }
   throw Error(ExitCode::kUsage, "there is no plugin '" + subject + "'" + did_you_mean(subject, known) +
@@ -43,6 +44,20 @@ plugin::PrivateCopy allowed_copy(const fs::path& file) {
   const std::string why = plugin::refusal_by(plugin::operator_allow_lists(program_file()), copy.sha256());
   if (!why.empty()) throw Error(ExitCode::kPlugin, why, file.string());
   return copy;
+}
+
+// Those of a kind that are not shared with another one.
+std::vector<validate::CheckInfo> own_checks(plugin::Kind kind) {
+  std::vector<validate::CheckInfo> own = validate::validator().kind_checks(kind);
+  const std::vector<validate::CheckInfo> shared = validate::validator().fit_checks();
+  own.erase(std::remove_if(own.begin(), own.end(),
+                           [&](const validate::CheckInfo& check) {
+                             return std::any_of(shared.begin(), shared.end(), [&](const validate::CheckInfo& other) {
+                               return other.name == check.name;
+                             });
+                           }),
+            own.end());
+  return own;
 }
 
 ExitCode list_checks(Program& program) {
@@ -60,7 +75,8 @@ ExitCode list_checks(Program& program) {
   show("library", validate::validator().library_checks());
   show("component", validate::validator().component_checks());
   for (const Kind kind : {Kind::kModel, Kind::kLoss, Kind::kAugmentation, Kind::kPostprocessor, Kind::kEnsembler})
-    show(plugin::to_string(kind), validate::validator().kind_checks(kind));
+    show(plugin::to_string(kind), own_checks(kind));
+  show("fit", validate::validator().fit_checks());
   if (program.json) program.print_json(json);
   return ExitCode::kDone;
 }
@@ -78,7 +94,8 @@ void add_given_flags(CLI::App& verb, validate::Given& given) {
 }
 
 std::string heading(const validate::Result& result) {
-  return result.kind ? fmt::format("{} '{}'", plugin::to_string(*result.kind), result.component) : "the library";
+  if (!result.kind) return "the library";
+  return fmt::format("{} '{}' {}", plugin::to_string(*result.kind), result.component, result.version);
 }
 
 ExitCode run(Program& program, const std::string& subject, validate::Request request) {
@@ -98,6 +115,7 @@ ExitCode run(Program& program, const std::string& subject, validate::Request req
                       {"verdict", to_string(verdict)},
                       {"detail", result.answer.detail},
                       {"component", result.component},
+                      {"version", result.version},
                       {"kind", result.kind ? plugin::to_string(*result.kind) : "library"},
                       {"promise", result.check.promise},
                       {"seconds", result.seconds}});
@@ -145,7 +163,7 @@ void add_plugins_validate_verb(CLI::App& plugins, Program& program) {
       ->type_name("NAME")
       ->allow_extra_args(false);
   add_given_flags(*verb, arguments->given);
-  verb->add_option("--patience", arguments->patience, "Factor on the time limit of every check")
+  verb->add_option("--patience", arguments->patience, "Factor on the limit of every check's processor time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   verb->add_flag("--list", arguments->list, "Show all checks and what they promise");
@@ -167,7 +185,8 @@ void add_run_check_verb(CLI::App& app, Program& program) {
   CLI::App* verb = app.add_subcommand("run-check", "Run one check of `plugins validate` in this process");
   verb->group("");  // not for people
   struct Arguments {
-    std::string file, kind, component, check;
+    std::string file, kind, component, version, check;
+    std::int64_t limit = 0;
     validate::Given given;
   };
   auto a = std::make_shared<Arguments>();
@@ -175,11 +194,15 @@ void add_run_check_verb(CLI::App& app, Program& program) {
   verb->add_option("KIND", a->kind)->required();
   verb->add_option("COMPONENT", a->component)->required();
   verb->add_option("CHECK", a->check)->required();
+  verb->add_option("--component-version", a->version);
+  verb->add_option("--limit", a->limit)->check(CLI::NonNegativeNumber);
   add_given_flags(*verb, a->given);
   verb->callback([&program, a] {
     program.action = [a] {
       const plugin::PrivateCopy copy = allowed_copy(a->file);
-      validate::run_check(copy.path(), a->kind, a->component, a->check, a->given);
+      const validate::Checked what{plugin::kind_from_string(a->kind).value_or(plugin::Kind::kModel), a->component,
+                                   a->version};
+      validate::run_check(copy.path(), what, a->check, a->given, std::chrono::milliseconds(a->limit));
       return ExitCode::kDone;
     };
   });

@@ -13,6 +13,7 @@
 #include "plugin/private_copy.hpp"
 #include "plugin/scan.hpp"
 #include "plugin/schema_json.hpp"
+#include "plugin/version.hpp"
 
 namespace osteon::cli {
 namespace {
@@ -29,14 +30,14 @@ ExitCode print_allow_list(Program& program) {
   std::map<std::string, std::string> comments;  // by digest
   std::vector<std::string> digests;             // in the order of the listings
   for (const plugin::Listing& l : program.registry().listings()) {
-    if (!l.ok) continue;
+    if (!l.ok()) continue;
     const std::string digest = plugin::PrivateCopy(l.path).sha256();
     if (digest != l.sha256)
       throw Error(ExitCode::kPlugin, "has changed since it was looked at; `osteon plugins list --rescan`",
                   l.path.string());
     const auto [known, added] = comments.try_emplace(digest, l.path.string() + ": ");
     if (added) digests.push_back(digest);
-    known->second += fmt::format("{}{} {} {}", added ? "" : ", ", plugin::to_string(*l.kind), l.name, l.version);
+    known->second += fmt::format("{}{} {} {}", added ? "" : ", ", l.kind, l.name, l.version);
   }
   fmt::print("[plugins]\nallow = [\n");
   for (const std::string& digest : digests) fmt::print("  \"sha256:{}\",  # {}\n", digest, comment(comments[digest]));
@@ -50,12 +51,12 @@ ExitCode list(Program& program) {
     nlohmann::json rows = nlohmann::json::array();
     for (const plugin::Listing& l : listings)
       rows.push_back({{"name", l.name},
-                      {"kind", l.kind ? nlohmann::json(plugin::to_string(*l.kind)) : nlohmann::json()},
+                      {"kind", l.kind.empty() ? nlohmann::json() : nlohmann::json(l.kind)},
                       {"version", l.version},
                       {"abi", l.abi},
                       {"path", l.path.string()},
                       {"sha256", l.sha256},
-                      {"status", l.ok ? "ok" : "refused"},
+                      {"status", plugin::to_string(l.status)},
                       {"reason", l.reason}});
     program.print_json(rows);
     return ExitCode::kDone;
@@ -64,11 +65,12 @@ ExitCode list(Program& program) {
   for (const plugin::Listing& l : listings) width = std::max(width, l.name.size());
   fmt::print("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", "name", width, "kind", "version", "abi", "path");
   for (const plugin::Listing& l : listings)
-    if (l.ok)
-      fmt::print("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", l.name, width, plugin::to_string(*l.kind), l.version, l.abi,
-                 l.path.string());
+    if (l.ok())
+      fmt::print("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", l.name, width, l.kind, l.version, l.abi, l.path.string());
   for (const plugin::Listing& l : listings)
-    if (!l.ok) fmt::print("{:<{}}  refused: {}\n{:<{}}  {}\n", l.name, width, l.reason, "", width, l.path.string());
+    if (!l.ok())
+      fmt::print("{:<{}}  {}: {}\n{:<{}}  {}\n", l.name, width, plugin::to_string(l.status), l.reason, "", width,
+                 l.path.string());
   return ExitCode::kDone;
 }
 
@@ -111,11 +113,15 @@ ExitCode describe(Program& program, const std::string& name) {
   }
   if (found.empty()) {
     for (const plugin::Listing& l : program.registry().listings())
-      if (!l.ok && l.name == name)
-        throw Error(ExitCode::kPlugin, "the plugin is refused: " + l.reason, l.path.string());
+      if (!l.ok() && l.name == name)
+        throw Error(ExitCode::kPlugin, fmt::format("the plugin is {}: {}", plugin::to_string(l.status), l.reason),
+                    l.path.string());
     throw Error(ExitCode::kUsage, "there is no plugin '" + name + "'" + did_you_mean(name, known) +
                                       "; `osteon plugins list` shows what there is");
   }
+  // The version that recipes get comes first.
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return plugin::compare_versions(a.version, b.version) > 0; });
   if (program.json) {
     program.print_json(plugin::to_json(found.front()));
     return ExitCode::kDone;

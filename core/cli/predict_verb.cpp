@@ -87,12 +87,15 @@ ExitCode predict(Program& program, const Options& options) {
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml").recipe;
   const nlohmann::json result = program.engine().predict(request);
+  const std::size_t failed = result.at("failed"), predicted = result.at("images").size() - failed;
   if (program.json)
     program.print_json(result);
   else
-    fmt::print("{} images predicted; {} in {}\n", result.at("images").size(), fmt::join(request.formats, ", "),
+    fmt::print("{} images predicted{}; {} in {}\n", predicted,
+               failed > 0 ? fmt::format(", {} named above could not be", failed) : "", fmt::join(request.formats, ", "),
                request.out.string());
-  return ExitCode::kDone;
+  const bool skips = request.recipe->data.on_broken == "skip" && predicted > 0;
+  return failed > 0 && !skips ? ExitCode::kData : ExitCode::kDone;
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ recipe::LoadOptions Program::load_options(const std::vector<std::string>& more_o
   options.overrides.insert(options.overrides.end(), more_overrides.begin(), more_overrides.end());
   options.schemas = registry().schemas();
   for (const plugin::Listing& listing : registry().listings())
-    if (!listing.kind) options.refused.push_back({listing.path, listing.reason});
+    if (listing.kind.empty()) options.refused.push_back({listing.path, listing.reason});
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 #include <opencv2/imgproc.hpp>
@@ -21,17 +22,17 @@ using Json = nlohmann::json;
 class Parser {
  public:
   Parser(const std::filesystem::path& path, const std::vector<std::string>& classes, cv::Size size)
-      : path_(path), classes_(classes), size_(size), seen_(classes.size(), false) {}
+      : path_(path), classes_(classes), size_(size), named_(classes.size(), 0) {}
 
-  std::vector<Polygon> parse(const std::string& text) {
+  Annotation parse(const std::string& text, bool complete) {
     const Json root = parse_json(text);
     const Json& annotations = member(root, "", "annotations");
     if (!annotations.is_array()) fail("/annotations", "must be a list, and is " + found(annotations));
     std::vector<Polygon> polygons;
     for (std::size_t i = 0; i < annotations.size(); ++i)
       read_entry(annotations[i], "/annotations/" + std::to_string(i), polygons);
-    check_complete();
-    return polygons;
+    if (complete) check_complete();
+    return {std::move(polygons), named_};
   }
 
  private:
@@ -74,7 +75,7 @@ class Parser {
     if (position == classes_.end())
       fail(pointer + "/label", "is '" + label + "', which is no class of the recipe" + did_you_mean(label, classes_));
     const auto c = static_cast<std::size_t>(position - classes_.begin());
-    seen_[c] = true;
+    named_[c] = 1;
     const std::string type = text_member(entry, pointer, "type");
     if (type == "empty") return;
     if (type != "poly_seg") fail(pointer + "/type", "is '" + type + "'; \"poly_seg\" and \"empty\" are known");
@@ -103,28 +104,31 @@ class Parser {
   void check_complete() const {
     std::string missing;
     for (std::size_t c = 0; c < classes_.size(); ++c)
-      if (!seen_[c]) missing += (missing.empty() ? "'" : ", '") + classes_[c] + '\'';
+      if (named_[c] == 0) missing += (missing.empty() ? "'" : ", '") + classes_[c] + '\'';
     if (!missing.empty())
-      fail("/annotations",
-           "has no entry for " + missing + "; an entry of type \"empty\" says that a class is not there");
+      fail(
+          "/annotations",
+          "has no entry for " + missing +
+              "; an entry of type \"empty\" says that a class is not there, and data.absent = \"empty\" or \"unknown\" "
+              "what a missing entry means");
   }
 
   const std::filesystem::path& path_;
   const std::vector<std::string>& classes_;
   cv::Size size_;
-  std::vector<bool> seen_;
+  std::vector<std::uint8_t> named_;
 };
 
 }  // namespace
 
-std::vector<Polygon> read_annotation(const std::filesystem::path& path, const std::vector<std::string>& classes,
-                                     cv::Size size) {
-  return parse_annotation(read_file(path), path, classes, size);
+Annotation read_annotation(const std::filesystem::path& path, const std::vector<std::string>& classes, cv::Size size,
+                           bool complete) {
+  return parse_annotation(read_file(path), path, classes, size, complete);
 }
 
-std::vector<Polygon> parse_annotation(const std::string& text, const std::filesystem::path& path,
-                                      const std::vector<std::string>& classes, cv::Size size) {
-  return Parser(path, classes, size).parse(text);
+Annotation parse_annotation(const std::string& text, const std::filesystem::path& path,
+                            const std::vector<std::string>& classes, cv::Size size, bool complete) {
+  return Parser(path, classes, size).parse(text, complete);
 }
 
 Labels rasterize(const std::vector<Polygon>& polygons, int classes, cv::Size size) {

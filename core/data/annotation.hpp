@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -18,23 +19,30 @@ struct Polygon {
   std::vector<cv::Point> points;
 };
 
-/// Reads the polygons of one image.
+/// What an annotation says of an image.
+struct Annotation {
+  std::vector<Polygon> polygons;
+  std::vector<std::uint8_t> named;  ///< for each class whether there is an entry for it
+};
+
+/// Reads the annotation of one image.
 ///
 /// `annotations[]` needs `label` (one of `classes`), `type` "poly_seg" and `points` [[x, y], ...], three or more,
 /// finite; fractions are rounded. A class may have several polygons: their union is its label. An entry of `type`
 /// "empty" (no points) says that the class was looked for and is not in the image. All else in the file is ignored, on
 /// purpose: its `metadata` gives another image size and its `filename` another extension than the image has.
 ///
-/// @param classes  every one of them must appear; the order in the file does not matter
+/// @param classes  their order in the file does not matter
+/// @param complete whether every one of them must appear
 /// @param size     of the image. Points may lie on its far edges (x == width), where drawing clips them, not beyond.
 ///
 /// Throws Error(kData) with the path (and byte offset if it is no JSON) and, in the message, the JSON pointer of what
 /// is wrong.
-std::vector<Polygon> read_annotation(const std::filesystem::path& path, const std::vector<std::string>& classes,
-                                     cv::Size size);
+Annotation read_annotation(const std::filesystem::path& path, const std::vector<std::string>& classes, cv::Size size,
+                           bool complete = true);
 /// The same from the file's text; `path` is only for messages.
-std::vector<Polygon> parse_annotation(const std::string& text, const std::filesystem::path& path,
-                                      const std::vector<std::string>& classes, cv::Size size);
+Annotation parse_annotation(const std::string& text, const std::filesystem::path& path,
+                            const std::vector<std::string>& classes, cv::Size size, bool complete = true);
 
 /// Fills each polygon as cv::fillPoly does, outline included, into its class.
 Labels rasterize(const std::vector<Polygon>& polygons, int classes, cv::Size size);

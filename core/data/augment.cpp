@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "data/aligned_buffer.hpp"
+#include "data/class_boxes.hpp"
 #include "data/warp.hpp"
 
 namespace osteon::data {
@@ -28,9 +29,12 @@ struct AugmentPipeline::Work {
   const plugin::Call& call;
   Image& image;
   Labels& labels;
+  cv::Size view;  // that the steps end at
+  std::int64_t view_index;
   WarpChain image_warps, label_warps;
   std::deque<plugin::Augmentation::Warp> warps;  // a deque: the chains point at them
   bool owns_pixels = false;                      // what came in may be shared, as with the loader's cache
+  std::optional<ClassBoxes> label_boxes;         // of `labels` as they lie, once somebody asked
 
   void flush_image() {
     owns_pixels = owns_pixels || !image_warps.empty();
@@ -38,8 +42,16 @@ struct AugmentPipeline::Work {
     image_warps.clear(image.size());
   }
   void flush_labels() {
+    if (!label_warps.empty()) label_boxes.reset();
     labels = label_warps.resample(labels);
     label_warps.clear(labels.size());
+  }
+  /// Of the next step's input.
+  ClassBoxes boxes() {
+    if (!label_boxes) label_boxes = boxes_of(labels);
+    if (label_warps.empty()) return *label_boxes;
+    if (const auto behind = label_warps.boxes(*label_boxes)) return *behind;
+    return boxes_of(label_warps.resample(labels));
   }
 };
 
@@ -67,9 +79,11 @@ struct PackedLabels {
     valid.resize(size);
     std::memcpy(valid.data(), labels.valid().data, size);
   }
-  /// New planes: the old ones may be shared.
-  Labels unpack(int classes, cv::Size size) const {
-    Labels labels(classes, size);
+  /// In place of `old`, whose planes may be shared.
+  Labels unpack(const Labels& old) const {
+    const cv::Size size = old.size();
+    Labels labels(old.classes(), size);
+    labels.set_class_valid(old.class_valid());
     std::size_t at = 0;
     for (cv::Mat& plane : labels.planes()) {
       std::memcpy(plane.data, planes.data() + at, plane.total() * sizeof(std::int32_t));
@@ -103,14 +117,16 @@ std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::Augm
   step->count = given.count;
   if (given.group.empty())
     step->augmentation = std::make_unique<plugin::Augmentation>(
-        registry.load(plugin::Kind::kAugmentation, given.component.plugin), given.component.parameters, classes, call);
+        registry.load(plugin::Kind::kAugmentation, given.component.plugin, given.component.version),
+        given.component.parameters, classes, call);
   for (const recipe::AugmentStep& child : given.steps) step->steps.push_back(build(child, registry, classes, call));
   return step;
 }
 
-void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels) const {
+void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels,
+                            std::int64_t view_index) const {
   const cv::Size size = image.size();
-  Work work{call, image, labels, WarpChain(size), WarpChain(size), {}, false};
+  Work work{call, image, labels, size, view_index, WarpChain(size), WarpChain(size), {}, false, {}};
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const RandomKey child = key.derive(i);
     if (child.derive("chance").random().chance(steps_[i]->p)) run(*steps_[i], child, work);
@@ -129,7 +145,13 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   const osteon_random_key raw_key = abi_key(key);
   if (augmentation.geometric()) {
     const cv::Size size = work.image_warps.output();
-    work.warps.push_back(augmentation.sample_warp(work.call, raw_key, size.height, size.width));
+    plugin::Augmentation::View view{work.view.height, work.view.width, work.view_index, nullptr};
+    std::vector<double> boxes;
+    if (augmentation.wants_boxes()) {
+      boxes = flattened(work.boxes());
+      view.class_boxes = boxes.data();
+    }
+    work.warps.push_back(augmentation.sample_warp(work.call, raw_key, size.height, size.width, view));
     work.image_warps.add(&work.warps.back());
     work.label_warps.add(&work.warps.back());
     return;
@@ -150,8 +172,7 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   work.owns_pixels = true;
   const sdk::BorrowedTensor pixels(image.pixels.data, dtype_of_depth(image.pixels.depth()),
                                    {image.pixels.rows, image.pixels.cols, image.pixels.channels()});
-  osteon_pixels request{};
-  request.struct_size = sizeof request;
+  auto request = sdk::sized<osteon_pixels>();
   request.image = pixels;
   request.maximum = image.maximum;
   if (!augmentation.edits_labels()) {
@@ -167,7 +188,8 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   request.labels = planes;
   request.valid = packed.valid.empty() ? nullptr : static_cast<const osteon_tensor_view*>(valid);
   augmentation.apply(work.call, raw_key, request);
-  work.labels = packed.unpack(work.labels.classes(), size);
+  work.labels = packed.unpack(work.labels);
+  work.label_boxes.reset();
 }
 
 void AugmentPipeline::run_group(const Step& step, const RandomKey& key, Work& work) const {

@@ -28,8 +28,10 @@ class AugmentPipeline {
   AugmentPipeline& operator=(const AugmentPipeline&) = delete;
 
   /// Changes image and labels, which have one size and keep it; pixels and planes that came in are replaced, never
-  /// written to. `key` decides all that is random. Throws Error(kPlugin) when the steps end at another size.
-  void apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels) const;
+  /// written to. `key` decides all that is random; `view_index` says which view of its image this is. Throws
+  /// Error(kPlugin) when the steps end at another size.
+  void apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels,
+             std::int64_t view_index = 0) const;
 
  private:
   struct Step;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.hpp"
 
+#include <map>
 #include <set>
 
 #include "base/error.hpp"
 #include "base/suggest.hpp"
 #include "data/label_ops.hpp"
 #include "data/layouts.hpp"
+#include "data/sample_weights.hpp"
 
 namespace osteon::data {
 namespace {
@@ -42,6 +44,7 @@ Labels Dataset::read_labels(int index) const {
                 "the mask is " + text(labels.size()) + ", but its image " + sample.image.string() + " is " + text(size),
                 sample.annotation.string());
   if (options_.classes.kind == LabelKind::kMulticlass) {
+    if (!labels.class_valid().empty()) leave_out_unlabelled(labels);
     try {
       check_one_class_per_pixel(labels);
     } catch (const Error& error) {
@@ -49,6 +52,27 @@ Labels Dataset::read_labels(int index) const {
     }
   }
   return labels;
+}
+
+void Dataset::weigh_samples() {
+  std::set<std::string> others;  // what was left out may have a weight all the same
+  for (const Problem& problem : left_out_) {
+    others.insert(problem.id);
+    others.insert(std::filesystem::path(problem.where).filename().string());
+  }
+  std::map<std::string, Sample*> samples;
+  for (Sample& sample : samples_) samples[sample.id] = &sample;
+  for (const SampleWeight& each : read_sample_weights(options_.weights)) {
+    const auto found = samples.find(each.image);
+    if (found != samples.end()) {
+      found->second->weight = each.weight;
+    } else if (others.count(each.image) == 0) {
+      std::vector<std::string> names;
+      for (const Sample& sample : samples_) names.push_back(sample.id);
+      throw Error(ExitCode::kData, "there is no image '" + each.image + "'" + did_you_mean(each.image, names),
+                  each.where);
+    }
+  }
 }
 
 const std::vector<std::string>& dataset_layouts() {
@@ -59,11 +83,15 @@ const std::vector<std::string>& dataset_layouts() {
 std::unique_ptr<Dataset> open_dataset(const std::string& layout, const std::filesystem::path& root,
                                       DatasetOptions options) {
   check_classes(options.classes);
-  if (layout == "boostcamp") return open_boostcamp(root, std::move(options));
-  if (layout == "index_png") return open_index_png(root, std::move(options));
-  if (layout == "class_png") return open_class_png(root, std::move(options));
-  throw Error(ExitCode::kUsage, "unknown data layout '" + layout + "' (known: boostcamp, index_png, class_png)" +
-                                    did_you_mean(layout, dataset_layouts()));
+  std::unique_ptr<Dataset> dataset;
+  if (layout == "boostcamp") dataset = open_boostcamp(root, std::move(options));
+  if (layout == "index_png") dataset = open_index_png(root, std::move(options));
+  if (layout == "class_png") dataset = open_class_png(root, std::move(options));
+  if (dataset == nullptr)
+    throw Error(ExitCode::kUsage, "unknown data layout '" + layout + "' (known: boostcamp, index_png, class_png)" +
+                                      did_you_mean(layout, dataset_layouts()));
+  if (dataset->has_weights()) dataset->weigh_samples();
+  return dataset;
 }
 
 }  // namespace osteon::data

@@ -18,6 +18,7 @@ struct Sample {
   std::filesystem::path image;       ///< the file
   std::filesystem::path annotation;  ///< file ("boostcamp", "index_png") or folder of masks ("class_png"); empty: none
   std::string group;                 ///< the patient; samples of a group never part in a split
+  double weight = 1;                 ///< what it counts in the loss, at least 0
 };
 
 /// Something wrong with one sample or pair of files.
@@ -30,11 +31,20 @@ struct Problem {
 /// What a broken image or annotation leads to: `on_broken` of a recipe.
 enum class OnBroken { kFail, kSkip };
 
+/// What a class without an annotation in an image means: `absent` of a recipe.
+enum class Absent {
+  kError,    ///< that the annotation is broken
+  kEmpty,    ///< that the class is not in the image
+  kUnknown,  ///< that nobody knows: Labels::knows() is false
+};
+
 struct DatasetOptions {
   ClassSet classes;                      ///< names in channel order, at least one, no two alike
   int ignore_index = 255;                ///< "index_png": pixels of this value are invalid; -1: none are
   std::string subset = "train";          ///< "train" must have annotations; others (as "test") may be wholly without
   OnBroken on_broken = OnBroken::kFail;  ///< for files that have no partner; see open_dataset
+  Absent absent = Absent::kError;        ///< "boostcamp" and "class_png"; "index_png" names a class for every pixel
+  std::filesystem::path weights;         ///< CSV of weights of images (see read_sample_weights); empty: none
 };
 
 /// The images of a data set, in order of their paths, with or without labels. All functions may be called from any
@@ -49,6 +59,8 @@ class Dataset {
   const std::vector<Problem>& left_out() const noexcept { return left_out_; }
   /// Whether the subset has labels: all samples or none.
   bool has_labels() const noexcept { return has_labels_; }
+  /// Whether samples have weights of their own.
+  bool has_weights() const noexcept { return !options_.weights.empty(); }
 
   /// Throws Error(kData) naming the file.
   Image read_image(int index) const;
@@ -65,6 +77,9 @@ class Dataset {
   const DatasetOptions& options() const noexcept { return options_; }
 
  private:
+  friend std::unique_ptr<Dataset> open_dataset(const std::string& layout, const std::filesystem::path& root,
+                                               DatasetOptions options);
+  void weigh_samples();
   /// The labels of a sample whose image has `size`; of another size is an error, found by the caller.
   virtual Labels load_labels(const Sample& sample, cv::Size size) const = 0;
 
@@ -89,9 +104,13 @@ const std::vector<std::string>& dataset_layouts();
 /// In the last two, `SUBSET/` is there for all subsets or, where there is only "train", for none; the first folder
 /// below `images/` is the patient, and an image outside of one is a patient by itself.
 ///
-/// Throws Error(kUsage) for an unknown layout or one that cannot hold the kind of classes, Error(kData) for missing
-/// folders, no image, or
-/// (`OnBroken::kFail`) an image or annotation without its partner, naming both places.
+/// With another `absent` than kError, an annotation of "boostcamp" need not name every class, and of "class_png" an
+/// image's mask may be missing for some classes; one mask it needs. In multiclass data with an unknown class, pixels
+/// without any class are not valid.
+///
+/// Throws Error(kUsage) for an unknown layout, or one that cannot hold the kind of classes or has no use for `absent`;
+/// Error(kData) for missing folders, no image, (`OnBroken::kFail`) an image or annotation without its partner, naming
+/// both places, or what is wrong with the weights.
 std::unique_ptr<Dataset> open_dataset(const std::string& layout, const std::filesystem::path& root,
                                       DatasetOptions options);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -17,6 +18,7 @@ Labels transform(const Labels& labels, cv::Size size, Function&& move) {
     result.valid().create(size, CV_8UC1);
     move(labels.valid(), result.valid());
   }
+  result.set_class_valid(labels.class_valid());
   return result;
 }
 
@@ -103,7 +105,7 @@ bool equal(const Labels& a, const Labels& b) {
   if (a.classes() != b.classes() || a.size() != b.size()) return false;
   for (std::size_t p = 0; p < a.planes().size(); ++p)
     if (!same_bits(a.planes()[p], b.planes()[p])) return false;
-  return same_valid(a.valid(), b.valid());
+  return same_valid(a.valid(), b.valid()) && a.class_valid() == b.class_valid();
 }
 
 Labels crop(const Labels& labels, const cv::Rect& region) {
@@ -146,11 +148,13 @@ Labels flip_vertical(const Labels& labels) {
 
 Labels select_classes(const Labels& labels, const std::vector<int>& from) {
   Labels result(static_cast<int>(from.size()), labels.size());
+  std::vector<std::uint8_t> known(from.size(), 1);
   for (std::size_t c = 0; c < from.size(); ++c) {
     if (from[c] < 0) continue;
     if (from[c] >= labels.classes())
       throw Error(ExitCode::kData, "class " + std::to_string(from[c]) + " does not exist; there are " +
                                        std::to_string(labels.classes()) + " classes");
+    known[c] = labels.knows(from[c]) ? 1 : 0;
     const int source_bit = from[c] % 32;
     const int target_bit = static_cast<int>(c % 32);
     for (int y = 0; y < labels.size().height; ++y) {
@@ -160,6 +164,7 @@ Labels select_classes(const Labels& labels, const std::vector<int>& from) {
     }
   }
   result.valid() = labels.valid().clone();
+  result.set_class_valid(std::move(known));
   return result;
 }
 
@@ -214,6 +219,18 @@ cv::Mat to_index(const Labels& labels, int ignore_index) {
 
 void check_one_class_per_pixel(const Labels& labels) {
   for_each_class(labels, [](int, int, int) {});
+}
+
+void leave_out_unlabelled(Labels& labels) {
+  if (labels.valid().empty()) labels.valid() = cv::Mat::ones(labels.size(), CV_8UC1);
+  for (int y = 0; y < labels.size().height; ++y) {
+    std::uint8_t* valid = labels.valid().ptr<std::uint8_t>(y);
+    for (int x = 0; x < labels.size().width; ++x) {
+      std::uint32_t any = 0;
+      for (const cv::Mat& plane : labels.planes()) any |= plane.ptr<std::uint32_t>(y)[x];
+      if (any == 0) valid[x] = 0;
+    }
+  }
 }
 
 }  // namespace osteon::data

@@ -9,13 +9,13 @@
 
 // Functions on bit-plane labels. They move whole words, so they cost the same for 1 and for 32 classes, and they never
 // pass through a float, so every bit pattern survives. All results own their memory unless said otherwise, and carry
-// the valid plane along where there is one.
+// the valid plane along where there is one, and which classes are known.
 namespace osteon::data {
 
 /// A deep copy; copying a `Labels` shares its planes.
 Labels clone(const Labels& labels);
 
-/// Same classes, size, bits and valid pixels. An empty valid plane equals one that is all 1.
+/// Same classes, size, bits, valid pixels and known classes. An empty valid plane equals one that is all 1.
 bool equal(const Labels& a, const Labels& b);
 
 /// The part inside `region`, which must lie in the image.
@@ -50,5 +50,8 @@ cv::Mat to_index(const Labels& labels, int ignore_index);
 
 /// Throws Error(kData), naming the first such pixel, unless every valid pixel has exactly one class.
 void check_one_class_per_pixel(const Labels& labels);
+
+/// Makes pixels without any class invalid: where a class is unknown, they may be of it.
+void leave_out_unlabelled(Labels& labels);
 
 }  // namespace osteon::data

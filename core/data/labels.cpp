@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/error.hpp"
 #include "data/bit_count.hpp"
@@ -24,6 +25,14 @@ Labels::Labels(int classes, cv::Size size) : classes_(classes), size_(size) {
                                      " classes at " + std::to_string(size.width) + " x " + std::to_string(size.height));
   planes_.reserve(static_cast<std::size_t>(plane_count(classes)));
   for (int p = 0; p < plane_count(classes); ++p) planes_.emplace_back(cv::Mat::zeros(size, CV_32SC1));
+}
+
+void Labels::set_class_valid(std::vector<std::uint8_t> valid) {
+  if (!valid.empty() && valid.size() != static_cast<std::size_t>(classes_))
+    throw Error(ExitCode::kData, "it is said of " + std::to_string(valid.size()) + " classes whether they are known; " +
+                                     "there are " + std::to_string(classes_));
+  const bool all = std::all_of(valid.begin(), valid.end(), [](std::uint8_t known) { return known != 0; });
+  class_valid_ = all ? std::vector<std::uint8_t>() : std::move(valid);
 }
 
 void Labels::add(int c, const cv::Mat& mask) {

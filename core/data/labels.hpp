@@ -39,6 +39,13 @@ class Labels {
   cv::Mat& valid() noexcept { return valid_; }
   const cv::Mat& valid() const noexcept { return valid_; }
 
+  /// Whether it is known what the image has of class `c`. Where nobody knows, its bits are 0 and mean nothing.
+  bool knows(int c) const { return class_valid_.empty() || class_valid_[static_cast<std::size_t>(c)] != 0; }
+  /// One for each class: 1 where it is known, else 0. Empty: all are.
+  const std::vector<std::uint8_t>& class_valid() const noexcept { return class_valid_; }
+  /// Throws Error(kData) for another number of classes. All 1 becomes empty.
+  void set_class_valid(std::vector<std::uint8_t> valid);
+
   /// Sets class `c` where `mask` (CV_8UC1, same size) is not zero. Other classes stay.
   void add(int c, const cv::Mat& mask);
   /// CV_8UC1, 255 where class `c` is set.
@@ -51,6 +58,7 @@ class Labels {
   cv::Size size_;
   std::vector<cv::Mat> planes_;
   cv::Mat valid_;
+  std::vector<std::uint8_t> class_valid_;
 };
 
 /// Names of the classes of a data set, in channel order, and how they relate.

@@ -22,7 +22,10 @@ class BoostcampDataset final : public Dataset {
  private:
   Labels load_labels(const Sample& sample, cv::Size size) const override {
     const std::vector<std::string>& names = classes().names;
-    return rasterize(read_annotation(sample.annotation, names, size), static_cast<int>(names.size()), size);
+    Annotation annotation = read_annotation(sample.annotation, names, size, options().absent == Absent::kError);
+    Labels labels = rasterize(annotation.polygons, static_cast<int>(names.size()), size);
+    if (options().absent == Absent::kUnknown) labels.set_class_valid(std::move(annotation.named));
+    return labels;
   }
 };
 
@@ -72,8 +75,12 @@ class Listing {
       } else if (has_labels_ && json_by_stem.count(stem) == 0) {
         problem(file, "has no partner: there is no annotation " + (partners / (stem + ".json")).string());
       } else {
-        samples.push_back({file.filename().string(), file, has_labels_ ? json_by_stem[stem] : fs::path(),
-                           folder.filename().string()});
+        Sample sample;
+        sample.id = file.filename().string();
+        sample.image = file;
+        if (has_labels_) sample.annotation = json_by_stem[stem];
+        sample.group = folder.filename().string();
+        samples.push_back(std::move(sample));
       }
     }
     for (const auto& [stem, file] : json_by_stem)

@@ -2,6 +2,7 @@
 #include "data/layouts.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
 #include <utility>
 
@@ -27,8 +28,13 @@ class ClassPngDataset final : public Dataset {
   Labels load_labels(const Sample& sample, cv::Size size) const override {
     const std::vector<std::string>& names = classes().names;
     Labels labels(static_cast<int>(names.size()), size);
+    std::vector<std::uint8_t> known(names.size(), 1);
     for (std::size_t c = 0; c < names.size(); ++c) {
       const fs::path path = mask_of(sample.annotation, names[c], sample.id);
+      if (options().absent != Absent::kError && !fs::exists(path)) {
+        known[c] = options().absent == Absent::kEmpty ? 1 : 0;
+        continue;
+      }
       // Read as indices: a palette's entry 0 is "not set" whatever colour it shows.
       const cv::Mat values = read_index_png(path);
       if (values.size() != size)
@@ -39,6 +45,7 @@ class ClassPngDataset final : public Dataset {
                     path.string());
       labels.add(static_cast<int>(c), values != 0);
     }
+    labels.set_class_valid(std::move(known));
     return labels;
   }
 };
@@ -53,6 +60,17 @@ void check_folders(const fs::path& masks, const std::vector<std::string>& names)
   for (const std::string& name : names)
     if (!fs::is_directory(masks / name))
       throw Error(ExitCode::kData, "the folder of masks of class '" + name + "' is missing", (masks / name).string());
+}
+
+/// What is wrong with an image whose masks are not all there; empty: nothing.
+std::string missing_masks(const fs::path& masks, const std::vector<std::string>& names, const std::string& id,
+                          Absent absent) {
+  std::vector<fs::path> missing;
+  for (const std::string& name : names)
+    if (const fs::path mask = mask_of(masks, name, id); !fs::exists(mask)) missing.push_back(mask);
+  // Without any mask it is an image that was forgotten, whatever a missing one means.
+  const bool broken = absent == Absent::kError ? !missing.empty() : missing.size() == names.size();
+  return broken ? "has no partner: there is no mask " + missing.front().string() : "";
 }
 
 }  // namespace
@@ -73,9 +91,7 @@ std::unique_ptr<Dataset> open_class_png(const fs::path& root, DatasetOptions opt
       sample.annotation = masks;
       if (!stems.insert(fs::path(sample.id).replace_extension()).second)
         problem = "another image has the same name before the extension";
-      for (const std::string& name : names)
-        if (problem.empty() && !fs::exists(mask_of(masks, name, sample.id)))
-          problem = "has no partner: there is no mask " + mask_of(masks, name, sample.id).string();
+      if (problem.empty()) problem = missing_masks(masks, names, sample.id, options.absent);
     }
     if (problem.empty())
       samples.push_back(std::move(sample));

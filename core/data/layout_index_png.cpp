@@ -36,6 +36,9 @@ std::unique_ptr<Dataset> open_index_png(const fs::path& root, DatasetOptions opt
     throw Error(ExitCode::kUsage, "ignore_index " + std::to_string(options.ignore_index) + " is also class '" +
                                       options.classes.names[static_cast<std::size_t>(options.ignore_index)] +
                                       "'; give it a value beyond the classes, or -1");
+  if (options.absent != Absent::kError)
+    throw Error(ExitCode::kUsage,
+                "layout \"index_png\" names a class for every pixel, so that none can be absent; absent is \"error\"");
   const fs::path folder = subset_folder(root, options.subset);
   const fs::path masks = folder / "masks";
   const bool has_labels = annotations_exist(masks, options.subset);

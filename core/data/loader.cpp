@@ -125,6 +125,7 @@ struct Loader::State {
     for (std::size_t p = 0; p < labels.planes().size(); ++p)
       std::memcpy(batch.planes.data() + (at * labels.planes().size() + p) * size, labels.planes()[p].data,
                   size * sizeof(std::int32_t));
+    place_class_valid(labels, batch, at);
     if (labels.valid().empty()) {
       if (!batch.valid.empty()) std::memset(batch.valid.data() + at * size, 1, size);
       return;
@@ -136,17 +137,32 @@ struct Loader::State {
     std::memcpy(batch.valid.data() + at * size, labels.valid().data, size);
   }
 
+  void place_class_valid(const Labels& labels, Batch& batch, std::size_t at) const {
+    const auto classes = static_cast<std::size_t>(batch.classes);
+    const auto& known = labels.class_valid();
+    if (known.empty() && batch.class_valid.empty()) return;
+    if (batch.class_valid.empty()) {
+      batch.class_valid.resize(static_cast<std::size_t>(options.batch_size) * classes);
+      std::memset(batch.class_valid.data(), 1, batch.class_valid.size());
+    }
+    if (!known.empty()) std::memcpy(batch.class_valid.data() + at * classes, known.data(), classes);
+  }
+
   std::optional<Batch> make(std::int64_t number, Batch batch, std::int64_t in_epoch, const std::vector<int>& in_order) {
     const auto size = static_cast<std::size_t>(options.size.area());
     const auto first = static_cast<std::size_t>(number * options.batch_size);
     const std::size_t count = std::min(static_cast<std::size_t>(options.batch_size), in_order.size() - first);
     batch.channels = options.channels;
-    batch.planes_per_image = plane_count(static_cast<int>(dataset.classes().names.size()));
+    batch.classes = static_cast<int>(dataset.classes().names.size());
+    batch.planes_per_image = plane_count(batch.classes);
     batch.height = options.size.height;
     batch.width = options.size.width;
     batch.number = number;
     batch.indices.clear();
     batch.valid.clear();
+    batch.class_valid.clear();
+    batch.sample_weight.clear();
+    if (dataset.has_weights()) batch.sample_weight.resize(count);
     batch.image.resize(count * static_cast<std::size_t>(options.channels) * size);
     batch.planes.resize(count * static_cast<std::size_t>(batch.planes_per_image) * size);
     plugin::CallOptions call_options;
@@ -166,14 +182,19 @@ struct Loader::State {
       }
       if (augment != nullptr)
         augment->apply(call, sample_key(options.seed, in_epoch, sample.id), view.image, view.labels);
-      place(view.image, view.labels, batch, batch.indices.size());
+      const std::size_t at = batch.indices.size();
+      place(view.image, view.labels, batch, at);
+      if (dataset.has_weights()) batch.sample_weight.data()[at] = static_cast<float>(sample.weight);
       batch.indices.push_back(index);
     }
     batch.n = static_cast<int>(batch.indices.size());
     if (batch.n == 0) return std::nullopt;
     batch.image.resize(static_cast<std::size_t>(batch.n * batch.channels) * size);
     batch.planes.resize(static_cast<std::size_t>(batch.n * batch.planes_per_image) * size);
-    if (!batch.valid.empty()) batch.valid.resize(static_cast<std::size_t>(batch.n) * size);
+    const auto n = static_cast<std::size_t>(batch.n);
+    if (!batch.valid.empty()) batch.valid.resize(n * size);
+    if (!batch.class_valid.empty()) batch.class_valid.resize(n * static_cast<std::size_t>(batch.classes));
+    if (!batch.sample_weight.empty()) batch.sample_weight.resize(n);
     return batch;
   }
 

@@ -17,10 +17,12 @@ namespace osteon::data {
 
 /// Images and labels of one step.
 struct Batch {
-  AlignedBuffer<float> image;          ///< [n, channels, height, width], normalised
-  AlignedBuffer<std::int32_t> planes;  ///< [n, planes_per_image, height, width]
-  AlignedBuffer<std::uint8_t> valid;   ///< [n, height, width]; empty: every pixel is
-  int n = 0, channels = 0, planes_per_image = 0, height = 0, width = 0;
+  AlignedBuffer<float> image;               ///< [n, channels, height, width], normalised
+  AlignedBuffer<std::int32_t> planes;       ///< [n, planes_per_image, height, width]
+  AlignedBuffer<std::uint8_t> valid;        ///< [n, height, width]; empty: every pixel is
+  AlignedBuffer<std::uint8_t> class_valid;  ///< [n, classes], 0 where nobody knows of the class; empty: all are known
+  AlignedBuffer<float> sample_weight;       ///< [n]; empty: the data set has no weights
+  int n = 0, channels = 0, classes = 0, planes_per_image = 0, height = 0, width = 0;
   std::vector<int> indices;  ///< samples of the data set
   std::int64_t number = 0;   ///< within the epoch
 };

@@ -134,10 +134,30 @@ Labels WarpChain::resample(const Labels& labels) const {
           result.valid().at<std::uint8_t>(first + y, x) = labels.valid().at<std::uint8_t>(source_y, source_x);
       }
   }
+  result.set_class_valid(labels.class_valid());
   for (const Stage& stage : stages_)
     if (const std::int32_t* source = stage.warp->get().class_source)
       result = select_classes(result, std::vector<int>(source, source + labels.classes()));
   return result;
+}
+
+std::optional<ClassBoxes> WarpChain::boxes(const ClassBoxes& of_input) const {
+  ClassBoxes regions = of_input;
+  for (auto& region : regions)
+    if (region) region = points_around(*region);
+  for (const Stage& stage : stages_) {
+    const osteon_warp& warp = stage.warp->get();
+    if (warp.kind == OSTEON_WARP_FREE) return std::nullopt;
+    ClassBoxes next(regions.size());
+    for (std::size_t c = 0; c < next.size(); ++c) {
+      const auto& from = regions[warp.class_source != nullptr ? static_cast<std::size_t>(warp.class_source[c]) : c];
+      if (from) next[c] = region_behind(warp, stage.input, *from);
+    }
+    regions = std::move(next);
+  }
+  for (auto& region : regions)
+    if (region) region = pixels_in(*region, output_);
+  return regions;
 }
 
 }  // namespace osteon::data

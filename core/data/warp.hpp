@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <opencv2/core.hpp>
 
+#include "data/class_boxes.hpp"
 #include "data/labels.hpp"
 #include "plugin/augmentation.hpp"
 
@@ -30,6 +32,9 @@ class WarpChain {
   cv::Mat resample(const cv::Mat& image, double maximum) const;
   /// Nearest, exact for every bit pattern, with the steps' exchanges of classes. Outside has no class, or is invalid.
   Labels resample(const Labels& labels) const;
+  /// Boxes around what the last step gives of labels whose boxes in the first input these are: larger than they need be
+  /// perhaps, never smaller. Nothing when a step is free, for which only a resample() tells.
+  std::optional<ClassBoxes> boxes(const ClassBoxes& of_input) const;
 
  private:
   struct Stage {

@@ -39,12 +39,14 @@ class TorchDevice final : public predict::ModelDevice {
   osteon_device id_;
 };
 
-osteon_status allocate_on_device(osteon_device device, osteon_dtype dtype, const std::vector<std::int64_t>& shape,
-                                 osteon_tensor* out, osteon_error* error) {
+osteon_status allocate_on_device(osteon_device device, std::uint32_t memory, osteon_dtype dtype,
+                                 const std::vector<std::int64_t>& shape, osteon_tensor* out, osteon_error* error) {
   return sdk::torch_guard(error, [&] {
-    sdk::give(
-        at::empty(shape, at::TensorOptions().dtype(sdk::to_scalar_type(dtype)).device(sdk::to_torch_device(device))),
-        out);
+    const bool pinned = memory == OSTEON_MEMORY_PINNED;
+    const at::Device place = pinned ? at::Device(at::kCPU) : sdk::to_torch_device(device);
+    const at::TensorOptions options =
+        at::TensorOptions().dtype(sdk::to_scalar_type(dtype)).device(place).pinned_memory(pinned);
+    sdk::give(at::empty(shape, options), out);
   });
 }
 

@@ -13,6 +13,7 @@
 #include "engine/forward.hpp"
 #include "engine/prediction.hpp"
 #include "engine/training.hpp"
+#include "predict/cache.hpp"
 #include "predict/resample.hpp"
 #include "report/progress.hpp"
 
@@ -46,6 +47,7 @@ class EngineImplementation final : public Engine {
     cv::setNumThreads(context_.threads);
     prepare_accelerators();
     predict::install_resample_service();
+    predict::install_cache_service();
   }
   nlohmann::json phantom(const PhantomRequest& request) override { return write_phantom(request, context_); }
   nlohmann::json train(const TrainRequest& request) override { return run_training(request, context_); }

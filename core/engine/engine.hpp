@@ -66,7 +66,9 @@ struct PredictRequest {
 struct ForwardRequest {
   recipe::Recipe recipe;
   std::filesystem::path weights, input, output;
-  bool plain = false;  ///< the reference path only
+  std::string precision = "float32";  ///< or "tf32", "float16", "bfloat16"
+  bool plain = false;                 ///< the reference path only
+  bool all_outputs = false;           ///< beside the logits, all other outputs under their names
 };
 
 class Engine {

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "engine/notes.hpp"
 #include "engine/prediction.hpp"
 #include "engine/session.hpp"
 #include "metrics/confusion.hpp"
@@ -22,27 +23,26 @@ const char* name_of(Subset subset) {
 
 }  // namespace
 
-void evaluate_images(const predict::Predictor& predictor, const predict::Decision& decision,
-                     const data::Dataset& dataset, const std::vector<int>& indices, const Context& context,
-                     data::BrokenSamples& broken, const std::string& what, metrics::Evaluation& evaluation) {
+void evaluate_images(const plugin::Call& call, const predict::Predictor& predictor, const predict::Decision& decision,
+                     const data::Dataset& dataset, const std::vector<int>& indices, data::BrokenSamples& broken,
+                     const std::string& what, metrics::Evaluation& evaluation) {
   report::Progress progress(what, static_cast<std::int64_t>(indices.size()), "images");
   for (const int index : indices) {
     const data::Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
-    plugin::CallOptions options;
-    options.threads = context.threads;
-    options.cancel = &plugin::interrupted();
-    const plugin::Call call(std::move(options));
-    data::Image image;
-    data::Labels truth;
+    const plugin::Call own = call.derive({});
+    std::vector<metrics::ClassCounts> counts;
     try {
-      image = dataset.read_image(index);
-      truth = dataset.read_labels(index);
+      const data::Image image = dataset.read_image(index);
+      const data::Labels truth = dataset.read_labels(index);
+      counts =
+          metrics::count_confusion(predict::predict_labels(own.raw(), predictor, image, sample.id, decision), truth);
+    } catch (const Interrupted&) {
+      throw;
     } catch (const Error& e) {
       broken.handle(sample, e);
       continue;
     }
-    const data::Labels predicted = predict::predict_labels(call.raw(), predictor, image, sample.id, decision);
-    evaluation.add(sample.id, metrics::count_confusion(predicted, truth));
+    evaluation.add(sample.id, std::move(counts));
     progress.advance(1);
   }
 }
@@ -59,10 +59,19 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
                 recipe.data.root.string());
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   metrics::Evaluation evaluation(recipe.data.classes);
-  evaluate_images(*run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, context, broken,
+  plugin::CallOptions options;
+  options.threads = context.threads;
+  options.cancel = &plugin::interrupted();
+  const plugin::Call call(std::move(options));
+  evaluate_images(call, *run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, broken,
                   "evaluating", evaluation);
   if (broken.count() > 0) spdlog::warn("{}", broken.summary());
   nlohmann::ordered_json result = evaluation.to_json();
+  const std::vector<plugin::Note> notes = call.notes();
+  for (nlohmann::ordered_json& image : result["per_image"])
+    if (const nlohmann::json of_image = notes_json(notes, {image.at("image")}); !of_image.empty())
+      image["notes"] = of_image;
+  if (const nlohmann::json of_requests = notes_json(notes, {""}); !of_requests.empty()) result["notes"] = of_requests;
   result["subset"] = name_of(request.subset);
   result["skipped"] = broken.count();
   write_file_atomically(folder.evaluation("json"), result.dump(2) + "\n");

@@ -7,15 +7,17 @@
 #include "data/dataset.hpp"
 #include "engine/engine.hpp"
 #include "metrics/evaluation.hpp"
+#include "plugin/call.hpp"
 #include "predict/decide.hpp"
 #include "predict/predictor.hpp"
 
 namespace osteon::engine {
 
-/// Predicts labelled images at their own size and counts. `what` stands in front of the progress.
-void evaluate_images(const predict::Predictor& predictor, const predict::Decision& decision,
-                     const data::Dataset& dataset, const std::vector<int>& indices, const Context& context,
-                     data::BrokenSamples& broken, const std::string& what, metrics::Evaluation& evaluation);
+/// Predicts labelled images at their own size and counts. Each has a call of its own beneath `call`, which is of the
+/// CPU. Images that cannot be read or predicted are `broken`'s business. `what` stands in front of the progress.
+void evaluate_images(const plugin::Call& call, const predict::Predictor& predictor, const predict::Decision& decision,
+                     const data::Dataset& dataset, const std::vector<int>& indices, data::BrokenSamples& broken,
+                     const std::string& what, metrics::Evaluation& evaluation);
 
 /// `osteon evaluate`; also writes evaluation.json and evaluation.csv into the run folder.
 nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Context& context);

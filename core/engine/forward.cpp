@@ -4,14 +4,18 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <osteon/sdk/call.hpp>
 
 #include "base/error.hpp"
 #include "engine/device.hpp"
 #include "engine/session.hpp"
 #include "weights/safetensors.hpp"
+#include "weights/state.hpp"
 
 namespace osteon::engine {
 namespace {
+
+constexpr char kLogits[] = "logits";
 
 const weights::TensorData& input_of(const weights::SafetensorsFile& file, const plugin::Model& model) {
   const weights::TensorData* x = file.find("x");
@@ -31,9 +35,43 @@ const weights::TensorData& input_of(const weights::SafetensorsFile& file, const 
   return *x;
 }
 
+std::uint32_t precision_by_name(const std::string& name) {
+  if (name == "float32") return OSTEON_PRECISION_FLOAT32;
+  if (name == "tf32") return OSTEON_PRECISION_TF32;
+  if (name == "float16") return OSTEON_PRECISION_FLOAT16;
+  if (name == "bfloat16") return OSTEON_PRECISION_BFLOAT16;
+  throw Error(ExitCode::kUsage, "the precision is \"" + name + "\"; it is float32, tf32, float16 or bfloat16");
+}
+
+/// A copy in memory as the ABI wants it, for a file's tensors are not aligned.
+sdk::OwnedTensor copy_of(const weights::TensorData& x, const plugin::Call& call) {
+  sdk::OwnedTensor tensor = sdk::Call(call.raw()).allocate<float>(x.shape);
+  std::memcpy(tensor.view().data, x.data, x.size);
+  return tensor;
+}
+
+weights::TensorData data_of(const std::string& name, const osteon_tensor_view& view) {
+  const std::vector<std::int64_t> shape(view.shape, view.shape + view.ndim);
+  return {name, weights::dtype_name(view.dtype, name), shape, static_cast<const std::byte*>(view.data),
+          static_cast<std::uint64_t>(sdk::element_count(view)) * (view.dtype.bits / 8u)};
+}
+
+/// What the file calls output `i`.
+std::string name_of(const plugin::Model& model, std::size_t i) {
+  const std::string& name = model.outputs()[i].name;
+  if (i == 0) return kLogits;
+  if (name == kLogits)
+    throw Error(ExitCode::kPlugin, model.component().name() + " calls an output but the first '" + kLogits +
+                                       "', which is what files call the first; run it without --all-outputs");
+  return name;
+}
+
 }  // namespace
 
 nlohmann::json run_forward(const ForwardRequest& request, const Context& context) {
+  plugin::Model::ForwardOptions forward;
+  forward.plain = request.plain;
+  forward.precision = precision_by_name(request.precision);
   const auto model = make_model(request.recipe, *context.registry, context.threads);
   const auto& weights = request.weights.empty() ? request.recipe.model->weights : request.weights;
   if (!weights.empty()) load_weights(*model, weights, load_options(*request.recipe.model));
@@ -42,27 +80,25 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
 
   const osteon_device device = choose_device("predict.device", request.recipe.predict.device, {model->component()});
   move_model(*model, device);
+  const auto there = model_device(device);
   plugin::CallOptions options;
   options.threads = context.threads;
   options.cancel = &plugin::interrupted();
   const plugin::Call call(std::move(options));
-  // A copy, because a file's tensors are not aligned as the ABI wants it.
-  const sdk::OwnedTensor input = [&] {
-    sdk::OwnedTensor tensor;
-    sdk::check([&](osteon_error* error) {
-      return call.raw()->allocate(call.raw(), sdk::dtype_of<float>(), 4, x.shape.data(), tensor.out(), error);
-    });
-    std::memcpy(tensor.view().data, x.data, x.size);
-    return tensor;
-  }();
-  plugin::Model::ForwardOptions forward;
-  forward.plain = request.plain;
-  const sdk::OwnedTensor logits = predict::infer(call.raw(), *model, model_device(device).get(), input.view(), forward);
-  const osteon_tensor_view& view = logits.view();
-  const std::vector<std::int64_t> shape(view.shape, view.shape + view.ndim);
-  weights::write_safetensors(request.output, {{"logits", "F32", shape, static_cast<const std::byte*>(view.data),
-                                               static_cast<std::uint64_t>(sdk::element_count(view)) * sizeof(float)}});
-  return {{"output", request.output.string()}, {"shape", shape}};
+  const sdk::OwnedTensor input = copy_of(x, call);
+  std::vector<sdk::OwnedTensor> outputs;
+  if (request.all_outputs)
+    outputs = predict::infer_all(call.raw(), *model, there.get(), input.view(), forward);
+  else
+    outputs.push_back(predict::infer(call.raw(), *model, there.get(), input.view(), forward));
+  std::vector<weights::TensorData> tensors;
+  nlohmann::json list = nlohmann::json::array();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    tensors.push_back(data_of(name_of(*model, i), outputs[i].view()));
+    list.push_back({{"name", tensors[i].name}, {"dtype", tensors[i].dtype}, {"shape", tensors[i].shape}});
+  }
+  weights::write_safetensors(request.output, tensors);
+  return {{"output", request.output.string()}, {"shape", tensors[0].shape}, {"tensors", list}};
 }
 
 }  // namespace osteon::engine

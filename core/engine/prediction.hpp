@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -9,33 +8,24 @@
 #include "data/check.hpp"
 #include "data/dataset.hpp"
 #include "engine/engine.hpp"
+#include "engine/opener.hpp"
 #include "plugin/model.hpp"
-#include "predict/predictor.hpp"
 #include "recipe/recipe.hpp"
 
 namespace osteon::engine {
 
-/// A run, opened for prediction.
-struct OpenedRun {
-  std::shared_ptr<const predict::Predictor> predictor;
-  std::shared_ptr<plugin::Model> model;  ///< null for an ensemble
-};
-
-/// Opens a run folder with this recipe (its own, or its own with overrides): loads weights, builds the chain, opens an
-/// ensemble's members. Ensembles of ensembles are fine; a run that contains itself is refused.
+/// Opens a run folder with this recipe (its own, or its own with overrides) to predict with; see Opener.
 OpenedRun open_run(const std::filesystem::path& run, const recipe::Recipe& recipe, const Context& context);
 
-/// Mean Dice on some labelled images with a model as it is and where it is, through the reference path, post-processors
-/// included.
+/// Mean Dice on some labelled images with a model as it is and where it is, through the reference path, with the
+/// post-processors beneath the first that has to be fitted. Each image has a call of its own beneath `call`, which is
+/// of the CPU.
 double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const data::Dataset& dataset,
                        const std::vector<int>& indices, osteon_device device, const Context& context,
-                       data::BrokenSamples& broken);
+                       data::BrokenSamples& broken, const plugin::Call& call);
 
-/// `osteon predict`: files in, masks out.
+/// `osteon predict`: files in, masks out. A file that cannot be read or predicted is named, and the others are
+/// predicted; `failed` counts them.
 nlohmann::json run_prediction(const PredictRequest& request, const Context& context);
-
-/// `osteon train` of an [ensemble] recipe: a run folder whose members are checked, and whose ensembler is fitted where
-/// it fits.
-nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json info);
 
 }  // namespace osteon::engine

@@ -13,12 +13,21 @@
 namespace osteon::engine {
 namespace {
 
-std::unique_ptr<data::Dataset> open(const recipe::DataSection& section, const std::string& subset) {
+data::Absent absent_by_name(const std::string& name) {
+  if (name == "empty") return data::Absent::kEmpty;
+  return name == "unknown" ? data::Absent::kUnknown : data::Absent::kError;
+}
+
+/// `weights`: of images, which only training looks at; a recipe's are of its own training images.
+std::unique_ptr<data::Dataset> open(const recipe::DataSection& section, const std::string& subset,
+                                    const std::filesystem::path& weights = {}) {
   data::DatasetOptions options;
   options.classes = class_set(section);
   options.ignore_index = section.ignore_index;
   options.subset = subset;
   options.on_broken = section.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail;
+  options.absent = absent_by_name(section.absent);
+  options.weights = weights;
   auto dataset = data::open_dataset(section.layout, section.root, std::move(options));
   for (const data::Problem& problem : dataset->left_out())
     spdlog::warn("left out: {} ({}): {}", problem.id, problem.where, problem.message);
@@ -64,7 +73,7 @@ Selection select_images(const recipe::DataSection& section, Subset subset) {
 
 TrainingData training_data(const recipe::DataSection& section) {
   TrainingData data;
-  data.dataset = open(section, "train");
+  data.dataset = open(section, "train", section.weights);
   data::Split parts = split(section, *data.dataset);
   data.train = std::move(parts.train);
   data.validation = std::move(parts.validation);
@@ -76,9 +85,10 @@ std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::
   plugin::CallOptions options;
   options.threads = threads;
   const plugin::Call call(std::move(options));
-  return std::make_unique<plugin::Model>(registry.load(plugin::Kind::kModel, recipe.model->component.plugin),
-                                         recipe.model->component.parameters, class_context(recipe.data),
-                                         recipe.data.channels, static_cast<std::uint64_t>(recipe.train.seed), call);
+  return std::make_unique<plugin::Model>(
+      registry.load(plugin::Kind::kModel, recipe.model->component.plugin, recipe.model->component.version),
+      recipe.model->component.parameters, class_context(recipe.data), recipe.data.channels,
+      static_cast<std::uint64_t>(recipe.train.seed), call);
 }
 
 weights::LoadOptions load_options(const recipe::ModelSection& model) {
@@ -91,13 +101,14 @@ void load_weights(plugin::Model& model, const std::filesystem::path& file, const
   if (!tensors.other_keys().empty())
     spdlog::info("{}: the weights are those of '{}'; `osteon weights convert --key` takes those of {}", file.string(),
                  tensors.key(), fmt::join(tensors.other_keys(), ", "));
-  const weights::LoadReport report =
-      weights::load_into(tensors.tensors(), weights::weights_of(model), options, file.string());
+  const plugin::Call call;
+  const weights::ModelWeights places = weights::weights_of(model, call);
+  const weights::LoadReport report = weights::load_into(tensors.tensors(), places, options, file.string());
   model.parameters_changed();
   if (const std::string text = report.text(); !text.empty())
     spdlog::log(report.complete() ? spdlog::level::info : spdlog::level::warn,
                 "{}: {} of the model's {} tensors loaded\n{}", file.string(), report.loaded.size(),
-                model.tensors().size(), text);
+                places.tensors.size(), text);
 }
 
 }  // namespace osteon::engine

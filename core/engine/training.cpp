@@ -16,6 +16,7 @@
 #include "engine/device.hpp"
 #include "engine/doctor.hpp"
 #include "engine/environment.hpp"
+#include "engine/fitting.hpp"
 #include "engine/prediction.hpp"
 #include "engine/session.hpp"
 #include "report/progress.hpp"
@@ -45,8 +46,8 @@ void prepare_folder(const TrainRequest& request) {
   if (!request.overwrite)
     throw Error(ExitCode::kUsage, "there is a run already; --overwrite replaces it, --resume goes on with it",
                 out.string());
-  for (const char* file : {"recipe.toml", "run.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl",
-                           "evaluation.json", "evaluation.csv"})
+  for (const char* file : {"recipe.toml", "run.json", "model.safetensors", "fitted.safetensors",
+                           "checkpoint.safetensors", "metrics.jsonl", "evaluation.json", "evaluation.csv"})
     fs::remove(out / file);
 }
 
@@ -54,7 +55,7 @@ nlohmann::json describe_run(const recipe::Recipe& recipe, plugin::Registry& regi
   const NumericEnvironment environment = prepare_numeric_environment();
   nlohmann::json plugins = nlohmann::json::array();
   const auto add = [&](const recipe::Component& component) {
-    plugins.push_back(run::plugin_record(registry.load(component.kind, component.plugin)));
+    plugins.push_back(run::plugin_record(registry.load(component.kind, component.plugin, component.version)));
   };
   if (recipe.model) add(recipe.model->component);
   if (recipe.ensemble) add(recipe.ensemble->component);
@@ -103,17 +104,36 @@ void check_image_size(const recipe::Recipe& recipe, const plugin::Model& model) 
                           size[0], size[1], model.component().name(), multiple, next(size[0]), next(size[1])));
 }
 
+plugin::Call call_of(const Context& context) {
+  plugin::CallOptions options;
+  options.threads = context.threads;
+  options.cancel = &plugin::interrupted();
+  return plugin::Call(std::move(options));
+}
+
 // All parameters are trained, as by default; a model that can only predict says so, before any data is read.
-void expect_trainable(plugin::Model& model) {
+void expect_trainable(plugin::Model& model, const plugin::Call& call) {
   std::vector<std::uint64_t> parameters;
-  for (std::size_t i = 0; i < model.tensors().size(); ++i)
-    if (model.tensors()[i].parameter) parameters.push_back(i);
-  model.set_trainable(parameters);
+  const auto& tensors = model.tensors(call);
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].parameter) parameters.push_back(i);
+  model.set_trainable(call, parameters);
+  model.set_trainable(call, {});  // the trainer makes the gradients
   if (parameters.empty())
     throw Error(ExitCode::kUsage,
                 fmt::format("model '{}' has no parameters that could be trained; train.epochs = 0 makes a run of it as "
                             "it is",
                             model.component().name()));
+}
+
+// Data is read only where a post-processor has to be fitted on it.
+void fit_kept(const recipe::Recipe& recipe, plugin::Model& model, const run::RunFolder& folder, const Context& context,
+              nlohmann::json& info) {
+  if (!check_chain(recipe, model, true, context)) return;
+  const TrainingData data = training_data(recipe.data);
+  check_chain(recipe, model, !data.validation.empty() && data.dataset->has_labels(), context);
+  data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
+  info["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
 }
 
 // train.epochs = 0: a run of the model as it begins.
@@ -124,15 +144,17 @@ nlohmann::json keep_model(const TrainRequest& request, const Context& context) {
   const auto model = make_model(recipe, *context.registry, context.threads);
   if (!recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, load_options(*recipe.model));
   folder.write_recipe(recipe);
-  train::save_weights(folder.model(), train::host_tensors(*model));
+  const plugin::Call call = call_of(context);
+  train::save_weights(folder.model(), train::host_tensors(*model, call));
   nlohmann::json info = describe_run(recipe, *context.registry, context);
+  if (!recipe.predict.post.empty()) fit_kept(recipe, *model, folder, context, info);
   info["status"] = "done";
   info["ended"] = utc_now();
   info["result"] = {{"epochs", 0}};
   folder.write_info(info);
   return {{"run", request.out.string()},
           {"summary",
-           fmt::format("model '{}' as it begins, {} tensors", model->component().name(), model->tensors().size())},
+           fmt::format("model '{}' as it begins, {} tensors", model->component().name(), model->tensors(call).size())},
           {"result", info["result"]}};
 }
 
@@ -142,15 +164,18 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   const run::RunFolder folder(request.out);
   const plugin::ClassContext classes = class_context(recipe.data);
   auto model = make_model(recipe, registry, context.threads);
-  expect_trainable(*model);
+  const plugin::Call call = call_of(context);
+  expect_trainable(*model, call);
   check_image_size(recipe, *model);
   if (!request.resume && !recipe.model->weights.empty())
     load_weights(*model, recipe.model->weights, load_options(*recipe.model));
   const TrainingData data = training_data(recipe.data);
+  const bool validates = !data.validation.empty() && data.dataset->has_labels();
+  const bool fits = check_chain(recipe, *model, validates, context);
 
   std::vector<plugin::LoadedComponent> components = {model->component()};
   for (const recipe::LossTerm& term : recipe.loss)
-    components.push_back(registry.load(plugin::Kind::kLoss, term.component.plugin));
+    components.push_back(registry.load(plugin::Kind::kLoss, term.component.plugin, term.component.version));
   const osteon_device device = choose_device("train.device", recipe.train.device, components);
   move_model(*model, device);
 
@@ -163,12 +188,12 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
     folder.write_info(describe_run(recipe, registry, context));
   }
   spdlog::info("{} training and {} validation images, {} tensors in the model", data.train.size(),
-               data.validation.size(), model->tensors().size());
+               data.validation.size(), model->tensors(call).size());
 
   train::Setup setup{recipe, registry, classes, *model, loader, folder, device, context.threads, {}};
-  if (!data.validation.empty() && data.dataset->has_labels())
-    setup.validate = [&] {
-      return validation_dice(recipe, *model, *data.dataset, data.validation, device, context, broken);
+  if (validates)
+    setup.validate = [&](const plugin::Call& validation) {
+      return validation_dice(recipe, *model, *data.dataset, data.validation, device, context, broken, validation);
     };
 
   nlohmann::json info = folder.read_info();
@@ -183,6 +208,8 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   train::Outcome outcome;
   try {
     outcome = train::Trainer(std::move(setup)).run(request.resume);
+    if (fits)
+      info["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
   } catch (const Interrupted&) {
     end("interrupted");
     throw;

@@ -29,7 +29,7 @@ class PlaneCounter {
     const auto predicted = predicted_.counts();
     const auto truth = truth_.counts();
     for (std::size_t c = first; c < std::min(counts.size(), first + 32); ++c)
-      counts[c] = {both[c - first], predicted[c - first], truth[c - first]};
+      counts[c] = {both[c - first], predicted[c - first], truth[c - first], true};
   }
 
  private:
@@ -81,6 +81,8 @@ std::vector<ClassCounts> count_confusion(const data::Labels& prediction, const d
                       truth.valid().empty() ? nullptr : truth.valid().ptr<std::uint8_t>(y), truth.size().width);
     counter.finish(counts, 32 * plane);
   }
+  for (std::size_t c = 0; c < counts.size(); ++c)
+    if (!truth.knows(static_cast<int>(c))) counts[c] = {0, 0, 0, false};
   return counts;
 }
 

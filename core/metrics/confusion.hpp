@@ -13,11 +13,12 @@ struct ClassCounts {
   std::int64_t intersection = 0;
   std::int64_t predicted = 0;
   std::int64_t truth = 0;
+  bool known = true;  ///< false: nobody knows of the class in this image, and the areas mean nothing
 };
 
 /// Areas of every class in one pass over the planes. Pixels that are not valid in `truth` count nowhere; the
-/// prediction's own valid plane is not looked at. Throws Error(kData) where sizes or numbers of classes differ.
-/// [any-thread]
+/// prediction's own valid plane and known classes are not looked at. Throws Error(kData) where sizes or numbers of
+/// classes differ. [any-thread]
 std::vector<ClassCounts> count_confusion(const data::Labels& prediction, const data::Labels& truth);
 
 /// (2 I + 1e-4) / (P + T + 1e-4), as the competition defines it; 1 where both are empty.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/evaluation.hpp"
 
-#include <numeric>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -14,15 +15,31 @@ namespace {
 
 using Figure = double (*)(const ClassCounts&);
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+/// Of those that are there; NaN when none is.
 double mean_of(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  double sum = 0, count = 0;
+  for (const double value : values) {
+    if (std::isnan(value)) continue;
+    sum += value;
+    ++count;
+  }
+  return count > 0 ? sum / count : kNone;
 }
 
 Summary of_image(const std::vector<ClassCounts>& counts, Figure figure) {
   Summary summary;
-  for (const ClassCounts& count : counts) summary.per_class.push_back(figure(count));
+  for (const ClassCounts& count : counts) summary.per_class.push_back(count.known ? figure(count) : kNone);
   summary.mean = mean_of(summary.per_class);
   return summary;
+}
+
+std::vector<int> known_images(const std::map<std::string, std::vector<ClassCounts>>& rows, std::size_t classes) {
+  std::vector<int> images(classes, 0);
+  for (const auto& [image, counts] : rows)
+    for (std::size_t c = 0; c < classes; ++c) images[c] += counts[c].known ? 1 : 0;
+  return images;
 }
 
 Summary summarize(const std::map<std::string, std::vector<ClassCounts>>& rows, std::size_t classes, Figure figure) {
@@ -30,16 +47,25 @@ Summary summarize(const std::map<std::string, std::vector<ClassCounts>>& rows, s
   Summary summary;
   summary.per_class.assign(classes, 0.0);
   for (const auto& [image, counts] : rows)
-    for (std::size_t c = 0; c < classes; ++c) summary.per_class[c] += figure(counts[c]);
-  for (double& value : summary.per_class) value /= static_cast<double>(rows.size());
+    for (std::size_t c = 0; c < classes; ++c) summary.per_class[c] += counts[c].known ? figure(counts[c]) : 0.0;
+  const std::vector<int> images = known_images(rows, classes);
+  for (std::size_t c = 0; c < classes; ++c)
+    summary.per_class[c] = images[c] > 0 ? summary.per_class[c] / images[c] : kNone;
   summary.mean = mean_of(summary.per_class);
+  if (std::isnan(summary.mean))
+    throw Error(ExitCode::kData, "no class is known in any of the images that were evaluated, so there are no figures");
   return summary;
+}
+
+/// NaN is null.
+nlohmann::ordered_json figure_json(double value) {
+  return std::isnan(value) ? nlohmann::ordered_json() : nlohmann::ordered_json(value);
 }
 
 nlohmann::ordered_json to_json(const Summary& summary, const std::vector<std::string>& names) {
   nlohmann::ordered_json per_class = nlohmann::ordered_json::object();
-  for (std::size_t c = 0; c < names.size(); ++c) per_class[names[c]] = summary.per_class[c];
-  return {{"mean", summary.mean}, {"per_class", std::move(per_class)}};
+  for (std::size_t c = 0; c < names.size(); ++c) per_class[names[c]] = figure_json(summary.per_class[c]);
+  return {{"mean", figure_json(summary.mean)}, {"per_class", std::move(per_class)}};
 }
 
 /// The shortest text that reads back to the same double, the same in every locale.
@@ -63,12 +89,16 @@ void Evaluation::add(const std::string& image, std::vector<ClassCounts> counts) 
 }
 
 int Evaluation::images() const { return static_cast<int>(rows_.size()); }
+std::vector<int> Evaluation::images_per_class() const { return known_images(rows_, class_names_.size()); }
 Summary Evaluation::dice() const { return summarize(rows_, class_names_.size(), metrics::dice); }
 Summary Evaluation::iou() const { return summarize(rows_, class_names_.size(), metrics::iou); }
 
 nlohmann::ordered_json Evaluation::to_json() const {
   nlohmann::ordered_json result;
   result["images"] = images();
+  result["images_per_class"] = nlohmann::ordered_json::object();
+  const std::vector<int> known = images_per_class();
+  for (std::size_t c = 0; c < known.size(); ++c) result["images_per_class"][class_names_[c]] = known[c];
   result["dice"] = metrics::to_json(dice(), class_names_);
   result["iou"] = metrics::to_json(iou(), class_names_);
   result["per_image"] = nlohmann::ordered_json::array();
@@ -82,10 +112,15 @@ nlohmann::ordered_json Evaluation::to_json() const {
 std::string Evaluation::to_csv() const {
   std::string text = "image_name,class,dice,iou,intersection,predicted,truth\n";
   for (const auto& [image, counts] : rows_)
-    for (std::size_t c = 0; c < counts.size(); ++c)
-      text += csv_field(image) + ',' + csv_field(class_names_[c]) + ',' + number(metrics::dice(counts[c])) + ',' +
-              number(metrics::iou(counts[c])) + ',' + std::to_string(counts[c].intersection) + ',' +
-              std::to_string(counts[c].predicted) + ',' + std::to_string(counts[c].truth) + '\n';
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+      text += csv_field(image) + ',' + csv_field(class_names_[c]) + ',';
+      if (counts[c].known)
+        text += number(metrics::dice(counts[c])) + ',' + number(metrics::iou(counts[c])) + ',' +
+                std::to_string(counts[c].intersection) + ',' + std::to_string(counts[c].predicted) + ',' +
+                std::to_string(counts[c].truth) + '\n';
+      else
+        text += ",,,,\n";
+    }
   return text;
 }
 

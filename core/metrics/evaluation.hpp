@@ -12,7 +12,8 @@
 
 namespace osteon::metrics {
 
-/// A figure per class, averaged over the images, and the mean of those over the classes: the competition's order.
+/// A figure per class, averaged over the images in which the class is known, and the mean of those over the classes:
+/// the competition's order. NaN where there is nothing to average.
 struct Summary {
   double mean = 0.0;
   std::vector<double> per_class;
@@ -28,18 +29,22 @@ class Evaluation {
   void add(const std::string& image, std::vector<ClassCounts> counts);
 
   int images() const;
+  /// In how many of them each class is known.
+  std::vector<int> images_per_class() const;
   const std::vector<std::string>& class_names() const noexcept { return class_names_; }
   /// Counts by image name.
   const std::map<std::string, std::vector<ClassCounts>>& rows() const noexcept { return rows_; }
 
-  /// Throw Error(kData) where there is no image.
+  /// Throw Error(kData) where there is no image, or no class is known in any.
   Summary dice() const;
   Summary iou() const;
 
-  /// `{"images": n, "dice": {"mean", "per_class": {name: x}}, "iou": {...}, "per_image": [{"image", "dice": {...},
-  /// "iou": {...}}]}`, classes in channel order, images by name.
+  /// `{"images": n, "images_per_class": {name: n}, "dice": {"mean", "per_class": {name: x}}, "iou": {...}, "per_image":
+  /// [{"image", "dice": {...}, "iou": {...}}]}`, classes in channel order, images by name; null where there is nothing
+  /// to average.
   nlohmann::ordered_json to_json() const;
   /// RFC 4180: `image_name,class,dice,iou,intersection,predicted,truth`, a line per image and class; areas in pixels.
+  /// All of these are empty for a class that is unknown in the image.
   std::string to_csv() const;
 
  private:

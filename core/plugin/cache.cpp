@@ -22,7 +22,7 @@ namespace osteon::plugin {
 namespace {
 
 // Moves when the cache's own format does.
-constexpr int kFormat = 3;
+constexpr int kFormat = 4;
 
 std::string text_of(const nlohmann::json& json) {
   // Names of files and what libraries print need not be UTF-8, which is no reason to end the program.

@@ -2,16 +2,18 @@
 #include "plugin/call.hpp"
 
 #include <csignal>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <osteon/sdk/error.hpp>
+#include <osteon/sdk/known.hpp>
 
+#include "plugin/allocate.hpp"
+#include "plugin/notes.hpp"
 #include "plugin/pool.hpp"
 
 namespace osteon::plugin {
@@ -27,79 +29,104 @@ void on_signal(int) {
 }
 
 std::mutex g_install_mutex;
-DeviceAllocator& device_allocator() {
-  static auto* allocator = new DeviceAllocator();
-  return *allocator;
-}
 std::map<std::string, const void*>& services() {
   static auto* map = new std::map<std::string, const void*>();
   return *map;
 }
 
-// A tensor of the host's pool: shape and strides lie behind its header.
-struct HostTensor {
-  void* data;
-  std::vector<std::int64_t> shape, strides;
-};
-
-void release_host_tensor(osteon_tensor* self) {
-  auto* tensor = static_cast<HostTensor*>(self->owner);
-  host_pool().give_back(tensor->data);
-  delete tensor;
-}
-
-osteon_status allocate_on_host(osteon_device device, osteon_dtype dtype, const std::vector<std::int64_t>& shape,
-                               osteon_tensor* out, osteon_error* error) {
-  std::size_t bytes = static_cast<std::size_t>(dtype.bits) * dtype.lanes / 8;
-  for (const std::int64_t size : shape)
-    if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(size), &bytes))
-      return sdk::detail::report(error, OSTEON_OUT_OF_MEMORY, "the tensor is larger than the address space");
-  auto tensor = std::make_unique<HostTensor>();
-  tensor->shape = shape;
-  tensor->strides.resize(shape.size());
-  std::int64_t stride = 1;
-  for (std::size_t i = shape.size(); i-- > 0;) {
-    tensor->strides[i] = stride;
-    stride *= shape[i] > 0 ? shape[i] : 1;
-  }
-  tensor->data = host_pool().take(bytes);
-  if (tensor->data == nullptr)
-    return sdk::detail::report(error, OSTEON_OUT_OF_MEMORY,
-                               ("no memory left for a tensor of " + std::to_string(bytes) + " bytes").c_str());
-  out->flags = 0;
-  out->view = {tensor->data,           device, static_cast<std::int32_t>(shape.size()), dtype, tensor->shape.data(),
-               tensor->strides.data(), 0};
-  out->release = release_host_tensor;
-  out->owner = tensor.release();
-  return OSTEON_OK;
-}
-
 }  // namespace
 
-struct Call::State {
+/// What stands behind one osteon_call. Its root has the request's options; one that was derived asks its parent for
+/// what it does not have itself.
+struct CallState {
   osteon_call call{};
   CallOptions options;
+  const osteon_call* parent = nullptr;  // nullptr: this is the root
+  double progress_begin = 0, progress_end = 0;
+  std::shared_ptr<Notes> notes;
   std::mutex mutex;
   std::vector<void*> scratch;
+  std::set<CallState*> derived;  // those that a plugin made and has not ended
 
-  static State& of(const osteon_call* call) { return *static_cast<State*>(call->host); }
+  explicit CallState(CallOptions given) : options(std::move(given)), notes(std::make_shared<Notes>()) { set_up(); }
 
-  bool stopped() const {
-    return (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) ||
-           (options.deadline && Clock::now() >= *options.deadline);
+  // The parent may be a copy of a call of ours with functions of its own, so what it can do itself it is asked for.
+  CallState(const osteon_call* above, const DeriveOptions& wanted) : parent(above), notes(of(above).notes) {
+    const auto threads = static_cast<int>(above->threads);
+    if (wanted.threads < 0 || wanted.threads > threads)
+      throw sdk::InvalidArgument("a derived call has 1 to " + std::to_string(threads) +
+                                 " threads, as its parent, not " + std::to_string(wanted.threads));
+    const double begin = wanted.progress_begin, end = wanted.progress_end;
+    if (!(begin >= 0 && begin <= end && end <= 1))
+      throw sdk::InvalidArgument("a derived call's part of the progress is within 0..1 and runs upwards");
+    options.threads = wanted.threads > 0 ? wanted.threads : threads;
+    options.device = wanted.device ? *wanted.device : above->device;
+    options.stream = wanted.device ? wanted.stream : above->stream;
+    options.deadline = wanted.deadline;
+    options.who = wanted.who.empty() ? of(above).options.who : wanted.who;
+    progress_begin = begin;
+    progress_end = end;
+    set_up();
   }
 
-  static std::int32_t cancelled(const osteon_call* call) { return of(call).stopped() ? 1 : 0; }
+  ~CallState() {
+    for (CallState* child : derived) {
+      spdlog::warn("{}{}a call that was derived from another was not ended; it is now", options.who,
+                   options.who.empty() ? "" : ": ");
+      delete child;
+    }
+    for (void* block : scratch) host_pool().give_back(block);
+  }
+  CallState(const CallState&) = delete;
+  CallState& operator=(const CallState&) = delete;
+
+  void set_up() {
+    call.struct_size = sizeof call;
+    call.threads = static_cast<std::uint32_t>(std::max(1, options.threads));
+    call.device = options.device;
+    call.stream = options.stream;
+    call.host = this;
+    call.cancelled = cancelled;
+    call.time_left = time_left;
+    call.progress = show_progress;
+    call.log = log;
+    call.allocate = allocate_for;
+    call.scratch = take_scratch;
+    call.service = service;
+    call.derive = derive;
+    call.end = end;
+    call.note = note;
+  }
+
+  static CallState& of(const osteon_call* call) { return *static_cast<CallState*>(call->host); }
+
+  static std::int32_t cancelled(const osteon_call* call) {
+    const CallState& state = of(call);
+    if (state.options.cancel != nullptr && state.options.cancel->load(std::memory_order_relaxed)) return 1;
+    if (state.options.deadline && Clock::now() >= *state.options.deadline) return 1;
+    return state.parent != nullptr ? state.parent->cancelled(state.parent) : 0;
+  }
 
   static std::int64_t time_left(const osteon_call* call) {
-    const State& state = of(call);
-    if (!state.options.deadline) return std::numeric_limits<std::int64_t>::max();
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(*state.options.deadline - Clock::now()).count();
+    const CallState& state = of(call);
+    std::int64_t left =
+        state.parent != nullptr ? state.parent->time_left(state.parent) : std::numeric_limits<std::int64_t>::max();
+    if (state.options.deadline)
+      left = std::min<std::int64_t>(
+          left, std::chrono::duration_cast<std::chrono::nanoseconds>(*state.options.deadline - Clock::now()).count());
+    return left;
   }
 
-  static void progress(const osteon_call* call, double fraction) {
+  static void show_progress(const osteon_call* call, double fraction) {
+    const CallState& state = of(call);
+    if (state.parent != nullptr) {
+      const double part = state.progress_end - state.progress_begin;
+      if (part > 0)
+        state.parent->progress(state.parent, state.progress_begin + part * std::min(1.0, std::max(0.0, fraction)));
+      return;
+    }
     try {
-      if (of(call).options.progress) of(call).options.progress(fraction);
+      if (state.options.progress) state.options.progress(fraction);
     } catch (...) {  // showing progress is no reason to fail
     }
   }
@@ -115,26 +142,14 @@ struct Call::State {
     }
   }
 
-  static osteon_status allocate(const osteon_call* call, osteon_dtype dtype, std::int32_t ndim,
-                                const std::int64_t* shape, osteon_tensor* out, osteon_error* error) {
-    try {
-      if (ndim < 0 || ndim > 8)
-        return sdk::detail::report(error, OSTEON_INVALID_ARGUMENT, "a tensor has 0 to 8 dimensions");
-      for (std::int32_t i = 0; i < ndim; ++i)
-        if (shape[i] < 0) return sdk::detail::report(error, OSTEON_INVALID_ARGUMENT, "a tensor's size is negative");
-      if (dtype.bits == 0 || dtype.lanes == 0 || dtype.bits * dtype.lanes % 8 != 0)
-        return sdk::detail::report(error, OSTEON_UNSUPPORTED, "this host's elements are whole bytes");
-      const std::vector<std::int64_t> sizes(shape, shape + ndim);
-      if (call->device.type == OSTEON_DEVICE_CPU) return allocate_on_host(call->device, dtype, sizes, out, error);
-      if (device_allocator()) return device_allocator()(call->device, dtype, sizes, out, error);
-      return sdk::detail::report(error, OSTEON_UNSUPPORTED, "this host has no memory of that device to give");
-    } catch (...) {
-      return sdk::detail::report_current_exception(error);
-    }
+  static osteon_status allocate_for(const osteon_call* call, std::uint32_t memory, osteon_dtype dtype,
+                                    std::int32_t ndim, const std::int64_t* shape, osteon_tensor* out,
+                                    osteon_error* error) {
+    return allocate(call->device, memory, dtype, ndim, shape, out, error);
   }
 
   static void* take_scratch(const osteon_call* call, std::uint64_t bytes) {
-    State& state = of(call);
+    CallState& state = of(call);
     void* block = host_pool().take(bytes);
     if (block == nullptr) return nullptr;
     try {
@@ -156,37 +171,64 @@ struct Call::State {
       return nullptr;
     }
   }
+
+  static osteon_status derive(const osteon_call* call, const osteon_call_options* options, const osteon_call** out,
+                              osteon_error* error) {
+    return sdk::detail::guard(error, [&] {
+      const osteon_call_options given =
+          sdk::known(options, "the options of a derived call", OSTEON_DERIVE_DEVICE | OSTEON_DERIVE_DEADLINE);
+      DeriveOptions wanted;
+      wanted.threads = static_cast<int>(std::min<std::uint32_t>(given.threads, std::numeric_limits<int>::max()));
+      wanted.progress_begin = given.progress_begin;
+      wanted.progress_end = given.progress_end;
+      if ((given.flags & OSTEON_DERIVE_DEADLINE) != 0) {
+        // Whoever asks for centuries gets a deadline that a clock can hold.
+        const auto most = std::chrono::hours(24 * 365);
+        wanted.deadline =
+            Clock::now() + std::min<std::chrono::nanoseconds>(std::chrono::nanoseconds(given.time_left), most);
+      }
+      if ((given.flags & OSTEON_DERIVE_DEVICE) != 0) {
+        wanted.device = given.device;
+        wanted.stream = given.stream;
+      }
+      auto made = std::make_unique<CallState>(call, wanted);
+      CallState& state = of(call);
+      const std::lock_guard<std::mutex> lock(state.mutex);
+      state.derived.insert(made.get());
+      *out = &made.release()->call;
+    });
+  }
+
+  static void end(const osteon_call* derived) {
+    if (derived == nullptr) return;
+    CallState* state = &of(derived);
+    if (state->parent == nullptr) return;
+    CallState& above = of(state->parent);
+    {
+      const std::lock_guard<std::mutex> lock(above.mutex);
+      if (above.derived.erase(state) == 0) return;  // not a plugin's to end, or ended before
+    }
+    delete state;
+  }
+
+  static void note(const osteon_call* call, const char* image, const char* key, const char* value) {
+    try {
+      const CallState& state = of(call);
+      state.notes->put({image != nullptr ? image : "", state.options.who, key, value});
+    } catch (...) {  // a note is no reason to fail
+    }
+  }
 };
 
-Call::Call(CallOptions options) : state_(std::make_unique<State>()) {
-  state_->options = std::move(options);
-  osteon_call& call = state_->call;
-  call.struct_size = sizeof call;
-  call.threads = static_cast<std::uint32_t>(std::max(1, state_->options.threads));
-  call.device = state_->options.device;
-  call.stream = state_->options.stream;
-  call.host = state_.get();
-  call.cancelled = State::cancelled;
-  call.time_left = State::time_left;
-  call.progress = State::progress;
-  call.log = State::log;
-  call.allocate = State::allocate;
-  call.scratch = State::take_scratch;
-  call.service = State::service;
-}
-
-Call::~Call() {
-  for (void* block : state_->scratch) host_pool().give_back(block);
-}
+Call::Call(CallOptions options) : state_(std::make_unique<CallState>(std::move(options))) {}
+Call::Call(const osteon_call* parent, const DeriveOptions& options)
+    : state_(std::make_unique<CallState>(parent, options)) {}
+Call::~Call() = default;
+Call::Call(Call&& other) noexcept = default;
 
 const osteon_call* Call::raw() const noexcept { return &state_->call; }
-const CallOptions& Call::options() const noexcept { return state_->options; }
-bool Call::cancelled() const noexcept { return state_->stopped(); }
-
-void install_device_allocator(DeviceAllocator allocator) {
-  const std::lock_guard<std::mutex> lock(g_install_mutex);
-  device_allocator() = std::move(allocator);
-}
+bool Call::cancelled() const noexcept { return CallState::cancelled(&state_->call) != 0; }
+std::vector<Note> Call::notes() const { return state_->notes->all(); }
 
 void install_service(const std::string& id, const void* service) {
   const std::lock_guard<std::mutex> lock(g_install_mutex);

@@ -53,6 +53,8 @@ std::uint32_t abi_type(ParameterType type) {
       return OSTEON_PARAM_PREDICTOR;
     case ParameterType::kClasses:
       return OSTEON_PARAM_CLASSES;
+    case ParameterType::kIntRange:
+      return OSTEON_PARAM_INT_RANGE;
   }
   return 0;
 }
@@ -102,13 +104,13 @@ ValueArray::ValueArray(const ComponentSchema& schema, const Parameters& paramete
     const std::size_t count = !s.pointers.empty() ? s.pointers.size()
                               : !s.floats.empty() ? s.floats.size()
                                                   : s.ints.size();
-    s.value = {sizeof s.value,
-               abi_type(spec.type),
-               count,
-               s.ints.empty() ? nullptr : s.ints.data(),
-               s.floats.empty() ? nullptr : s.floats.data(),
-               s.pointers.empty() ? nullptr : s.pointers.data(),
-               s.predictors.empty() ? nullptr : s.predictors.data()};
+    s.value = sdk::sized<osteon_value>();
+    s.value.type = abi_type(spec.type);
+    s.value.count = count;
+    if (!s.ints.empty()) s.value.ints = s.ints.data();
+    if (!s.floats.empty()) s.value.floats = s.floats.data();
+    if (!s.pointers.empty()) s.value.strings = s.pointers.data();
+    if (!s.predictors.empty()) s.value.predictors = s.predictors.data();
     state_->values.push_back(&s.value);
   }
 }
@@ -116,22 +118,35 @@ ValueArray::ValueArray(const ComponentSchema& schema, const Parameters& paramete
 ValueArray::~ValueArray() = default;
 const osteon_value* const* ValueArray::get() const noexcept { return state_->values.data(); }
 
+namespace {
+
+bool is_known(osteon_status status) { return status >= OSTEON_OK && status <= OSTEON_BAD_INPUT; }
+
+}  // namespace
+
 void check_call(const LoadedComponent& component, const char* call,
-                const std::function<osteon_status(osteon_error*)>& function) {
-  char text[2048] = "";
-  osteon_error error{sizeof error, sizeof text, text};
-  const osteon_status status = function(&error);
+                const std::function<osteon_status(osteon_error*)>& function, const osteon_call* request) {
+  sdk::ErrorBuffer error;
+  const osteon_status status = function(error.out());
   if (status == OSTEON_OK) return;
-  if (status == OSTEON_CANCELLED) throw Interrupted();
+  const bool asked = request != nullptr && request->cancelled(request) != 0;
+  if (status == OSTEON_CANCELLED && asked) throw Interrupted();
   const std::string where = std::string(to_string(component.schema.kind)) + " '" + component.schema.name + "'";
-  const std::string what = text[0] != '\0' ? text : "failed without saying why";
+  const std::string named = where + ", " + call + ": ";
+  const std::string text = error.text(), what = text.empty() ? "failed without saying why" : text;
+  if (status == OSTEON_CANCELLED)
+    throw Error(ExitCode::kPlugin, named + "says that it was cancelled, and nobody cancelled it");
+  if (!is_known(status))
+    throw Error(ExitCode::kPlugin, named + "returned status " + std::to_string(status) +
+                                       ", which the ABI does not know" + (text.empty() ? "" : ": " + text));
+  if (status == OSTEON_BAD_INPUT) throw Error(ExitCode::kData, named + what);
   if (status == OSTEON_OUT_OF_MEMORY || status == OSTEON_OUT_OF_DEVICE_MEMORY)
-    throw Error(ExitCode::kResources, where + ", " + call + ": " + what);
+    throw Error(ExitCode::kResources, named + what);
   const bool refused = status == OSTEON_INVALID_ARGUMENT || status == OSTEON_UNSUPPORTED;
   if (refused && std::string(call) == "create") throw Error(ExitCode::kUsage, where + " cannot be made: " + what);
   if (status == OSTEON_UNSUPPORTED && std::string(call) == "set_trainable")
     throw Error(ExitCode::kUsage, where + " cannot be trained: " + what);
-  throw Error(ExitCode::kPlugin, where + ", " + call + ": " + what);
+  throw Error(ExitCode::kPlugin, named + what);
 }
 
 }  // namespace osteon::plugin

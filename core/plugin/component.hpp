@@ -9,6 +9,7 @@
 
 #include <osteon/abi/entry.h>
 #include <osteon/abi/predictor.h>
+#include <osteon/sdk/known.hpp>
 #include <osteon/sdk/tensor.hpp>
 
 #include "plugin/call.hpp"
@@ -27,9 +28,15 @@ struct LoadedComponent {
   std::string name() const { return schema.name; }
   bool supports_device(std::int32_t type) const noexcept;
   bool supports_dtype(osteon_dtype type) const noexcept;
+  /// Its functions, those that it does not have NULL. Cheap beside any call of one.
   template <class Api>
-  const Api& api() const noexcept {
-    return *static_cast<const Api*>(component->api);
+  Api api() const {
+    return sdk::known(static_cast<const Api*>(component->api), "the functions of its kind");
+  }
+  /// An optional capability, a struct that lives as long as the library; NULL when it has none of that id.
+  template <class Extension>
+  const Extension* extension(const char* id) const {
+    return component->extension != nullptr ? static_cast<const Extension*>(component->extension(id)) : nullptr;
   }
 };
 
@@ -60,12 +67,15 @@ class ValueArray {
 };
 
 /// Calls a function of a plugin whose last argument is an osteon_error* and throws when it fails:
-///  - OSTEON_CANCELLED: Interrupted;
+///  - OSTEON_CANCELLED: Interrupted, if `request` (the call that the function was given) was cancelled; else it is a
+///  failure
+///    like any other, for a plugin does not decide that;
+///  - OSTEON_BAD_INPUT: Error(kData);
 ///  - out of memory: Error(kResources);
 ///  - INVALID_ARGUMENT or UNSUPPORTED from "create": Error(kUsage), for the recipe asks for what cannot be made;
-///  - anything else: Error(kPlugin).
+///  - anything else, a status that the ABI does not know included: Error(kPlugin).
 /// The message names kind, plugin and call: "model 'unet', forward: ...".
 void check_call(const LoadedComponent& component, const char* call,
-                const std::function<osteon_status(osteon_error*)>& function);
+                const std::function<osteon_status(osteon_error*)>& function, const osteon_call* request = nullptr);
 
 }  // namespace osteon::plugin

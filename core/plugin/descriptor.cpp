@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include <osteon/abi/all.h>
+#include <osteon/sdk/known.hpp>
 
 #include "base/error.hpp"
+#include "plugin/version.hpp"
 
 namespace osteon::plugin {
 namespace {
@@ -25,23 +28,66 @@ std::string text_or_empty(const char* text) { return text != nullptr ? text : ""
 
 // Keys of the recipe itself beside a component's parameters.
 bool is_reserved(const std::string& name) {
-  static const std::set<std::string> kReserved = {"plugin", "p",     "weight", "weights", "strict",
-                                                  "stem",   "group", "steps",  "count",   "member"};
+  static const std::set<std::string> kReserved = {OSTEON_RESERVED_KEYS};
   return kReserved.count(name) > 0;
 }
 
+/// Thrown where a component asks of a host what this one does not know yet.
+struct TooNew {
+  std::string reason;
+};
+
+// A copy of a struct of the description; `where` names it.
+template <class T>
+T read(const T* given, const std::string& where, std::uint32_t flags = 0) {
+  try {
+    return sdk::known(given, where.c_str(), flags);
+  } catch (const sdk::Unsupported& e) {
+    throw TooNew{e.what()};
+  } catch (const sdk::Error& e) {
+    broken(e.what());
+  }
+}
+
+// Numbers of a default: within the bounds, and ranges upwards.
+template <class T>
+std::vector<T> read_numbers(const T* numbers, std::uint64_t count, const ParameterSpec& spec,
+                            const std::string& where) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto number = static_cast<double>(numbers[i]);
+    if (!(number >= spec.minimum && number <= spec.maximum)) broken(where + ": its default breaks its own bounds");
+    if (is_range(spec.type) && i % 2 == 1 && numbers[i - 1] > numbers[i])
+      broken(where + ": its default runs downwards");
+  }
+  return std::vector<T>(numbers, numbers + count);
+}
+
+std::vector<std::string> read_texts(const osteon_value& value, const ParameterSpec& spec, const std::string& where) {
+  std::vector<std::string> texts;
+  for (std::uint64_t i = 0; i < value.count; ++i) {
+    if (value.strings[i] == nullptr) broken(where + ": its default holds a null string");
+    texts.emplace_back(value.strings[i]);
+    if (spec.type == ParameterType::kChoice &&
+        std::find(spec.choices.begin(), spec.choices.end(), texts.back()) == spec.choices.end())
+      broken(where + ": its default '" + texts.back() + "' is none of its choices");
+  }
+  return texts;
+}
+
+void check_count(std::uint64_t count, const ParameterSpec& spec, const std::string& where) {
+  const std::uint64_t size = is_range(spec.type) ? 2 : 1;
+  const std::string has = where + ": its default has " + std::to_string(count) + " elements";
+  if (count % size != 0 || (!spec.list && count != size)) broken(has);
+  if (spec.list && (count / size < spec.min_count || count / size > spec.max_count))
+    broken(has + ", outside its own limits");
+}
+
 ParameterValue read_default(const osteon_param_spec& raw, const ParameterSpec& spec, const std::string& where) {
-  const osteon_value& value = *raw.default_value;
+  const osteon_value value = read(raw.default_value, where + "'s default");
   if (value.type != raw.type) broken(where + ": its default has another type");
+  check_count(value.count, spec, where);
   const auto need = [&](const void* array) {
     if (array == nullptr && value.count > 0) broken(where + ": its default has no elements where its type keeps them");
-  };
-  if (!spec.list && value.count != (spec.type == ParameterType::kFloatRange ? 2u : 1u))
-    broken(where + ": its default has " + std::to_string(value.count) + " elements");
-  if (spec.list && (value.count < spec.min_count || value.count > spec.max_count))
-    broken(where + ": its default has " + std::to_string(value.count) + " elements, outside its own limits");
-  const auto check_bounds = [&](double number) {
-    if (!(number >= spec.minimum && number <= spec.maximum)) broken(where + ": its default breaks its own bounds");
   };
   switch (spec.type) {
     case ParameterType::kBool: {
@@ -50,32 +96,17 @@ ParameterValue read_default(const osteon_param_spec& raw, const ParameterSpec& s
       for (std::uint64_t i = 0; i < value.count; ++i) flags.push_back(value.ints[i] != 0);
       return flags;
     }
-    case ParameterType::kInt: {
+    case ParameterType::kInt:
+    case ParameterType::kIntRange:
       need(value.ints);
-      std::for_each(value.ints, value.ints + value.count,
-                    [&](std::int64_t v) { check_bounds(static_cast<double>(v)); });
-      return std::vector<std::int64_t>(value.ints, value.ints + value.count);
-    }
+      return read_numbers(value.ints, value.count, spec, where);
     case ParameterType::kFloat:
-    case ParameterType::kFloatRange: {
+    case ParameterType::kFloatRange:
       need(value.floats);
-      std::for_each(value.floats, value.floats + value.count, check_bounds);
-      if (spec.type == ParameterType::kFloatRange && !spec.list && value.floats[0] > value.floats[1])
-        broken(where + ": its default runs downwards");
-      return std::vector<double>(value.floats, value.floats + value.count);
-    }
-    default: {
+      return read_numbers(value.floats, value.count, spec, where);
+    default:
       need(value.strings);
-      std::vector<std::string> texts;
-      for (std::uint64_t i = 0; i < value.count; ++i) {
-        if (value.strings[i] == nullptr) broken(where + ": its default holds a null string");
-        texts.emplace_back(value.strings[i]);
-        if (spec.type == ParameterType::kChoice &&
-            std::find(spec.choices.begin(), spec.choices.end(), texts.back()) == spec.choices.end())
-          broken(where + ": its default '" + texts.back() + "' is none of its choices");
-      }
-      return texts;
-    }
+      return read_texts(value, spec, where);
   }
 }
 
@@ -89,16 +120,15 @@ std::vector<std::string> strings_of(std::uint64_t count, const char* const* list
   return texts;
 }
 
-ParameterSpec read_spec(const osteon_param_spec* raw, const std::string& component) {
-  if (raw == nullptr) broken(component + ": a parameter is null");
-  if (raw->struct_size < sizeof(osteon_param_spec)) broken(component + ": a parameter's struct is too small");
+ParameterSpec read_spec(const osteon_param_spec* given, const std::string& component) {
+  const osteon_param_spec copy = read(given, component + ": a parameter", OSTEON_PARAM_REQUIRED | OSTEON_PARAM_LIST);
+  const osteon_param_spec* raw = &copy;
   if (!is_name(raw->name)) broken(component + ": a parameter's name is not [a-z][a-z0-9_]*");
   const std::string where = component + "." + raw->name;
   if (is_reserved(raw->name)) broken(where + ": this key belongs to recipes");
-  if (raw->type < OSTEON_PARAM_BOOL || raw->type > OSTEON_PARAM_CLASSES)
-    broken(where + ": unknown type " + std::to_string(raw->type));
-  if ((raw->flags & ~static_cast<std::uint32_t>(OSTEON_PARAM_REQUIRED | OSTEON_PARAM_LIST)) != 0)
-    broken(where + ": unknown flags");
+  if (raw->type < OSTEON_PARAM_BOOL || raw->type > OSTEON_PARAM_INT_RANGE)
+    throw TooNew{"its parameter '" + std::string(raw->name) + "' is of type " + std::to_string(raw->type) +
+                 ", which this host does not know"};
   ParameterSpec spec;
   spec.name = raw->name;
   spec.type = static_cast<ParameterType>(raw->type - OSTEON_PARAM_BOOL);
@@ -127,46 +157,71 @@ ParameterSpec read_spec(const osteon_param_spec* raw, const std::string& compone
 }
 
 // The functions that a kind cannot do without.
-bool has_functions(std::uint32_t kind, const void* raw) {
-  const auto complete = [](const auto* api, auto... functions) {
-    return api->struct_size >= sizeof *api && (... && (functions != nullptr));
-  };
+template <class Api, class... Functions>
+bool complete(const void* raw, const std::string& name, Functions Api::*... functions) {
+  const Api api = read(static_cast<const Api*>(raw), name + "'s functions");
+  return (... && (api.*functions != nullptr));
+}
+bool has_functions(std::uint32_t kind, const void* raw, const std::string& name) {
   switch (kind) {
     case OSTEON_KIND_MODEL: {
-      const auto* a = static_cast<const osteon_model_api*>(raw);
-      return complete(a, a->create, a->destroy, a->info, a->tensors, a->set_trainable, a->parameters_changed, a->move,
-                      a->forward, a->backward, a->release_tape);
+      using A = osteon_model_api;
+      return complete(raw, name, &A::create, &A::destroy, &A::info, &A::tensors, &A::set_trainable, &A::bind,
+                      &A::parameters_changed, &A::move, &A::forward, &A::backward, &A::release_tape);
     }
     case OSTEON_KIND_LOSS: {
-      const auto* a = static_cast<const osteon_loss_api*>(raw);
-      return complete(a, a->create, a->destroy, a->evaluate);
+      using A = osteon_loss_api;
+      return complete(raw, name, &A::create, &A::destroy, &A::evaluate);
     }
     case OSTEON_KIND_AUGMENTATION: {
-      const auto* a = static_cast<const osteon_augmentation_api*>(raw);
-      return complete(a, a->create, a->destroy, a->info) && (a->sample_warp != nullptr || a->apply != nullptr);
+      using A = osteon_augmentation_api;
+      return complete(raw, name, &A::create, &A::destroy, &A::info) &&
+             (complete(raw, name, &A::sample_warp) || complete(raw, name, &A::apply));
     }
     case OSTEON_KIND_POSTPROCESSOR: {
-      const auto* a = static_cast<const osteon_postprocessor_api*>(raw);
-      return complete(a, a->create, a->destroy, a->info, a->process);
+      using A = osteon_postprocessor_api;
+      return complete(raw, name, &A::create, &A::destroy, &A::info, &A::process);
     }
     case OSTEON_KIND_ENSEMBLER: {
-      const auto* a = static_cast<const osteon_ensembler_api*>(raw);
-      return complete(a, a->create, a->destroy, a->info, a->needed, a->begin, a->add, a->finish);
+      using A = osteon_ensembler_api;
+      return complete(raw, name, &A::create, &A::destroy, &A::info, &A::needed, &A::begin, &A::add, &A::finish);
     }
     default:
       return false;
   }
 }
 
-ComponentSchema read_component(const osteon_component* raw) {
-  if (raw == nullptr) broken("a component is null");
-  if (raw->struct_size < sizeof(osteon_component)) broken("a component's struct is too small");
-  if (!is_name(raw->name)) broken("a component's name is not [a-z][a-z0-9_]*");
+// What stands at the beginning of every component, whatever its version: kind, name, version.
+osteon_component read_head(const osteon_component* given) {
+  if (given == nullptr) broken("a component is null");
+  osteon_component component{};
+  try {
+    // The flags are looked at later, when the component can be named.
+    component = sdk::known(given, "a component", OSTEON_FLAGS_MUST);
+  } catch (const sdk::Error& e) {
+    broken(e.what());
+  }
+  if (!is_name(component.name)) broken("a component's name is not [a-z][a-z0-9_]*");
+  if (component.version == nullptr || *component.version == '\0')
+    broken(std::string(component.name) + ": it has no version");
+  return component;
+}
+
+bool is_known_kind(std::uint32_t kind) { return kind >= OSTEON_KIND_MODEL && kind <= OSTEON_KIND_ENSEMBLER; }
+
+std::string kind_text(std::uint32_t kind) {
+  return is_known_kind(kind) ? to_string(static_cast<Kind>(kind - OSTEON_KIND_MODEL)) : "kind " + std::to_string(kind);
+}
+
+ComponentSchema read_component(const osteon_component* given) {
+  const osteon_component copy = read_head(given);
+  const osteon_component* raw = &copy;
   const std::string name = raw->name;
-  if (raw->kind < OSTEON_KIND_MODEL || raw->kind > OSTEON_KIND_ENSEMBLER)
-    broken(name + ": unknown kind " + std::to_string(raw->kind));
-  if (raw->version == nullptr || *raw->version == '\0') broken(name + ": it has no version");
-  if (raw->api == nullptr || !has_functions(raw->kind, raw->api)) broken(name + ": functions of its kind are missing");
+  if (!is_known_kind(raw->kind))
+    throw TooNew{"it is of kind " + std::to_string(raw->kind) + ", which this host does not know"};
+  read(given, name);  // its flags
+  if (raw->api == nullptr || !has_functions(raw->kind, raw->api, name))
+    broken(name + ": functions of its kind are missing");
   if (raw->n_params > 0 && raw->params == nullptr) broken(name + ": its parameters are null");
   if ((raw->n_devices > 0 && raw->devices == nullptr) || (raw->n_dtypes > 0 && raw->dtypes == nullptr))
     broken(name + ": its devices or element types are null");
@@ -194,42 +249,59 @@ std::string abi_text(std::uint32_t abi_version) {
   return std::to_string(abi_version >> 16) + "." + std::to_string(abi_version & 0xffff);
 }
 
-bool abi_fits(std::uint32_t abi_version) noexcept {
-  if ((abi_version >> 16) != OSTEON_ABI_MAJOR) return false;
-  return OSTEON_ABI_MAJOR != 0 || (abi_version & 0xffff) == OSTEON_ABI_MINOR;
+std::string abi_refusal(std::uint32_t abi_version) {
+  const std::uint32_t major = abi_version >> 16, minor = abi_version & 0xffff;
+  if (major == OSTEON_ABI_MAJOR && (major != 0 || minor >= OSTEON_ABI_OLDEST_MINOR)) return "";
+  const std::string takes = std::to_string(OSTEON_ABI_MAJOR) + "." + std::to_string(OSTEON_ABI_OLDEST_MINOR);
+  return "was built for plugin ABI " + abi_text(abi_version) + ", and this host takes " + takes +
+         " and what came after it within major version " + std::to_string(OSTEON_ABI_MAJOR) +
+         "; build the plugin again with this host's SDK";
 }
 
 LibraryDescription describe(const osteon_plugin& plugin) {
   if (plugin.struct_size < 2 * sizeof(std::uint32_t)) broken("its struct is too small");
-  if (!abi_fits(plugin.abi_version))
-    throw Error(ExitCode::kPlugin, "built for plugin ABI " + abi_text(plugin.abi_version) + ", this host has " +
-                                       abi_text(OSTEON_ABI_VERSION) + "; rebuild the plugin against this host's SDK");
-  if (plugin.struct_size < sizeof plugin) broken("its struct is too small");
+  if (const std::string why = abi_refusal(plugin.abi_version); !why.empty()) throw Error(ExitCode::kPlugin, why);
+  osteon_plugin known{};
+  try {
+    known = read(&plugin, "the library's description");
+  } catch (const TooNew& e) {
+    throw Error(ExitCode::kPlugin, "is newer than this host: " + e.reason);
+  }
   LibraryDescription description;
-  description.abi_version = plugin.abi_version;
-  description.name = text_or_empty(plugin.name);
-  description.version = text_or_empty(plugin.version);
+  description.abi_version = known.abi_version;
+  description.name = text_or_empty(known.name);
+  description.version = text_or_empty(known.version);
   if (description.name.empty()) broken("the library has no name");
-  if (plugin.n_components == 0 || plugin.components == nullptr) broken("the library holds no component");
-  std::set<std::pair<Kind, std::string>> names;
-  for (std::uint64_t i = 0; i < plugin.n_components; ++i) {
-    description.components.push_back(read_component(plugin.components[i]));
-    const ComponentSchema& schema = description.components.back();
-    if (!names.insert({schema.kind, schema.name}).second) broken("two components are called '" + schema.name + "'");
+  if (known.n_components == 0 || known.components == nullptr) broken("the library holds no component");
+  std::set<std::tuple<std::uint32_t, std::string, std::string>> names;
+  for (std::uint64_t i = 0; i < known.n_components; ++i) {
+    const osteon_component head = read_head(known.components[i]);
+    if (!names.insert({head.kind, head.name, head.version}).second)
+      broken("two components are called '" + std::string(head.name) + "', and have one version");
+    try {
+      description.components.push_back(read_component(known.components[i]));
+    } catch (const TooNew& e) {
+      description.skipped.push_back({head.name, kind_text(head.kind), head.version, e.reason});
+    }
   }
   return description;
 }
 
-LoadedComponent component_of(const osteon_plugin& plugin, Kind kind, const std::string& name) {
+LoadedComponent component_of(const osteon_plugin& plugin, Kind kind, const std::string& name,
+                             const std::string& version) {
   const LibraryDescription description = describe(plugin);
-  for (std::size_t i = 0; i < description.components.size(); ++i)
-    if (description.components[i].kind == kind && description.components[i].name == name) {
-      LoadedComponent component;
+  const ComponentSchema* found = highest(description.components, kind, name, version);
+  const std::string wanted = "'" + name + "'" + (version.empty() ? "" : " of version " + version);
+  if (found == nullptr)
+    throw Error(ExitCode::kPlugin, "the library holds no " + std::string(to_string(kind)) + " " + wanted);
+  LoadedComponent component;
+  component.schema = *found;
+  for (std::uint64_t i = 0; i < plugin.n_components; ++i) {
+    const osteon_component head = read_head(plugin.components[i]);
+    if (kind_text(head.kind) == to_string(kind) && head.name == name && head.version == found->version)
       component.component = plugin.components[i];
-      component.schema = description.components[i];
-      return component;
-    }
-  throw Error(ExitCode::kPlugin, "the library holds no " + std::string(to_string(kind)) + " '" + name + "'");
+  }
+  return component;
 }
 
 }  // namespace osteon::plugin

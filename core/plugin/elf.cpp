@@ -177,9 +177,7 @@ void refuse_by_facts(const ElfFacts& facts) {
   const nlohmann::json note = parse_note(*facts.note);
   const std::uint32_t abi =
       (note.at("abi").at(0).get<std::uint32_t>() << 16) | (note.at("abi").at(1).get<std::uint32_t>() & 0xffff);
-  if (!abi_fits(abi))
-    refuse("built for plugin ABI " + abi_text(abi) + ", this host has " + abi_text(OSTEON_ABI_VERSION) +
-           "; rebuild it against this host's SDK");
+  if (const std::string why = abi_refusal(abi); !why.empty()) refuse(why);
   const std::string libtorch = note.at("libtorch");
   if (!libtorch.empty() && libtorch != OSTEON_LIBTORCH_VERSION)
     refuse("built with LibTorch " + libtorch +
@@ -208,6 +206,19 @@ void refuse_by_disagreement(const ElfFacts& facts, const LibraryDescription& des
   for (const nlohmann::json& component : note.at("components")) noted.insert(component_text(component));
   for (const ComponentSchema& schema : description.components)
     described.insert(std::string(to_string(schema.kind)) + " '" + schema.name + "'");
+  // A kind that this host does not know has a name in the note alone.
+  for (const SkippedComponent& skipped : description.skipped) {
+    const std::string text = skipped.kind + " '" + skipped.name + "'";
+    if (kind_from_string(skipped.kind)) {
+      described.insert(text);
+      continue;
+    }
+    for (auto it = noted.begin(); it != noted.end();)
+      it = it->size() > skipped.name.size() + 2 && it->substr(it->find('\'')) == "'" + skipped.name + "'" &&
+                   !kind_from_string(it->substr(0, it->find(' ')))
+               ? noted.erase(it)
+               : std::next(it);
+  }
   for (const std::string& component : noted)
     if (described.count(component) == 0)
       refuse("its note promises the " + component + ", which its code does not have");

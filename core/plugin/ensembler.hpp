@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include <osteon/abi/ensembler.h>
 
 #include "plugin/component.hpp"
-#include "plugin/model.hpp"
+#include "plugin/fit.hpp"
 
 namespace osteon::plugin {
 
 /// An ensembler instance with its fitted state. begin() and what follows are thread-safe; fitting is not.
 class Ensembler {
  public:
+  /// @param members    their names, unique
+  /// @param has_class  [members, classes], 0 where the member has nothing to say of the class; empty: all have all
   Ensembler(LoadedComponent component, const Parameters& parameters, const ClassContext& classes,
-            const std::vector<std::string>& members, const Call& call);
+            const std::vector<std::string>& members, const Call& call, std::vector<std::uint8_t> has_class = {});
   ~Ensembler();
   Ensembler(const Ensembler&) = delete;
   Ensembler& operator=(const Ensembler&) = delete;
 
   const LoadedComponent& component() const noexcept { return component_; }
-  const osteon_ensembler_info& info() const noexcept;
-  /// The fitted state; empty when it has none.
-  std::vector<NamedTensor> tensors();
+  const osteon_ensembler_info& info() const noexcept { return info_; }
+  std::int64_t n_members() const noexcept { return n_members_; }
+  /// How it is fitted; nullptr when it need not be.
+  Fit* fit() noexcept { return fit_ ? &*fit_ : nullptr; }
+  const Fit* fit() const noexcept { return fit_ ? &*fit_ : nullptr; }
 
-  void fit_begin(const Call& call, const osteon_tensor_view* dice);
-  void fit_add(const Call& call, const osteon_band& band, const std::vector<const osteon_tensor_view*>& members,
-               const osteon_tensor_view& target, const osteon_tensor_view* valid);
-  void fit_end(const Call& call);
-
+  bool has_class(std::int64_t member, std::int64_t class_index) const noexcept;
+  /// Never so for a class that the member does not have.
   bool needed(std::int64_t member, std::int64_t class_index) const;
 
   /// One band being combined; dropped when it dies unfinished.
@@ -59,9 +62,15 @@ class Ensembler {
   Accumulation begin(const osteon_call* call, const osteon_band& band) const;
 
  private:
-  const osteon_ensembler_api& api() const noexcept { return component_.api<osteon_ensembler_api>(); }
+  void read_info();
+
   LoadedComponent component_;
+  osteon_ensembler_api api_;
   osteon_ensembler* ensembler_ = nullptr;
+  osteon_ensembler_info info_{};
+  std::int64_t n_members_, n_classes_;
+  std::vector<std::uint8_t> has_class_;
+  std::optional<Fit> fit_;
 };
 
 }  // namespace osteon::plugin

@@ -12,8 +12,7 @@ void check_owned(const LoadedComponent& component, const char* call, const osteo
                  osteon_device device) {
   if (tensor.release == nullptr) misbehaved(component, call, "returned OK without giving a tensor");
   const osteon_tensor_view& view = tensor.view;
-  if (view.ndim > 0 && (view.shape == nullptr || view.strides == nullptr))
-    misbehaved(component, call, "gave a tensor without shape or strides");
+  check_canonical(component, call, view, "its tensor");
   bool fits = view.ndim == static_cast<std::int32_t>(shape.size());
   for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || view.shape[i] == shape[i];
   if (!fits) {
@@ -28,25 +27,36 @@ void check_owned(const LoadedComponent& component, const char* call, const osteo
   if (!known) misbehaved(component, call, "gave a tensor of " + sdk::to_string(view.dtype));
   if (view.device.type != device.type || view.device.id != device.id)
     misbehaved(component, call, "gave a tensor that is not on the device of the call");
-  if (view.byte_offset != 0) misbehaved(component, call, "gave a tensor with a byte offset");
-  if (view.data == nullptr && sdk::element_count(view) > 0) misbehaved(component, call, "gave a tensor without memory");
-  for (std::int32_t i = 0; i < view.ndim; ++i)
-    if (view.strides[i] < 0) misbehaved(component, call, "gave a tensor with a negative stride");
 }
 
-void check_named(const LoadedComponent& component, std::uint64_t count, const osteon_named_tensor* const* list) {
-  if (count > 0 && list == nullptr) misbehaved(component, "tensors", "gave a list that is null");
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const osteon_named_tensor* tensor = list[i];
-    if (tensor == nullptr || tensor->name == nullptr ||
-        (tensor->role != OSTEON_TENSOR_PARAMETER && tensor->role != OSTEON_TENSOR_BUFFER))
-      misbehaved(component, "tensors", "tensor " + std::to_string(i) + " has no name or an unknown role");
-    const osteon_tensor_view& value = tensor->value;
-    if (value.ndim < 0 || (value.ndim > 0 && (value.shape == nullptr || value.strides == nullptr)))
-      misbehaved(component, "tensors", "'" + std::string(tensor->name) + "' has no shape or strides");
-    if (value.data == nullptr && sdk::element_count(value) > 0)
-      misbehaved(component, "tensors", "'" + std::string(tensor->name) + "' has no memory");
+void check_canonical(const LoadedComponent& component, const char* call, const osteon_tensor_view& view,
+                     const std::string& what) {
+  try {
+    sdk::expect_canonical(view, what.c_str());
+  } catch (const sdk::Error& e) {
+    misbehaved(component, call, e.what());
   }
+}
+
+std::vector<osteon_named_tensor> named_tensors(const LoadedComponent& component, std::uint64_t count,
+                                               const osteon_named_tensor* const* list) {
+  if (count > 0 && list == nullptr) misbehaved(component, "tensors", "gave a list that is null");
+  std::vector<osteon_named_tensor> tensors;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const osteon_named_tensor tensor = known_of(component, "tensors", list[i], "a named tensor");
+    if (tensor.name == nullptr || (tensor.role != OSTEON_TENSOR_PARAMETER && tensor.role != OSTEON_TENSOR_BUFFER))
+      misbehaved(component, "tensors", "tensor " + std::to_string(i) + " has no name or an unknown role");
+    const std::string name = std::string("'") + tensor.name + "'";
+    check_canonical(component, "tensors", tensor.value, "the value of " + name);
+    if (tensor.grad.data != nullptr) {
+      check_canonical(component, "tensors", tensor.grad, "the gradient of " + name);
+      if (tensor.grad.dtype != sdk::dtype_of<float>() || tensor.grad.ndim != tensor.value.ndim ||
+          !std::equal(tensor.grad.shape, tensor.grad.shape + tensor.grad.ndim, tensor.value.shape))
+        misbehaved(component, "tensors", name + " has a gradient that is not float32 of its own shape");
+    }
+    tensors.push_back(tensor);
+  }
+  return tensors;
 }
 
 }  // namespace osteon::plugin

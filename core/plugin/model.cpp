@@ -2,6 +2,9 @@
 #include "plugin/model.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
+#include <utility>
 
 #include <osteon/abi/draft/inference_plan.h>
 
@@ -10,14 +13,8 @@
 namespace osteon::plugin {
 namespace {
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-const std::vector<osteon_dtype> kLogitTypes = {
-    sdk::dtype_of<float>(), {OSTEON_DTYPE_FLOAT, 16, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}};
-
 osteon_forward_options abi_options(const Model::ForwardOptions& options, std::uint32_t mode) {
-  osteon_forward_options raw{};
-  raw.struct_size = sizeof raw;
+  auto raw = sdk::sized<osteon_forward_options>();
   raw.mode = mode;
   raw.precision = options.precision;
   raw.flags = (options.input_gradient ? std::uint32_t{OSTEON_FORWARD_INPUT_GRADIENT} : 0u) |
@@ -26,136 +23,245 @@ osteon_forward_options abi_options(const Model::ForwardOptions& options, std::ui
   return raw;
 }
 
+/// What logits of a forward in `precision` may be.
+std::vector<osteon_dtype> logit_types(std::uint32_t precision) {
+  std::vector<osteon_dtype> types = {sdk::dtype_of<float>()};
+  if (precision == OSTEON_PRECISION_FLOAT16) types.push_back({OSTEON_DTYPE_FLOAT, 16, 1});
+  if (precision == OSTEON_PRECISION_BFLOAT16) types.push_back({OSTEON_DTYPE_BFLOAT, 16, 1});
+  return types;
+}
+
+ModelOutput read_output(const LoadedComponent& component, const osteon_model_output* given, bool first,
+                        std::int64_t n_classes) {
+  const osteon_model_output output =
+      known_of(component, "info", given, "an output", std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS});
+  if (output.name == nullptr || output.name[0] == '\0') misbehaved(component, "info", "an output has no name");
+  const std::string who = std::string("output '") + output.name + "'";
+  const bool presence = output.role == OSTEON_OUTPUT_PRESENCE;
+  if (!presence && output.role != OSTEON_OUTPUT_MAIN && output.role != OSTEON_OUTPUT_AUXILIARY)
+    misbehaved(component, "info", who + " has the role " + std::to_string(output.role) + ", which is unknown here");
+  if (first != (output.role == OSTEON_OUTPUT_MAIN))
+    misbehaved(component, "info", who + ": the first output is the main one, and no other is");
+  if (output.stride < 0 || presence != (output.stride == 0))
+    misbehaved(component, "info",
+               who + " has stride " + std::to_string(output.stride) + ", which is 0 for presence and positive else");
+  if (output.channels != n_classes)
+    misbehaved(
+        component, "info",
+        who + " has " + std::to_string(output.channels) + " channels for " + std::to_string(n_classes) + " classes");
+  return {output.name, output.loss_weight, output.stride, (output.flags & OSTEON_OUTPUT_ALIGN_CORNERS) != 0,
+          output.role, output.channels};
+}
+
+/// Takes reports of gradients in a plugin's call, through which nothing may be thrown.
+struct ReadyReceiver {
+  const GradientReady& ready;
+  std::uint64_t n_tensors;
+  std::mutex mutex;
+  std::exception_ptr failure;
+  bool beyond = false;
+
+  static void take(void* user, std::uint64_t index, void* stream) noexcept {
+    auto& self = *static_cast<ReadyReceiver*>(user);
+    try {
+      if (index < self.n_tensors) return self.ready(index, stream);
+      const std::lock_guard<std::mutex> lock(self.mutex);
+      self.beyond = true;
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(self.mutex);
+      if (!self.failure) self.failure = std::current_exception();
+    }
+  }
+};
+
 }  // namespace
+
+std::vector<std::int64_t> ModelOutput::shape_of(const osteon_tensor_view& input) const {
+  const auto size = [&](int side) { return stride == 0 ? 1 : (input.shape[side] + stride - 1) / stride; };
+  return {input.shape[0], channels, size(2), size(3)};
+}
 
 Model::Model(LoadedComponent component, const Parameters& parameters, const ClassContext& classes,
              std::int64_t in_channels, std::uint64_t seed, const Call& call)
-    : component_(std::move(component)) {
+    : component_(std::move(component)), api_(component_.api<osteon_model_api>()) {
   const ValueArray values(component_.schema, parameters, classes);
   const auto names = name_pointers(classes.names);
-  osteon_model_request request{};
-  request.struct_size = sizeof request;
+  auto request = sdk::sized<osteon_model_request>();
   request.in_channels = in_channels;
   request.n_classes = static_cast<std::int64_t>(names.size());
   request.class_names = names.data();
   request.seed = seed;
-  check_call(component_, "create",
-             [&](osteon_error* error) { return api().create(call.raw(), values.get(), &request, &model_, error); });
+  check_call(
+      component_, "create",
+      [&](osteon_error* error) { return api_.create(call.raw(), values.get(), &request, &model_, error); }, call.raw());
+  if (model_ == nullptr) misbehaved(component_, "create", "returned OK without a model");
   try {
-    if (model_ == nullptr) misbehaved(component_, "create", "returned OK without a model");
-    const osteon_model_info* info = api().info(model_);
-    if (info == nullptr || info->n_outputs < 1 || info->size_multiple < 1)
-      misbehaved(component_, "info", "needs at least one output and a size multiple of at least 1");
-    if (info->in_channels != in_channels || info->n_classes != request.n_classes)
-      misbehaved(component_, "info", "has other channels or classes than were asked for");
-    for (std::uint64_t i = 0; i < info->n_outputs; ++i) {
-      if (info->outputs == nullptr || info->outputs[i] == nullptr) misbehaved(component_, "info", "an output is null");
-      const osteon_model_output& output = *info->outputs[i];
-      if (output.name == nullptr || output.stride < 1)
-        misbehaved(component_, "info", "an output has no name or no stride");
-      outputs_.push_back(
-          {output.name, output.loss_weight, output.stride, (output.flags & OSTEON_OUTPUT_ALIGN_CORNERS) != 0});
-    }
+    read_info(in_channels, request.n_classes);
   } catch (...) {
-    api().destroy(model_);
+    api_.destroy(model_);
     throw;
   }
 }
 
-Model::~Model() { api().destroy(model_); }
+Model::~Model() { api_.destroy(model_); }
 
-std::int64_t Model::in_channels() const noexcept { return api().info(model_)->in_channels; }
-std::int64_t Model::n_classes() const noexcept { return api().info(model_)->n_classes; }
-std::int64_t Model::size_multiple() const noexcept { return api().info(model_)->size_multiple; }
-
-const std::vector<NamedTensor>& Model::tensors() {
-  if (!tensors_.empty()) return tensors_;
-  std::uint64_t count = 0;
-  const osteon_named_tensor* const* list = nullptr;
-  check_call(component_, "tensors", [&](osteon_error* error) { return api().tensors(model_, &count, &list, error); });
-  check_named(component_, count, list);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const osteon_named_tensor& tensor = *list[i];
-    const bool parameter = tensor.role == OSTEON_TENSOR_PARAMETER;
-    if (parameter && (tensor.value.dtype.code != OSTEON_DTYPE_FLOAT || tensor.value.dtype.bits != 32))
-      misbehaved(component_, "tensors", std::string("parameter '") + tensor.name + "' is not float32");
-    if (parameter && (tensor.grad.dtype != sdk::dtype_of<float>() || tensor.grad.ndim != tensor.value.ndim ||
-                      (tensor.grad.ndim > 0 && (tensor.grad.shape == nullptr || tensor.grad.strides == nullptr)) ||
-                      !std::equal(tensor.grad.shape, tensor.grad.shape + tensor.grad.ndim, tensor.value.shape) ||
-                      (tensor.grad.data == nullptr && sdk::element_count(tensor.value) > 0)))
-      misbehaved(component_, "tensors",
-                 std::string("parameter '") + tensor.name + "' has no gradient of its own shape in float32");
-    tensors_.push_back({tensor.name, parameter, &tensor.value, parameter ? &tensor.grad : nullptr});
+void Model::read_info(std::int64_t in_channels, std::int64_t n_classes) {
+  info_ = known_of(component_, "info", api_.info(model_), "what it says");
+  if (info_.n_outputs < 1 || info_.outputs == nullptr || info_.size_multiple < 1)
+    misbehaved(component_, "info", "needs at least one output and a size multiple of at least 1");
+  if (info_.in_channels != in_channels || info_.n_classes != n_classes)
+    misbehaved(component_, "info", "has other channels or classes than were asked for");
+  for (std::uint64_t i = 0; i < info_.n_outputs; ++i) {
+    ModelOutput output = read_output(component_, info_.outputs[i], i == 0, n_classes);
+    for (const ModelOutput& other : outputs_)
+      if (other.name == output.name) misbehaved(component_, "info", "two outputs are called '" + output.name + "'");
+    outputs_.push_back(std::move(output));
   }
+}
+
+const std::vector<NamedTensor>& Model::tensors(const Call& call) {
+  if (tensors_.empty()) read_tensors(call);
   return tensors_;
 }
 
-void Model::set_trainable(const std::vector<std::uint64_t>& indices) {
-  check_call(component_, "set_trainable",
-             [&](osteon_error* error) { return api().set_trainable(model_, indices.size(), indices.data(), error); });
+void Model::read_tensors(const Call& call) {
+  std::uint64_t count = 0;
+  const osteon_named_tensor* const* list = nullptr;
+  check_call(
+      component_, "tensors",
+      [&](osteon_error* error) { return api_.tensors(call.raw(), model_, &count, &list, error); }, call.raw());
+  raw_tensors_ = named_tensors(component_, count, list);
+  tensors_.clear();
+  for (const osteon_named_tensor& tensor : raw_tensors_) {
+    const bool parameter = tensor.role == OSTEON_TENSOR_PARAMETER;
+    if (parameter && tensor.value.dtype != sdk::dtype_of<float>())
+      misbehaved(component_, "tensors", std::string("parameter '") + tensor.name + "' is not float32");
+    if (tensor.part > OSTEON_PART_HEAD)
+      misbehaved(
+          component_, "tensors",
+          std::string("'") + tensor.name + "' is of part " + std::to_string(tensor.part) + ", which is unknown here");
+    tensors_.push_back({tensor.name, parameter, &tensor.value, tensor.grad.data != nullptr ? &tensor.grad : nullptr,
+                        tensor.part, tensor.depth, (tensor.flags & OSTEON_TENSOR_NO_DECAY) == 0});
+  }
+  check_gradients();
 }
 
-void Model::parameters_changed() { api().parameters_changed(model_, ++generation_); }
+void Model::check_gradients() const {
+  for (std::uint64_t i = 0; i < tensors_.size(); ++i) {
+    const NamedTensor& tensor = tensors_[i];
+    const bool trained = trained_.count(i) != 0;
+    if (trained && tensor.grad == nullptr && sdk::element_count(*tensor.value) > 0)
+      misbehaved(component_, "tensors", "parameter '" + tensor.name + "' is trained and has no gradient");
+    if (!trained && tensor.grad != nullptr)
+      misbehaved(component_, "tensors", "'" + tensor.name + "' has a gradient and is not trained");
+  }
+}
+
+void Model::set_trainable(const Call& call, const std::vector<std::uint64_t>& indices) {
+  check_call(
+      component_, "set_trainable",
+      [&](osteon_error* error) {
+        return api_.set_trainable(call.raw(), model_, indices.size(), indices.data(), error);
+      },
+      call.raw());
+  trained_ = {indices.begin(), indices.end()};
+  read_tensors(call);
+}
+
+void Model::bind(const Call& call, const std::vector<std::uint64_t>& indices,
+                 const std::vector<const osteon_tensor_view*>& values,
+                 const std::vector<const osteon_tensor_view*>& grads) {
+  check_call(
+      component_, "bind",
+      [&](osteon_error* error) {
+        return api_.bind(call.raw(), model_, indices.size(), indices.data(), values.empty() ? nullptr : values.data(),
+                         grads.empty() ? nullptr : grads.data(), error);
+      },
+      call.raw());
+  read_tensors(call);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const NamedTensor& tensor = tensors_.at(indices[i]);
+    if (sdk::element_count(*tensor.value) == 0) continue;
+    const bool value_moved = !values.empty() && values[i] != nullptr && tensor.value->data != values[i]->data;
+    const bool grad_moved = !grads.empty() && grads[i] != nullptr && tensor.grad->data != grads[i]->data;
+    if (value_moved || grad_moved)
+      misbehaved(component_, "bind", "'" + tensor.name + "' does not lie in the memory that it was given");
+  }
+}
+
+void Model::parameters_changed() { api_.parameters_changed(model_, ++generation_); }
 
 void Model::move(const Call& call, osteon_device device) {
   tensors_.clear();
-  check_call(component_, "move", [&](osteon_error* error) { return api().move(call.raw(), model_, device, error); });
+  check_call(
+      component_, "move", [&](osteon_error* error) { return api_.move(call.raw(), model_, device, error); },
+      call.raw());
+}
+
+Model::TrainingResult Model::run(const osteon_call* call, const osteon_tensor_view& input,
+                                 const osteon_forward_options& options, std::size_t n_outputs) const {
+  const bool training = options.mode == OSTEON_MODE_TRAINING;
+  TrainingResult result;
+  result.outputs.resize(n_outputs);
+  std::vector<osteon_tensor*> outputs;
+  for (sdk::OwnedTensor& output : result.outputs) outputs.push_back(output.out());
+  osteon_tape* tape = nullptr;
+  check_call(
+      component_, "forward",
+      [&](osteon_error* error) {
+        return api_.forward(call, model_, &options, &input, n_outputs, outputs.data(), training ? &tape : nullptr,
+                            error);
+      },
+      call);
+  result.tape = Tape(this, tape);
+  if (training && tape == nullptr) misbehaved(component_, "forward", "gave no tape in training");
+  for (std::size_t i = 0; i < n_outputs; ++i)
+    check_owned(component_, "forward", *outputs[i], outputs_[i].shape_of(input), logit_types(options.precision),
+                input.device);
+  return result;
 }
 
 sdk::OwnedTensor Model::infer(const osteon_call* call, const osteon_tensor_view& input,
                               const ForwardOptions& options) const {
-  const osteon_forward_options raw = abi_options(options, OSTEON_MODE_INFERENCE);
-  sdk::OwnedTensor output;
-  osteon_tensor* outputs[] = {output.out()};
-  check_call(component_, "forward", [&](osteon_error* error) {
-    return api().forward(call, model_, &raw, &input, 1, outputs, nullptr, error);
-  });
-  check_owned(component_, "forward", *outputs[0],
-              {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[0].stride),
-               ceil_div(input.shape[3], outputs_[0].stride)},
-              kLogitTypes, input.device);
-  return output;
+  return std::move(run(call, input, abi_options(options, OSTEON_MODE_INFERENCE), /*n_outputs=*/1).outputs[0]);
+}
+
+std::vector<sdk::OwnedTensor> Model::infer_all(const osteon_call* call, const osteon_tensor_view& input,
+                                               const ForwardOptions& options) const {
+  osteon_forward_options raw = abi_options(options, OSTEON_MODE_INFERENCE);
+  raw.flags |= OSTEON_FORWARD_ALL_OUTPUTS;
+  return std::move(run(call, input, raw, outputs_.size()).outputs);
 }
 
 Model::TrainingResult Model::forward(const Call& call, const osteon_tensor_view& input, const ForwardOptions& options) {
-  const osteon_forward_options raw = abi_options(options, OSTEON_MODE_TRAINING);
-  TrainingResult result;
-  result.outputs.resize(outputs_.size());
-  std::vector<osteon_tensor*> outputs;
-  for (sdk::OwnedTensor& output : result.outputs) outputs.push_back(output.out());
-  osteon_tape* tape = nullptr;
-  check_call(component_, "forward", [&](osteon_error* error) {
-    return api().forward(call.raw(), model_, &raw, &input, outputs.size(), outputs.data(), &tape, error);
-  });
-  result.tape = Tape(this, tape);
-  if (tape == nullptr) misbehaved(component_, "forward", "gave no tape in training");
-  for (std::size_t i = 0; i < outputs.size(); ++i)
-    check_owned(component_, "forward", *outputs[i],
-                {input.shape[0], n_classes(), ceil_div(input.shape[2], outputs_[i].stride),
-                 ceil_div(input.shape[3], outputs_[i].stride)},
-                kLogitTypes, input.device);
-  return result;
+  return run(call.raw(), input, abi_options(options, OSTEON_MODE_TRAINING), outputs_.size());
 }
 
 void Model::backward(const Call& call, Tape tape, const std::vector<const osteon_tensor_view*>& grad_outputs,
-                     osteon_tensor* grad_input) {
-  check_call(component_, "backward", [&](osteon_error* error) {
-    return api().backward(call.raw(), model_, tape.get(), grad_outputs.size(), grad_outputs.data(), nullptr, nullptr,
-                          grad_input, error);
-  });
+                     osteon_tensor* grad_input, const GradientReady& ready) {
+  ReadyReceiver receiver{ready, ready ? tensors(call).size() : 0, {}, nullptr};
+  check_call(
+      component_, "backward",
+      [&](osteon_error* error) {
+        return api_.backward(call.raw(), model_, tape.get(), grad_outputs.size(), grad_outputs.data(),
+                             ready ? &ReadyReceiver::take : nullptr, &receiver, grad_input, error);
+      },
+      call.raw());
+  if (receiver.failure) std::rethrow_exception(receiver.failure);
+  if (receiver.beyond)
+    misbehaved(component_, "backward", "says that the gradient of a tensor that there is not is ready");
 }
 
 std::vector<std::string> Model::inference_plan() const {
   std::vector<std::string> lines;
-  if (component_.component->extension == nullptr) return lines;
-  const auto* plan =
-      static_cast<const osteon_inference_plan*>(component_.component->extension(OSTEON_EXTENSION_INFERENCE_PLAN));
-  if (plan == nullptr) return lines;
+  const auto* given = component_.extension<osteon_inference_plan>(OSTEON_EXTENSION_INFERENCE_PLAN);
+  if (given == nullptr) return lines;
+  const osteon_inference_plan plan = known_of(component_, "inference_plan", given, "its extension");
   const auto add = [](void* user, const char* text) {
     static_cast<std::vector<std::string>*>(user)->emplace_back(text);
   };
   check_call(component_, "inference_plan",
-             [&](osteon_error* error) { return plan->describe(model_, add, &lines, error); });
+             [&](osteon_error* error) { return plan.describe(model_, add, &lines, error); });
   return lines;
 }
 
@@ -170,7 +276,7 @@ Model::Tape& Model::Tape::operator=(Tape&& other) noexcept {
 }
 
 void Model::Tape::reset() noexcept {
-  if (tape_ != nullptr) model_->api().release_tape(model_->model_, tape_);
+  if (tape_ != nullptr) model_->api_.release_tape(model_->model_, tape_);
   tape_ = nullptr;
 }
 

@@ -1,55 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/postprocessor.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "plugin/handle_support.hpp"
 
 namespace osteon::plugin {
 
 Postprocessor::Postprocessor(LoadedComponent component, const Parameters& parameters, const ClassContext& classes,
                              const Call& call, const PredictorResolver& resolver)
-    : component_(std::move(component)) {
+    : component_(std::move(component)), api_(component_.api<osteon_postprocessor_api>()) {
   const ValueArray values(component_.schema, parameters, classes, resolver);
   const auto names = name_pointers(classes.names);
-  osteon_postprocessor_request request{};
-  request.struct_size = sizeof request;
+  auto request = sdk::sized<osteon_postprocessor_request>();
   request.labels = labels_of(classes);
   request.n_classes = static_cast<std::int64_t>(names.size());
   request.class_names = names.data();
   request.mirrored = classes.mirrored.empty() ? nullptr : classes.mirrored.data();
-  check_call(component_, "create",
-             [&](osteon_error* error) { return api().create(call.raw(), values.get(), &request, &post_, error); });
+  check_call(
+      component_, "create",
+      [&](osteon_error* error) { return api_.create(call.raw(), values.get(), &request, &post_, error); }, call.raw());
   if (post_ == nullptr) misbehaved(component_, "create", "returned OK without a post-processor");
-  if (api().info(post_) == nullptr) {
-    api().destroy(post_);
-    misbehaved(component_, "info", "gave nothing");
+  try {
+    read_info();
+  } catch (...) {
+    api_.destroy(post_);
+    throw;
   }
 }
 
-Postprocessor::~Postprocessor() { api().destroy(post_); }
+void Postprocessor::read_info() {
+  info_ = known_of(component_, "info", api_.info(post_), "its info", std::uint32_t{OSTEON_POSTPROCESSOR_FITS});
+  if (info_.shape != OSTEON_POSTPROCESSOR_MAP && info_.shape != OSTEON_POSTPROCESSOR_WRAPPER)
+    misbehaved(component_, "info", "has the shape " + std::to_string(info_.shape) + ", which is unknown here");
+  if ((info_.flags & OSTEON_POSTPROCESSOR_FITS) != 0) fit_.emplace(component_, post_);
+}
 
-const osteon_postprocessor_info& Postprocessor::info() const noexcept { return *api().info(post_); }
+Postprocessor::~Postprocessor() { api_.destroy(post_); }
 
 void Postprocessor::process(const osteon_call* call, const osteon_predictor& inner, std::uint64_t n,
                             const osteon_image* const* images, const osteon_predict_request& request,
                             osteon_prediction* const* predictions) const {
-  check_call(component_, "process", [&](osteon_error* error) {
-    return api().process(call, post_, &inner, n, images, &request, predictions, error);
-  });
-  for (std::uint64_t i = 0; i < n; ++i) {
-    if (predictions[i]->form != request.form)
-      misbehaved(component_, "process",
-                 "gave form " + std::to_string(predictions[i]->form) + " where " + std::to_string(request.form) +
-                     " was asked for");
-    if (predictions[i]->values.release == nullptr || predictions[i]->values.view.ndim != 3)
-      misbehaved(component_, "process", "gave no [K, H, W] tensor");
-    const std::int64_t classes = request.n_classes > 0 ? static_cast<std::int64_t>(request.n_classes) : inner.n_classes;
-    const bool bits = request.form == OSTEON_FORM_BITS, on_image = request.grid == OSTEON_GRID_IMAGE;
-    const osteon_tensor_view& pixels = images[i]->pixels;
-    check_owned(
-        component_, "process", predictions[i]->values,
-        {bits ? (classes + 31) / 32 : classes, on_image ? pixels.shape[0] : -1, on_image ? pixels.shape[1] : -1},
-        {bits ? sdk::dtype_of<std::int32_t>() : sdk::dtype_of<float>()}, call->device);
+  try {
+    check_call(
+        component_, "process",
+        [&](osteon_error* error) { return api_.process(call, post_, &inner, n, images, &request, predictions, error); },
+        call);
+  } catch (...) {
+    // What failed gave nothing, whatever stands there.
+    for (std::uint64_t i = 0; i < n; ++i) {
+      predictions[i]->values = {};
+      predictions[i]->values.struct_size = sizeof predictions[i]->values;
+    }
+    throw;
   }
+  for (std::uint64_t i = 0; i < n; ++i) check_prediction(call, inner, *images[i], request, *predictions[i]);
+}
+
+void Postprocessor::check_prediction(const osteon_call* call, const osteon_predictor& inner, const osteon_image& image,
+                                     const osteon_predict_request& request, const osteon_prediction& given) const {
+  const osteon_prediction prediction = known_of(component_, "process", &given, "a prediction");
+  const bool each = (request.flags & OSTEON_PREDICT_EACH) != 0;
+  if (prediction.status != OSTEON_OK) {
+    if (!each || prediction.status != OSTEON_BAD_INPUT)
+      misbehaved(component_, "process", "gave an image the status " + std::to_string(prediction.status));
+    if (prediction.values.release != nullptr)
+      misbehaved(component_, "process", "refused an image and gave a prediction of it");
+    return;
+  }
+  if (prediction.form != request.form)
+    misbehaved(
+        component_, "process",
+        "gave form " + std::to_string(prediction.form) + " where " + std::to_string(request.form) + " was asked for");
+  if (prediction.values.release == nullptr || prediction.values.view.ndim != 3)
+    misbehaved(component_, "process", "gave no [K, H, W] tensor");
+  const std::int64_t classes = request.n_classes > 0 ? static_cast<std::int64_t>(request.n_classes) : inner.n_classes;
+  const bool bits = request.form == OSTEON_FORM_BITS, on_image = request.grid == OSTEON_GRID_IMAGE;
+  const osteon_tensor_view& pixels = image.pixels;
+  std::vector<osteon_dtype> types = {bits ? sdk::dtype_of<std::int32_t>() : sdk::dtype_of<float>()};
+  if (!bits && (request.elements & OSTEON_SET(OSTEON_ELEMENT_FLOAT16)) != 0)
+    types.push_back({OSTEON_DTYPE_FLOAT, 16, 1});
+  if (!bits && (request.elements & OSTEON_SET(OSTEON_ELEMENT_BFLOAT16)) != 0)
+    types.push_back({OSTEON_DTYPE_BFLOAT, 16, 1});
+  check_owned(component_, "process", prediction.values,
+              {bits ? (classes + 31) / 32 : classes, on_image ? pixels.shape[0] : -1, on_image ? pixels.shape[1] : -1},
+              types, call->device);
+  if (sdk::element_count(prediction.values.view) == 0)
+    misbehaved(component_, "process", "gave a prediction without elements, " + sdk::shape_text(prediction.values.view));
+  if (!std::all_of(prediction.to_image, prediction.to_image + 6, [](double m) { return std::isfinite(m); }))
+    misbehaved(component_, "process", "gave a to_image that is not finite");
 }
 
 }  // namespace osteon::plugin

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -15,6 +16,7 @@
 #include "plugin/library.hpp"
 #include "plugin/scan.hpp"
 #include "plugin/schema_json.hpp"
+#include "plugin/version.hpp"
 
 namespace osteon::plugin {
 namespace fs = std::filesystem;
@@ -57,6 +59,12 @@ void warn_of_linker_path(std::vector<std::string>& warnings) {
     }
 }
 
+std::string join(const std::vector<std::string>& parts, const char* between) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : between) + part;
+  return text;
+}
+
 // The `.so` files of a folder itself, in order of their names; what lies in folders below is not looked at.
 std::vector<fs::path> libraries_in(const fs::path& folder, std::vector<std::string>& warnings) {
   std::vector<fs::path> files;
@@ -84,7 +92,7 @@ struct Registry::State {
   std::vector<AllowList> allow;
   std::vector<Listing> listings;
   std::vector<ComponentSchema> schemas;
-  std::map<std::pair<Kind, std::string>, Place> places;
+  std::map<std::tuple<Kind, std::string, std::string>, Place> places;  // by kind, name, version
   std::vector<std::string> warnings;
   std::mutex mutex;
 
@@ -121,20 +129,29 @@ struct Registry::State {
     const bool was_read = !known.sha256.empty();
     if (was_read && !is_allowed(known)) return refuse(file, known.sha256, refusal_by(allow, known.sha256));
     if (!known.scan->refusal.empty()) return refuse(file, known.sha256, known.scan->refusal);
+    Listing listing;
+    listing.abi = known.scan->abi;
+    listing.path = file;
+    listing.sha256 = known.sha256;
     for (ComponentSchema schema : known.scan->components) {
       schema.library_sha256 = known.sha256;
-      Listing listing;
       listing.name = schema.name;
-      listing.kind = schema.kind;
+      listing.kind = to_string(schema.kind);
       listing.version = schema.version;
-      listing.abi = known.scan->abi;
-      listing.path = file;
-      listing.sha256 = known.sha256;
-      const auto [first, added] = places.try_emplace({schema.kind, schema.name}, Place{file, known.sha256});
-      listing.ok = added;
-      listing.reason = added ? "" : "the name is taken by " + first->second.file.string();
+      const auto [first, added] =
+          places.try_emplace({schema.kind, schema.name, schema.version}, Place{file, known.sha256});
+      listing.status = added ? Listing::Status::kOk : Listing::Status::kRefused;
+      listing.reason = added ? "" : "name and version are taken by " + first->second.file.string();
       if (added) schemas.push_back(schema);
-      listings.push_back(std::move(listing));
+      listings.push_back(listing);
+    }
+    listing.status = Listing::Status::kSkipped;
+    for (const SkippedComponent& skipped : known.scan->skipped) {
+      listing.name = skipped.name;
+      listing.kind = skipped.kind;
+      listing.version = skipped.version;
+      listing.reason = skipped.reason;
+      listings.push_back(listing);
     }
   }
 
@@ -178,23 +195,36 @@ const std::vector<std::string>& Registry::warnings() const noexcept { return sta
 const std::vector<fs::path>& Registry::folders() const noexcept { return state_->folders; }
 const std::vector<AllowList>& Registry::allow_lists() const noexcept { return state_->allow; }
 
-const ComponentSchema* Registry::find(Kind kind, const std::string& name) const noexcept {
-  for (const ComponentSchema& schema : state_->schemas)
-    if (schema.kind == kind && schema.name == name) return &schema;
-  return nullptr;
+const char* to_string(Listing::Status status) noexcept {
+  switch (status) {
+    case Listing::Status::kOk:
+      return "ok";
+    case Listing::Status::kSkipped:
+      return "skipped";
+    case Listing::Status::kRefused:
+      break;
+  }
+  return "refused";
 }
 
-LoadedComponent Registry::load(Kind kind, const std::string& name) {
+const ComponentSchema* Registry::find(Kind kind, const std::string& name, const std::string& version) const {
+  return highest(state_->schemas, kind, name, version);
+}
+
+LoadedComponent Registry::load(Kind kind, const std::string& name, const std::string& version) {
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  const auto found = state_->places.find({kind, name});
-  if (found == state_->places.end()) {
-    std::vector<std::string> names;
-    for (const ComponentSchema& schema : state_->schemas)
+  const ComponentSchema* wanted = find(kind, name, version);
+  if (wanted == nullptr) {
+    std::vector<std::string> names, versions;
+    for (const ComponentSchema& schema : state_->schemas) {
       if (schema.kind == kind) names.push_back(schema.name);
-    throw Error(ExitCode::kUsage,
-                std::string("there is no ") + to_string(kind) + " plugin '" + name + "'" + did_you_mean(name, names));
+      if (schema.kind == kind && schema.name == name) versions.push_back(schema.version);
+    }
+    const std::string what = std::string("there is no ") + to_string(kind) + " plugin '" + name + "'";
+    if (versions.empty()) throw Error(ExitCode::kUsage, what + did_you_mean(name, names));
+    throw Error(ExitCode::kUsage, what + " of version " + version + "; there is " + join(versions, ", "));
   }
-  const auto& [file, sha256] = found->second;
+  const auto& [file, sha256] = state_->places.at({kind, name, wanted->version});
   try {
     PrivateCopy copy(file);
     // Lists of allowed libraries, and the recipe, were asked about those bytes.
@@ -203,10 +233,10 @@ LoadedComponent Registry::load(Kind kind, const std::string& name) {
                                          " to sha256:" + copy.sha256() +
                                          "; start again, after `osteon plugins list --rescan` if need be");
     const OpenLibrary library = open_library(std::move(copy));
-    LoadedComponent component = component_of(*library.plugin, kind, name);
+    LoadedComponent component = component_of(*library.plugin, kind, name, wanted->version);
     // A recipe was checked against what the scan said. A library that now says something else is not the one that was
     // meant.
-    if (to_json(component.schema) != to_json(*find(kind, name)))
+    if (to_json(component.schema) != to_json(*wanted))
       throw Error(ExitCode::kPlugin,
                   "describes '" + name + "' otherwise than when it was scanned; `osteon plugins list --rescan`");
     component.schema.library_sha256 = library.sha256;

@@ -15,21 +15,26 @@ namespace osteon::plugin {
 
 /// One component, or one file that was refused, as `plugins list` shows it.
 struct Listing {
+  enum class Status { kOk, kRefused, kSkipped };
   std::string name;  ///< of the component; the file's stem when the file was refused as a whole
-  std::optional<Kind> kind;
+  std::string kind;  ///< "model", ..., "kind 6" of one that this host does not know; empty when a file was refused
   std::string version;
-  std::string abi;  ///< "0.1"; empty when unknown
+  std::string abi;  ///< "0.2"; empty when unknown
   std::filesystem::path path;
   std::string sha256;  ///< of the file; empty when it cannot be read
-  bool ok = false;
-  std::string reason;  ///< why it was refused; empty when ok
+  Status status = Status::kRefused;
+  std::string reason;  ///< why it was refused, or skipped because it is newer than this host; empty when ok
+  bool ok() const noexcept { return status == Status::kOk; }
 };
+/// "ok", "refused", "skipped".
+const char* to_string(Listing::Status status) noexcept;
 
 struct RegistryOptions {
   /// Searched in this order: the built-in folder (filled in by the program), `--plugin-path`, `OSTEON_PLUGIN_PATH`
   /// (colon-separated absolute paths; others are ignored, with a warning). A relative path here is one that somebody
-  /// gave with this very start, and starts from the current folder. Of two components of one name and kind the first
-  /// wins, the other is refused with both paths.
+  /// gave with this very start, and starts from the current folder. Of two components of one kind, name and version
+  /// the first wins, the other is refused with both paths; of two versions the highest is taken where none is asked
+  /// for, wherever they lie.
   std::vector<std::filesystem::path> folders;
   /// Lists that hold beside the operator's, which the registry reads itself.
   std::vector<AllowList> allow;
@@ -53,11 +58,14 @@ class Registry {
 
   const std::vector<Listing>& listings() const noexcept;
   const std::vector<ComponentSchema>& schemas() const noexcept;
-  const ComponentSchema* find(Kind kind, const std::string& name) const noexcept;
+  /// The highest version of a component that `version` means ("1.2": any 1.2.x; empty: any); nullptr when there is
+  /// none.
+  const ComponentSchema* find(Kind kind, const std::string& name, const std::string& version = "") const;
   /// Loads the library (once per process) and gives the component. What is loaded are the bytes that were scanned, and
-  /// that lists of allowed libraries were asked about. Throws Error(kUsage) for an unknown name, Error(kPlugin) when
-  /// the file has changed since, cannot be loaded, or says something else than when it was scanned. Thread-safe.
-  LoadedComponent load(Kind kind, const std::string& name);
+  /// that lists of allowed libraries were asked about. Throws Error(kUsage) for an unknown name or version,
+  /// Error(kPlugin) when the file has changed since, cannot be loaded, or says something else than when it was scanned.
+  /// Thread-safe.
+  LoadedComponent load(Kind kind, const std::string& name, const std::string& version = "");
   /// The folders that were searched, in order.
   const std::vector<std::filesystem::path>& folders() const noexcept;
   /// The lists in force: a library has to be in all of them.

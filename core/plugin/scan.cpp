@@ -82,11 +82,11 @@ ScanResult ask(const std::vector<std::string>& child, std::chrono::milliseconds 
 nlohmann::json to_json(const ScanResult& result) {
   nlohmann::json components = nlohmann::json::array();
   for (const ComponentSchema& schema : result.components) components.push_back(to_json(schema));
-  return {{"abi", result.abi},
-          {"version", result.version},
-          {"components", components},
-          {"refusal", result.refusal},
-          {"sticks", result.sticks}};
+  nlohmann::json skipped = nlohmann::json::array();
+  for (const SkippedComponent& c : result.skipped)
+    skipped.push_back({{"name", c.name}, {"kind", c.kind}, {"version", c.version}, {"reason", c.reason}});
+  return {{"abi", result.abi},  {"version", result.version}, {"components", components},
+          {"skipped", skipped}, {"refusal", result.refusal}, {"sticks", result.sticks}};
 }
 
 ScanResult scan_result_from_json(const nlohmann::json& json) {
@@ -97,6 +97,9 @@ ScanResult scan_result_from_json(const nlohmann::json& json) {
   result.sticks = json.at("sticks");
   for (const auto& component : json.at("components"))
     result.components.push_back(component_schema_from_json(component));
+  for (const auto& component : json.at("skipped"))
+    result.skipped.push_back(
+        {component.at("name"), component.at("kind"), component.at("version"), component.at("reason")});
   return result;
 }
 
@@ -138,6 +141,7 @@ std::string describe_library(const std::filesystem::path& file, const std::strin
     result.abi = abi_text(description.abi_version);
     result.version = description.version;
     result.components = description.components;
+    result.skipped = description.skipped;
   } catch (const LoadFailure& e) {
     result =
         refused(e.what(), false);  // a library that it lacks may be installed tomorrow, and this file stays as it is

@@ -17,9 +17,10 @@ namespace osteon::plugin {
 
 /// What is known of one library file: its components, or why it is refused.
 struct ScanResult {
-  std::string abi;      ///< "0.1"; empty when unknown
+  std::string abi;      ///< "0.2"; empty when unknown
   std::string version;  ///< of the library
   std::vector<ComponentSchema> components;
+  std::vector<SkippedComponent> skipped;
   std::string refusal;  ///< empty when it is fine
   bool sticks = true;   ///< false: the refusal says more of the machine's state (a time-out, no memory) than of the
                         ///< file; look again next time

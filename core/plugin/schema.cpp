@@ -8,8 +8,8 @@ namespace osteon::plugin {
 namespace {
 
 constexpr const char* kKinds[] = {"model", "loss", "augmentation", "postprocessor", "ensembler"};
-constexpr const char* kTypes[] = {"bool",        "int",  "float",     "string", "choice",
-                                  "float_range", "path", "predictor", "classes"};
+constexpr const char* kTypes[] = {"bool",        "int",  "float",     "string",  "choice",
+                                  "float_range", "path", "predictor", "classes", "int_range"};
 
 template <class Enum, std::size_t N>
 std::optional<Enum> find_name(const char* const (&names)[N], const std::string& text) {

@@ -18,16 +18,20 @@ const char* to_string(Kind kind) noexcept;
 /// The inverse of to_string; nullopt for any other text.
 std::optional<Kind> kind_from_string(const std::string& text) noexcept;
 
-/// The types a parameter can have. A FloatRange is two floats, low <= high. Predictor names another recipe or run;
-/// Classes are class names, checked against the data's.
-enum class ParameterType { kBool, kInt, kFloat, kString, kChoice, kFloatRange, kPath, kPredictor, kClasses };
+/// The types a parameter can have. A range is two numbers, low <= high. Predictor names another recipe or run; Classes
+/// are class names, checked against the data's.
+enum class ParameterType { kBool, kInt, kFloat, kString, kChoice, kFloatRange, kPath, kPredictor, kClasses, kIntRange };
 
-/// "bool", "int", "float", "string", "choice", "float_range", "path", "predictor", "classes".
+/// "bool", "int", "float", "string", "choice", "float_range", "path", "predictor", "classes", "int_range".
 const char* to_string(ParameterType type) noexcept;
 std::optional<ParameterType> parameter_type_from_string(const std::string& text) noexcept;
+/// Whether one value of this type is a pair of numbers.
+inline bool is_range(ParameterType type) noexcept {
+  return type == ParameterType::kFloatRange || type == ParameterType::kIntRange;
+}
 
-/// A typed parameter value. Scalars hold one element; `[low, high]` ranges hold two floats; lists hold any number.
-/// String, Choice, Path, Predictor and Classes hold strings.
+/// A typed parameter value. Scalars hold one element; `[low, high]` ranges hold two; lists hold any number, of ranges
+/// two each, one behind the other. String, Choice, Path, Predictor and Classes hold strings.
 using ParameterValue =
     std::variant<std::vector<bool>, std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
 
@@ -56,6 +60,14 @@ struct ComponentSchema {
   std::string reference;  ///< the paper or source it follows; may be empty
   std::vector<ParameterSpec> parameters;
   std::string library_sha256;  ///< of the library that says so, known to the registry alone; empty for others
+};
+
+/// A component that a host leaves aside because it is newer than the host; the rest of its library works.
+struct SkippedComponent {
+  std::string name;
+  std::string kind;  ///< as kind_from_string takes it, or "kind 6"
+  std::string version;
+  std::string reason;
 };
 
 /// Parameter values in schema order, defaults filled in: what a component is created from.

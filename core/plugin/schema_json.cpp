@@ -8,19 +8,28 @@ namespace {
 
 using nlohmann::json;
 
-bool is_array(const ParameterSpec& spec) { return spec.list || spec.type == ParameterType::kFloatRange; }
+bool is_array(const ParameterSpec& spec) { return spec.list || is_range(spec.type); }
+bool is_list_of_ranges(const ParameterSpec& spec) { return spec.list && is_range(spec.type); }
 
 json value_json(const ParameterSpec& spec, const ParameterValue& value) {
   const json all = std::visit([](const auto& list) { return json(list); }, value);
-  return is_array(spec) ? all : all.at(0);
+  if (!is_list_of_ranges(spec)) return is_array(spec) ? all : all.at(0);
+  json ranges = json::array();
+  for (std::size_t i = 0; i + 1 < all.size(); i += 2) ranges.push_back({all[i], all[i + 1]});
+  return ranges;
 }
 
 ParameterValue value_from_json(const ParameterSpec& spec, const json& given) {
-  const json list = is_array(spec) ? given : json::array({given});
+  json list = is_array(spec) ? given : json::array({given});
+  if (is_list_of_ranges(spec)) {
+    list = json::array();
+    for (const json& range : given) list.insert(list.end(), {range.at(0), range.at(1)});
+  }
   switch (spec.type) {
     case ParameterType::kBool:
       return list.get<std::vector<bool>>();
     case ParameterType::kInt:
+    case ParameterType::kIntRange:
       return list.get<std::vector<std::int64_t>>();
     case ParameterType::kFloat:
     case ParameterType::kFloatRange:

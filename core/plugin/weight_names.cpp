@@ -11,19 +11,23 @@
 namespace osteon::plugin {
 namespace {
 
-/// nullptr when the plugin knows no names but its own.
-const osteon_weight_names* extension_of(const LoadedComponent& component) {
-  if (component.component->extension == nullptr) return nullptr;
-  return static_cast<const osteon_weight_names*>(component.component->extension(OSTEON_EXTENSION_WEIGHT_NAMES));
+/// Nothing when the plugin knows no names but its own.
+std::optional<osteon_weight_names> extension_of(const LoadedComponent& component) {
+  const auto* names = component.extension<osteon_weight_names>(OSTEON_EXTENSION_WEIGHT_NAMES);
+  if (names == nullptr) return std::nullopt;
+  return known_of(component, "weight names", names, "its extension");
 }
 
 /// Entries as the ABI takes them; borrows from `entries`.
 class EntryArray {
  public:
   explicit EntryArray(const std::vector<WeightEntry>& entries) {
-    for (const WeightEntry& entry : entries)
-      raw_.push_back({sizeof(osteon_weight_entry), static_cast<std::int32_t>(entry.shape.size()), entry.name.c_str(),
-                      entry.shape.data()});
+    for (const WeightEntry& entry : entries) {
+      raw_.push_back(sdk::sized<osteon_weight_entry>());
+      raw_.back().ndim = static_cast<std::int32_t>(entry.shape.size());
+      raw_.back().name = entry.name.c_str();
+      raw_.back().shape = entry.shape.data();
+    }
     for (const osteon_weight_entry& entry : raw_) pointers_.push_back(&entry);
   }
   const osteon_weight_entry* const* get() const noexcept { return pointers_.data(); }
@@ -35,15 +39,14 @@ class EntryArray {
 
 /// Takes parts in a plugin's call, through which nothing may be thrown.
 struct PartReceiver {
+  const LoadedComponent& component;
   std::vector<WeightPart> parts;
-  std::uint32_t flags = 0;
   std::exception_ptr failure;
 
   static void take(void* user, const osteon_weight_part* part) noexcept {
     auto& self = *static_cast<PartReceiver*>(user);
     try {
-      const osteon_weight_part known = copy_known_fields(*part);
-      self.flags |= known.flags;
+      const osteon_weight_part known = known_of(self.component, "translate", part, "a part");
       self.parts.push_back({static_cast<std::size_t>(known.entry), known.first_row, known.n_rows, std::nullopt});
       if (known.target != nullptr) self.parts.back().target = known.target;
     } catch (...) {
@@ -67,8 +70,8 @@ void check_part(const LoadedComponent& component, const WeightPart& part, const 
 }  // namespace
 
 std::vector<std::string> Model::weight_dialects() const {
-  const osteon_weight_names* names = extension_of(component_);
-  if (names == nullptr) return {};
+  const std::optional<osteon_weight_names> names = extension_of(component_);
+  if (!names) return {};
   std::vector<std::string> dialects;
   for (std::uint64_t d = 0; d < names->n_dialects; ++d) {
     if (names->dialects == nullptr || names->dialects[d] == nullptr)
@@ -79,14 +82,14 @@ std::vector<std::string> Model::weight_dialects() const {
 }
 
 std::vector<WeightPart> Model::translate_weights(std::size_t dialect, const std::vector<WeightEntry>& entries) const {
-  const osteon_weight_names* names = extension_of(component_);
+  const std::optional<osteon_weight_names> names = extension_of(component_);
+  if (!names) return {};
   const EntryArray raw(entries);
-  PartReceiver receiver;
+  PartReceiver receiver{component_, {}, nullptr};
   check_call(component_, "translate", [&](osteon_error* error) {
     return names->translate(model_, dialect, entries.size(), raw.get(), &PartReceiver::take, &receiver, error);
   });
   if (receiver.failure) std::rethrow_exception(receiver.failure);
-  if (receiver.flags != 0) misbehaved(component_, "translate", "a part has unknown flags");
   for (const WeightPart& part : receiver.parts) check_part(component_, part, entries);
   return std::move(receiver.parts);
 }

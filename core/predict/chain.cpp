@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/chain.hpp"
 
+#include <utility>
+
 #include "base/error.hpp"
-#include "plugin/postprocessor.hpp"
 #include "recipe/problems.hpp"
 
 namespace osteon::predict {
@@ -11,26 +12,34 @@ namespace {
 /// A post-processor over another predictor.
 class Wrapped final : public Predictor {
  public:
-  Wrapped(std::shared_ptr<const Predictor> inner, std::unique_ptr<plugin::Postprocessor> post,
-          std::vector<std::shared_ptr<const Predictor>> others)
+  Wrapped(std::shared_ptr<const Predictor> inner, std::shared_ptr<plugin::Postprocessor> post,
+          std::vector<std::shared_ptr<const Predictor>> others, std::string who)
       : Predictor(inner->classes(), {post->info().gives_forms, post->info().gives_grids}),
         inner_(std::move(inner)),
         others_(std::move(others)),
-        post_(std::move(post)) {}
+        post_(std::move(post)),
+        who_(std::move(who)) {}
 
   std::string name() const override { return "post-processor '" + post_->component().name() + "'"; }
 
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override {
-    std::vector<osteon_prediction*> out;
-    for (OwnedPrediction& prediction : predictions) out.push_back(&prediction.raw());
-    post_->process(call, inner_->raw(), images.size(), images.data(), request, out.data());
+    if (const plugin::Fit* fit = std::as_const(*post_).fit(); fit != nullptr && !fit->ready())
+      throw Error(ExitCode::kUsage, name() + " has to be fitted before it predicts");
+    plugin::DeriveOptions options;
+    options.progress_end = 1;
+    options.who = who_;
+    const plugin::Call own(call, options);
+    sdk::detail::OutPredictions out(predictions);
+    post_->process(own.raw(), inner_->raw(), images.size(), images.data(), request, out.data());
+    out.take();
   }
 
  private:
   std::shared_ptr<const Predictor> inner_;
   std::vector<std::shared_ptr<const Predictor>> others_;  // what its `predictor` parameters name
-  std::unique_ptr<plugin::Postprocessor> post_;
+  std::shared_ptr<plugin::Postprocessor> post_;
+  std::string who_;
 };
 
 using Names = std::vector<std::pair<std::uint32_t, const char*>>;
@@ -63,23 +72,32 @@ void expect_common(const recipe::Component& component, const Predictor& inner, s
 
 }  // namespace
 
-std::shared_ptr<const Predictor> build_chain(std::shared_ptr<const Predictor> inner, const recipe::Recipe& recipe,
-                                             plugin::Registry& registry, const OpenRun& open_run) {
+Chain build_chain(std::shared_ptr<const Predictor> inner, const recipe::Recipe& recipe, plugin::Registry& registry,
+                  const OpenRun& open_run, Extent extent, const std::string& who) {
   const plugin::Call call;
-  for (const recipe::Component& component : recipe.predict.post) {
+  Chain chain;
+  chain.predictor = std::move(inner);
+  for (std::size_t i = 0; i < recipe.predict.post.size(); ++i) {
+    const recipe::Component& component = recipe.predict.post[i];
+    const std::string own = who + "post." + std::to_string(i) + "/" + component.plugin;
     std::vector<std::shared_ptr<const Predictor>> others;
     const auto resolve = [&](const std::string& path) {
-      others.push_back(open_run(path));
+      others.push_back(open_run(path, own + "/"));
       return &others.back()->raw();
     };
-    auto post = std::make_unique<plugin::Postprocessor>(registry.load(plugin::Kind::kPostprocessor, component.plugin),
-                                                        component.parameters, inner->classes(), call, resolve);
+    auto post = std::make_shared<plugin::Postprocessor>(
+        registry.load(plugin::Kind::kPostprocessor, component.plugin, component.version), component.parameters,
+        chain.predictor->classes(), call, resolve);
+    if (post->fit() != nullptr) {
+      if (extent == Extent::kUpToFitted) break;
+      chain.fitted.push_back({i, component.plugin, recipe::to_string(component.location), post, chain.predictor});
+    }
     const osteon_postprocessor_info& info = post->info();
-    expect_common(component, *inner, info.needs_forms, inner->gives_forms(), form_names());
-    expect_common(component, *inner, info.needs_grids, inner->gives_grids(), grid_names());
-    inner = std::make_shared<Wrapped>(std::move(inner), std::move(post), std::move(others));
+    expect_common(component, *chain.predictor, info.needs_forms, chain.predictor->gives_forms(), form_names());
+    expect_common(component, *chain.predictor, info.needs_grids, chain.predictor->gives_grids(), grid_names());
+    chain.predictor = std::make_shared<Wrapped>(std::move(chain.predictor), std::move(post), std::move(others), own);
   }
-  return inner;
+  return chain;
 }
 
 }  // namespace osteon::predict

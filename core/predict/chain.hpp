@@ -3,20 +3,46 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "plugin/postprocessor.hpp"
 #include "plugin/registry.hpp"
-#include "predict/leaf.hpp"
 #include "predict/predictor.hpp"
 #include "recipe/recipe.hpp"
 
 namespace osteon::predict {
 
-/// Opens a run folder (an ensemble's member, or what a `predictor` parameter names) as a predictor.
-using OpenRun = std::function<std::shared_ptr<const Predictor>(const std::filesystem::path& run)>;
+/// Opens a run folder that a `predictor` parameter of a post-processor names. `who` is what the notes of its components
+/// begin with.
+using OpenRun =
+    std::function<std::shared_ptr<const Predictor>(const std::filesystem::path& run, const std::string& who)>;
 
-/// Puts a recipe's `[[predict.post]]` around `inner`, the first next to it. Throws Error(kUsage), naming both
-/// neighbours and the recipe's place, when one does not give what the next one needs.
-std::shared_ptr<const Predictor> build_chain(std::shared_ptr<const Predictor> inner, const recipe::Recipe& recipe,
-                                             plugin::Registry& registry, const OpenRun& open_run);
+/// A post-processor that has to be fitted before it predicts, on what lies beneath it.
+struct FittedLink {
+  std::size_t index = 0;  ///< in predict.post
+  std::string plugin;
+  std::string location;  ///< in the recipe
+  std::shared_ptr<plugin::Postprocessor> post;
+  std::shared_ptr<const Predictor> inner;
+};
+
+/// A recipe's `[[predict.post]]` around a predictor.
+struct Chain {
+  std::shared_ptr<const Predictor> predictor;
+  std::vector<FittedLink> fitted;  ///< from the innermost outwards
+};
+
+enum class Extent {
+  kWhole,
+  kUpToFitted,  ///< those beneath the first that has to be fitted: what can predict before anything was
+};
+
+/// Puts the post-processors around `inner`, the first next to it. Throws Error(kUsage), naming both neighbours and the
+/// recipe's place, when one does not give what the next one needs. Those that have to be fitted are not yet: they
+/// refuse to predict until they are or get their state.
+/// @param who  what their notes and log lines begin with: "post.0/tta" behind it
+Chain build_chain(std::shared_ptr<const Predictor> inner, const recipe::Recipe& recipe, plugin::Registry& registry,
+                  const OpenRun& open_run, Extent extent = Extent::kWhole, const std::string& who = {});
 
 }  // namespace osteon::predict

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "plugin/ensembler.hpp"
-#include "predict/predictor.hpp"
+#include "predict/member.hpp"
 
 namespace osteon::predict {
 
@@ -14,10 +15,11 @@ namespace osteon::predict {
 /// logits, and at the end the result.
 class Ensemble final : public Predictor {
  public:
-  /// All members have these classes. `thresholds` make a member's bits where the ensembler votes on bits: per member,
-  /// per class.
-  Ensemble(std::shared_ptr<plugin::Ensembler> ensembler, std::vector<std::shared_ptr<const Predictor>> members,
-           const plugin::ClassContext& classes, std::vector<std::vector<double>> thresholds);
+  /// `ensembler` was made for these members, by class_table(). Thresholds make a member's bits where the ensembler
+  /// votes on bits.
+  /// @param who  what notes and log lines of the ensembler are named by
+  Ensemble(std::shared_ptr<plugin::Ensembler> ensembler, std::vector<Member> members,
+           const plugin::ClassContext& classes, std::string who = {});
 
   std::string name() const override { return "ensembler '" + ensembler_->component().name() + "'"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
@@ -28,12 +30,12 @@ class Ensemble final : public Predictor {
                    OwnedPrediction& prediction) const;
   struct Group;
   bool needs(std::int64_t member, const std::vector<std::int32_t>& classes) const;
-  void add_member(const osteon_call* call, std::size_t m, const osteon_image& image, std::uint32_t scale,
-                  std::vector<Group>& groups) const;
+  void add_member(const osteon_call* call, const osteon_call* combining, std::size_t m, const osteon_image& image,
+                  std::uint32_t scale, std::vector<Group>& groups) const;
 
   std::shared_ptr<plugin::Ensembler> ensembler_;
-  std::vector<std::shared_ptr<const Predictor>> members_;
-  std::vector<std::vector<double>> thresholds_;
+  std::vector<Member> members_;
+  std::string who_;
 };
 
 }  // namespace osteon::predict

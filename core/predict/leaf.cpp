@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/leaf.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
 
 #include <opencv2/imgproc.hpp>
 #include <osteon/sdk/call.hpp>
-#include <osteon/sdk/half.hpp>
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/vector_math.hpp>
 
 #include "data/view.hpp"
+#include "predict/elements.hpp"
 #include "predict/grid.hpp"
 #include "predict/resample.hpp"
 
@@ -29,18 +30,26 @@ cv::Mat with_channels(const cv::Mat& pixels, int channels) {
   return converted;
 }
 
-// A row of logits, in whatever precision the model gave them, as float32.
-void copy_row(const osteon_tensor_view& view, std::int64_t at, std::int64_t count, float* out) {
-  const std::int64_t step = view.strides[3];
-  if (view.dtype == sdk::dtype_of<float>()) {
-    const float* in = static_cast<const float*>(view.data) + at;
-    for (std::int64_t x = 0; x < count; ++x) out[x] = in[x * step];
-    return;
+// Whether a value is an infinity or NaN: its exponent has all bits.
+OSTEON_MULTIVERSION bool any_not_finite(const float* values, std::int64_t count) {
+  std::uint32_t any = 0;
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t i = 0; i < count; ++i)
+    any |= (sdk::detail::as_bits(values[i]) & 0x7f800000u) == 0x7f800000u ? 1u : 0u;
+  return any != 0;
+}
+
+// A network makes NaN of all that it sees around one, and a mask cannot tell it from background.
+void expect_finite(const osteon_image& image, const cv::Mat& pixels) {
+  const std::int64_t width = std::int64_t{pixels.cols} * pixels.channels();
+  for (int y = 0; y < pixels.rows; ++y) {
+    const float* row = pixels.ptr<float>(y);
+    if (!any_not_finite(row, width)) continue;
+    std::int64_t x = 0;
+    while (!any_not_finite(row + x, 1)) ++x;
+    throw sdk::BadInput(name_of(image) + " has a value that is not finite in row " + std::to_string(y) + ", column " +
+                        std::to_string(x / pixels.channels()));
   }
-  const auto* in = static_cast<const std::uint16_t*>(view.data) + at;
-  const bool half = view.dtype.code == OSTEON_DTYPE_FLOAT;
-  for (std::int64_t x = 0; x < count; ++x)
-    out[x] = half ? sdk::float_from_half(in[x * step]) : sdk::float_from_bfloat(in[x * step]);
 }
 
 // A row of pixels to a row of each plane, normalised. The number of channels is known, so that loops over it become
@@ -94,16 +103,23 @@ sdk::OwnedTensor without_batch(sdk::OwnedTensor whole) {
   return sdk::OwnedTensor(tensor);
 }
 
-// The first height x width logits of each class of one image of a batch, as float32.
-sdk::OwnedTensor cut(const sdk::Call& call, const osteon_tensor_view& logits, std::int64_t image, std::int64_t height,
-                     std::int64_t width) {
-  const std::int64_t classes = logits.shape[1];
-  sdk::OwnedTensor values = call.allocate<float>({classes, height, width});
-  float* out = values.data<float>();
+// The first height x width logits of each class of one image of a batch: as they are where `type` is theirs, else as
+// float32.
+sdk::OwnedTensor cut(const sdk::Call& call, const osteon_tensor_view& logits, osteon_dtype type, std::int64_t image,
+                     std::int64_t height, std::int64_t width) {
+  const std::int64_t classes = logits.shape[1], h = logits.shape[2], w = logits.shape[3];
+  const std::int64_t from_size = logits.dtype.bits / 8, to_size = type.bits / 8;
+  sdk::OwnedTensor values = call.allocate(type, {classes, height, width});
+  auto* out = static_cast<char*>(values.view().data);
+  const auto* in = static_cast<const char*>(logits.data);
   sdk::parallel_for(call, classes, [&](std::int64_t c, int) {
     for (std::int64_t y = 0; y < height; ++y) {
-      const std::int64_t at = image * logits.strides[0] + c * logits.strides[1] + y * logits.strides[2];
-      copy_row(logits, at, width, out + (c * height + y) * width);
+      const char* from = in + ((image * classes + c) * h + y) * w * from_size;
+      char* to = out + (c * height + y) * width * to_size;
+      if (type == logits.dtype)
+        std::memcpy(to, from, static_cast<std::size_t>(width * to_size));
+      else
+        to_float32(logits.dtype, from, width, reinterpret_cast<float*>(to));
     }
   });
   return values;
@@ -112,6 +128,7 @@ sdk::OwnedTensor cut(const sdk::Call& call, const osteon_tensor_view& logits, st
 }  // namespace
 
 struct Leaf::Input {
+  std::size_t image = 0;               // whose it is, of the request
   cv::Mat pixels;                      // as the model takes it, padded
   std::int64_t height = 0, width = 0;  // of what is not padding
   std::int64_t image_height = 0, image_width = 0;
@@ -127,6 +144,7 @@ Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& rec
 
 Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const {
   const cv::Mat source = pixels_of(image);
+  expect_finite(image, source);
   Input input;
   input.image_height = source.rows;
   input.image_width = source.cols;
@@ -150,14 +168,14 @@ Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const 
   return input;
 }
 
-void Leaf::run_batch(const osteon_call* raw, const std::vector<Input>& inputs, std::size_t first, std::size_t count,
-                     std::vector<OwnedPrediction>& predictions) const {
+void Leaf::run_batch(const osteon_call* raw, const std::vector<const Input*>& inputs,
+                     const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const {
   const sdk::Call call(raw);
-  const cv::Mat& sample = inputs[first].pixels;
+  const cv::Mat& sample = inputs[0]->pixels;
   const std::int64_t channels = sample.channels(), height = sample.rows, width = sample.cols;
-  sdk::OwnedTensor batch = call.allocate<float>({static_cast<std::int64_t>(count), channels, height, width});
-  for (std::size_t i = 0; i < count; ++i)
-    write_planes(call, inputs[first + i].pixels, data_,
+  sdk::OwnedTensor batch = call.allocate<float>({static_cast<std::int64_t>(inputs.size()), channels, height, width});
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    write_planes(call, inputs[i]->pixels, data_,
                  batch.data<float>() + static_cast<std::int64_t>(i) * channels * height * width);
 
   plugin::Model::ForwardOptions options;
@@ -169,16 +187,16 @@ void Leaf::run_batch(const osteon_call* raw, const std::vector<Input>& inputs, s
   const plugin::ModelOutput& output = model_->outputs().front();
   const osteon_tensor_view view = logits.view();
   const std::int64_t h = view.shape[2], w = view.shape[3];
-  for (std::size_t i = 0; i < count; ++i) {
-    const Input& input = inputs[first + i];
+  const osteon_dtype type = sdk::takes_element(request, view.dtype) ? view.dtype : sdk::dtype_of<float>();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Input& input = *inputs[i];
     // The part of the grid that lies over the image, padding cut away.
     const std::int64_t kept_h = std::max<std::int64_t>(1, (input.height + output.stride - 1) / output.stride);
     const std::int64_t kept_w = std::max<std::int64_t>(1, (input.width + output.stride - 1) / output.stride);
-    const bool as_they_are = count == 1 && kept_h == h && kept_w == w && view.dtype == sdk::dtype_of<float>() &&
-                             view.device.type == OSTEON_DEVICE_CPU && sdk::is_contiguous(view);
-    sdk::OwnedTensor values =
-        as_they_are ? without_batch(std::move(logits)) : cut(call, view, static_cast<std::int64_t>(i), kept_h, kept_w);
-    osteon_prediction& prediction = predictions[first + i].raw();
+    const bool as_they_are = inputs.size() == 1 && kept_h == h && kept_w == w && view.dtype == type;
+    sdk::OwnedTensor values = as_they_are ? without_batch(std::move(logits))
+                                          : cut(call, view, type, static_cast<std::int64_t>(i), kept_h, kept_w);
+    osteon_prediction& prediction = predictions[input.image].raw();
     prediction.form = OSTEON_FORM_LOGITS;
     // Where a logit lies: in the padded input first, then, by the view's resize, in the image.
     const AxisMap x = covering(w, width, output.align_corners), y = covering(h, height, output.align_corners);
@@ -195,26 +213,48 @@ void Leaf::run_batch(const osteon_call* raw, const std::vector<Input>& inputs, s
   }
 }
 
+std::vector<Leaf::Input> Leaf::prepare_all(const std::vector<const osteon_image*>& images,
+                                           const osteon_predict_request& request,
+                                           std::vector<OwnedPrediction>& predictions) const {
+  std::vector<Input> inputs;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    try {
+      inputs.push_back(prepare(*images[i], request.scale));
+      inputs.back().image = i;
+    } catch (const sdk::BadInput& e) {
+      if ((request.flags & OSTEON_PREDICT_EACH) == 0) throw;
+      predictions[i].refuse(e.what());
+    }
+  }
+  return inputs;
+}
+
 void Leaf::predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                    const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const {
   if ((gives_forms() & OSTEON_SET(request.form)) == 0)
     throw sdk::Unsupported("a model gives logits and probabilities, not form " + std::to_string(request.form));
-  std::vector<Input> inputs;
-  for (const osteon_image* image : images) inputs.push_back(prepare(*image, request.scale));
-  for (std::size_t first = 0; first < inputs.size();) {
-    std::size_t count = 1;
-    while (count < batch_size_ && first + count < inputs.size() &&
-           inputs[first + count].pixels.size() == inputs[first].pixels.size())
-      ++count;
-    sdk::Call(call).stop_if_cancelled();
-    run_batch(call, inputs, first, count, predictions);
-    first += count;
+  const std::vector<Input> inputs = prepare_all(images, request, predictions);
+  // Inputs of one size go together, wherever they stand.
+  std::vector<std::vector<const Input*>> batches;
+  for (const Input& input : inputs) {
+    const auto open = std::find_if(batches.rbegin(), batches.rend(), [&](const std::vector<const Input*>& batch) {
+      return batch[0]->pixels.size() == input.pixels.size();
+    });
+    if (open == batches.rend() || open->size() >= batch_size_)
+      batches.push_back({&input});
+    else
+      open->push_back(&input);
   }
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    osteon_prediction& prediction = predictions[i].raw();
-    const auto change = [&] {
-      convert(call, raw(), request, inputs[i].image_height, inputs[i].image_width, prediction);
-    };
+  plugin::DeriveOptions derived;
+  derived.who = options_.who;
+  const plugin::Call own(call, derived);
+  for (const std::vector<const Input*>& batch : batches) {
+    sdk::Call(call).stop_if_cancelled();
+    run_batch(own.raw(), batch, request, predictions);
+  }
+  for (const Input& input : inputs) {
+    osteon_prediction& prediction = predictions[input.image].raw();
+    const auto change = [&] { convert(call, raw(), request, input.image_height, input.image_width, prediction); };
     // A softmax needs all classes; a sigmoid and a resize are cheaper on those that are wanted.
     if (classes().multiclass) change();
     select_classes(call, request, prediction);

@@ -16,10 +16,15 @@ struct LeafOptions {
   std::uint32_t precision = OSTEON_PRECISION_FLOAT32;
   bool plain = false;                         ///< the reference path only, as validation during training asks for
   std::shared_ptr<const ModelDevice> device;  ///< where the model is; empty: on the CPU
+  std::string who;                            ///< what the model's notes and log lines are named by
 };
 
 /// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean
-/// and standard deviation, padding to the model's multiple. Gives any form but bits, on both grids.
+/// and standard deviation, padding to the model's multiple. Gives any form but bits, on both grids; logits of half
+/// precision as the model gave them, to who takes them. An image without pixels, or with one that is not finite, is bad
+/// input.
+///
+/// Images of one call whose inputs have one size are run together, as many as `predict.batch_size` says.
 class Leaf final : public Predictor {
  public:
   Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
@@ -32,8 +37,10 @@ class Leaf final : public Predictor {
  private:
   struct Input;
   Input prepare(const osteon_image& image, std::uint32_t scale) const;
-  void run_batch(const osteon_call* call, const std::vector<Input>& inputs, std::size_t first, std::size_t count,
-                 std::vector<OwnedPrediction>& predictions) const;
+  std::vector<Input> prepare_all(const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
+                                 std::vector<OwnedPrediction>& predictions) const;
+  void run_batch(const osteon_call* call, const std::vector<const Input*>& inputs,
+                 const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const;
 
   std::shared_ptr<const plugin::Model> model_;
   recipe::DataSection data_;

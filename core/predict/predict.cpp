@@ -2,6 +2,7 @@
 #include "predict/predict.hpp"
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace osteon::predict {
 namespace {
@@ -12,15 +13,40 @@ cv::Mat root_pixels(const data::Image& image) {
   return pixels.isContinuous() ? pixels : pixels.clone();
 }
 
-OwnedPrediction run(const osteon_call* call, const Predictor& predictor, const cv::Mat& pixels, const std::string& name,
-                    std::uint32_t form, std::uint32_t grid) {
-  const RootImage root(pixels, name);
+RootFacts facts_of(const data::Image& image) {
+  RootFacts facts;
+  facts.digest = digest_of(image);
+  return facts;
+}
+
+OwnedPrediction run(const osteon_call* call, const Predictor& predictor, const FileImage& image, std::uint32_t form,
+                    std::uint32_t grid) {
   std::vector<OwnedPrediction> predictions(1);
-  predictor.predict(call, {root.get()}, make_request(form, grid), predictions);
+  try {
+    predictor.predict(call, {image.get()}, make_request(form, grid), predictions);
+  } catch (const sdk::BadInput& e) {
+    throw Error(ExitCode::kData, e.what());
+  }
   return std::move(predictions[0]);
 }
 
 }  // namespace
+
+FileImage::FileImage(const data::Image& image, const std::string& name)
+    : pixels_(root_pixels(image)), root_(pixels_, name, facts_of(image)) {}
+
+std::array<std::uint8_t, 32> digest_of(const data::Image& image) {
+  const cv::Mat pixels = image.pixels.isContinuous() ? image.pixels : image.pixels.clone();
+  const std::string_view bytes(reinterpret_cast<const char*>(pixels.data), pixels.total() * pixels.elemSize());
+  std::string text = sha256(bytes);
+  for (const int number : {pixels.rows, pixels.cols, pixels.type(), static_cast<int>(image.maximum)})
+    text += " " + std::to_string(number);
+  const std::string whole = sha256(text);
+  std::array<std::uint8_t, 32> digest{};
+  for (std::size_t i = 0; i < digest.size(); ++i)
+    digest[i] = static_cast<std::uint8_t>(std::stoi(whole.substr(2 * i, 2), nullptr, 16));
+  return digest;
+}
 
 Decision decision_of(const recipe::Recipe& recipe) {
   Decision decision;
@@ -40,9 +66,9 @@ data::Labels predict_labels(const osteon_call* call, const Predictor& predictor,
   const std::uint32_t form = (forms & OSTEON_SET(OSTEON_FORM_LOGITS)) != 0          ? OSTEON_FORM_LOGITS
                              : (forms & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) != 0 ? OSTEON_FORM_PROBABILITIES
                                                                                     : OSTEON_FORM_BITS;
-  const cv::Mat pixels = root_pixels(image);
-  const OwnedPrediction prediction = run(call, predictor, pixels, name, form, grid);
-  return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), pixels.rows, pixels.cols,
+  const FileImage root(image, name);
+  const OwnedPrediction prediction = run(call, predictor, root, form, grid);
+  return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), root.height(), root.width(),
                 decision);
 }
 
@@ -51,7 +77,7 @@ OwnedPrediction predict_probabilities(const osteon_call* call, const Predictor& 
   if ((predictor.gives_forms() & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) == 0)
     throw Error(ExitCode::kUsage,
                 predictor.name() + " gives decided masks, no probabilities; leave `probabilities` out of --format");
-  return run(call, predictor, root_pixels(image), name, OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+  return run(call, predictor, FileImage(image, name), OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
 }
 
 }  // namespace osteon::predict

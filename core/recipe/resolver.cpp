@@ -195,6 +195,12 @@ void Resolver::read_data() {
   const Node* table = root_.find("data");
   read_section(host_section("data"), table, true, {"mirrored"});
   if (table != nullptr && table->is_table()) read_mirrored(table->find("mirrored"));
+  if (const auto& weights = result_.recipe.data.weights; !weights.empty()) {
+    if (!std::filesystem::is_regular_file(weights))
+      problems_.add(place("data.weights"), "data.weights", "there is no file " + weights.string());
+    for (Origin& origin : result_.recipe.origins)
+      if (origin.key == "data.weights") origin.files = {weights.string()};
+  }
   std::vector<int>& size = result_.recipe.data.image_size;
   if (size.size() == 1) size.push_back(size[0]);
 }

@@ -39,7 +39,9 @@ class Resolver {
   /// A component and its parameters; `host_keys` are read by the caller.
   Component read_component(plugin::Kind kind, const Node& table, const std::string& key,
                            const std::set<std::string>& host_keys);
-  const plugin::ComponentSchema* find_schema(plugin::Kind kind, const Node& name, const std::string& key);
+  /// `version` is what the table says of it; nullptr when it says nothing.
+  const plugin::ComponentSchema* find_schema(plugin::Kind kind, const Node& name, const std::string& key,
+                                             const Node* version);
   void check_allowed(const plugin::ComponentSchema& schema, const Node& name, const std::string& key);
   void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key,
                       Component& component);

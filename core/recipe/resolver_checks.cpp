@@ -55,6 +55,13 @@ void Resolver::check_across() {
   if (r.data.kind == "multilabel" && r.data.layout == "index_png")
     problems_.add(place("data.layout"), "data.layout", "index_png holds one class per pixel",
                   "write data.kind = \"multiclass\"");
+  if (r.data.absent != "error" && r.data.layout == "index_png")
+    problems_.add(
+        place("data.absent"), "data.absent",
+        fmt::format("'data.absent' is \"{}\", but index_png names a class for every pixel, so that none can be "
+                    "absent",
+                    r.data.absent),
+        "write data.absent = \"error\", or leave it out");
   if (r.data.kind == "multiclass" && r.data.layout == "boostcamp")
     problems_.add(place("data.layout"), "data.layout", "boostcamp's polygons overlap",
                   "write data.kind = \"multilabel\"");

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/suggest.hpp"
+#include "plugin/version.hpp"
 #include "recipe/resolver.hpp"
 #include "recipe/value.hpp"
 
@@ -38,17 +39,34 @@ void Resolver::note_files(const std::string& key, const plugin::ParameterValue& 
   note(key, toml_text(value, spec), to_string(node.location), paths);
 }
 
-const plugin::ComponentSchema* Resolver::find_schema(Kind kind, const Node& name, const std::string& key) {
+const plugin::ComponentSchema* Resolver::find_schema(Kind kind, const Node& name, const std::string& key,
+                                                     const Node* version) {
   const auto* text = name.as<std::string>();
   if (text == nullptr) {
     problems_.add(name.location, key, fmt::format("'{}' is {}, expected the name of a plugin", key, type_name(name)));
     return nullptr;
   }
-  std::vector<std::string> names;
+  std::string asked;
+  if (version != nullptr) {
+    if (version->as<std::string>() == nullptr) {
+      problems_.add(version->location, "version",
+                    fmt::format("'version' is {}, expected a string such as \"1.2\"", type_name(*version)));
+      return nullptr;
+    }
+    asked = *version->as<std::string>();
+  }
+  if (const auto* found = plugin::highest(options_.schemas, kind, *text, asked)) return found;
+  std::vector<std::string> names, versions;
   for (const auto& schema : options_.schemas) {
     if (schema.kind != kind) continue;
-    if (schema.name == *text) return &schema;
     names.push_back(schema.name);
+    if (schema.name == *text) versions.push_back(schema.version);
+  }
+  if (!versions.empty()) {
+    problems_.add(version->location, "version",
+                  fmt::format("there is no {} plugin '{}' of version {}", plugin::to_string(kind), *text, asked),
+                  fmt::format("there is: {}", fmt::join(versions, ", ")));
+    return nullptr;
   }
   for (const auto& schema : options_.schemas)
     if (schema.name == *text) {
@@ -94,13 +112,18 @@ Component Resolver::read_component(Kind kind, const Node& table, const std::stri
         fmt::format("add `plugin = \"...\"`; `osteon plugins list` shows the {} plugins", plugin::to_string(kind)));
     return component;
   }
-  const plugin::ComponentSchema* schema = find_schema(kind, *name, key + ".plugin");
+  const Node* version = table.find("version");
+  const plugin::ComponentSchema* schema = find_schema(kind, *name, key + ".plugin", version);
   if (schema == nullptr) return component;
+  if (version != nullptr) {
+    component.version = *version->as<std::string>();
+    note(key + ".version", toml_string(component.version), to_string(version->location));
+  }
   check_allowed(*schema, *name, key + ".plugin");
   component.plugin = schema->name;
   note(key + ".plugin", toml_string(schema->name), to_string(name->location));
   std::set<std::string> known = host_keys;
-  known.insert("plugin");
+  known.insert({"plugin", "version"});
   for (const ParameterSpec& spec : schema->parameters) {
     known.insert(spec.name);
     known.insert(spec.aliases.begin(), spec.aliases.end());
@@ -195,10 +218,13 @@ void Resolver::read_losses() {
   for (std::size_t i = 0; i < tables.size(); ++i) {
     const std::string key = fmt::format("loss[{}]", i);
     LossTerm term;
-    term.component = read_component(Kind::kLoss, *tables[i], key, {"weight"});
+    term.component = read_component(Kind::kLoss, *tables[i], key, {"weight", "output"});
     for (Field field : component_fields(Kind::kLoss)) {
       field.assign = [&term](Recipe&, const plugin::ParameterValue& value) {
-        term.weight = std::get<std::vector<double>>(value)[0];
+        if (const auto* numbers = std::get_if<std::vector<double>>(&value))
+          term.weight = (*numbers)[0];
+        else
+          term.output = std::get<std::vector<std::string>>(value)[0];
       };
       read_field(field, tables[i], key);
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "plugin/schema_json.hpp"
+#include "plugin/version.hpp"
 #include "recipe/fields.hpp"
 
 namespace osteon::recipe {
@@ -21,6 +22,7 @@ json element_schema(const ParameterSpec& spec) {
       schema["type"] = "boolean";
       break;
     case ParameterType::kInt:
+    case ParameterType::kIntRange:
       schema["type"] = "integer";
       break;
     case ParameterType::kFloat:
@@ -38,12 +40,11 @@ json element_schema(const ParameterSpec& spec) {
 
 json value_schema(const ParameterSpec& spec, bool scalar_too = false) {
   json schema = element_schema(spec);
-  const bool range = spec.type == ParameterType::kFloatRange;
-  if (spec.list || range) {
+  if (plugin::is_range(spec.type)) schema = {{"type", "array"}, {"items", schema}, {"minItems", 2}, {"maxItems", 2}};
+  if (spec.list) {
     json list = {{"type", "array"}, {"items", schema}};
-    if (range || spec.min_count > 0) list["minItems"] = range ? 2 : spec.min_count;
-    if (range || spec.max_count != std::numeric_limits<std::uint64_t>::max())
-      list["maxItems"] = range ? 2 : spec.max_count;
+    if (spec.min_count > 0) list["minItems"] = spec.min_count;
+    if (spec.max_count != std::numeric_limits<std::uint64_t>::max()) list["maxItems"] = spec.max_count;
     schema = scalar_too ? json{{"anyOf", {schema, list}}} : list;
   }
   schema["description"] = spec.unit.empty() ? spec.doc : spec.doc + " (" + spec.unit + ")";
@@ -69,9 +70,11 @@ json section_schema(const Section& section) {
 json component_schema(Kind kind, const std::vector<plugin::ComponentSchema>& schemas, const json& more_properties) {
   json names = json::array(), cases = json::array();
   for (const auto& schema : schemas) {
-    if (schema.kind != kind) continue;
+    // An editor sees the version that is taken where none is asked for.
+    if (schema.kind != kind || plugin::highest(schemas, kind, schema.name, "") != &schema) continue;
     names.push_back(schema.name);
     json properties = more_properties;
+    properties["version"] = {{"type", "string"}, {"description", "of the component; \"1.2\" is any 1.2.x"}};
     properties["plugin"] = {{"const", schema.name}, {"description", schema.doc}};
     for (const Field& field : component_fields(kind)) properties[field.spec.name] = value_schema(field.spec);
     for (const ParameterSpec& spec : schema.parameters) {

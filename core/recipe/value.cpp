@@ -22,7 +22,7 @@ class Reader {
       : spec_(spec), key_(key), problems_(problems) {}
 
   std::optional<ParameterValue> read(const Node& node) {
-    if (spec_.type == ParameterType::kFloatRange && !spec_.list) return range(node);
+    if (is_range(spec_.type) && !spec_.list) return ranges({&node, 1});
     if (!spec_.list) return assemble({&node, 1});
     if (!node.is_array()) return wrong_type(node);
     const std::size_t count = node.array().size();
@@ -31,6 +31,7 @@ class Reader {
                     fmt::format("'{}' has {} elements, expected {}", key_, count, expected_text(spec_)));
       return std::nullopt;
     }
+    if (is_range(spec_.type)) return ranges({node.array().data(), count});
     return assemble({node.array().data(), count});
   }
 
@@ -47,15 +48,25 @@ class Reader {
     return std::nullopt;
   }
 
-  std::optional<ParameterValue> range(const Node& node) {
-    if (!node.is_array() || node.array().size() != 2) return wrong_type(node);
+  // Pairs of numbers, one behind the other.
+  std::optional<ParameterValue> ranges(Elements elements) {
+    std::vector<std::int64_t> whole;
     std::vector<double> ends;
-    if (!numbers({node.array().data(), 2}, ends)) return std::nullopt;
-    if (ends[0] > ends[1]) {
-      problems_.add(node.location, key_,
-                    fmt::format("'{}' runs from {} down to {}; the low end comes first", key_, ends[0], ends[1]));
-      return std::nullopt;
+    for (std::size_t i = 0; i < elements.count; ++i) {
+      const Node& node = elements.first[i];
+      if (!node.is_array() || node.array().size() != 2) return wrong_type(node);
+      const Elements pair{node.array().data(), 2};
+      const std::size_t first = ends.size();
+      if (spec_.type == ParameterType::kIntRange ? !integers(pair, whole) : !numbers(pair, ends)) return std::nullopt;
+      if (spec_.type == ParameterType::kIntRange) ends.assign(whole.begin(), whole.end());
+      if (ends[first] > ends[first + 1]) {
+        problems_.add(
+            node.location, key_,
+            fmt::format("'{}' runs from {} down to {}; the low end comes first", key_, ends[first], ends[first + 1]));
+        return std::nullopt;
+      }
     }
+    if (spec_.type == ParameterType::kIntRange) return ParameterValue(whole);
     return ParameterValue(ends);
   }
 
@@ -72,16 +83,10 @@ class Reader {
       }
       case ParameterType::kInt: {
         std::vector<std::int64_t> values;
-        for (std::size_t i = 0; i < elements.count; ++i) {
-          const std::int64_t* value = elements.first[i].as<std::int64_t>();
-          if (value == nullptr) return wrong_type(elements.first[i]);
-          if (!within(elements.first[i], static_cast<double>(*value))) return std::nullopt;
-          values.push_back(*value);
-        }
+        if (!integers(elements, values)) return std::nullopt;
         return ParameterValue(values);
       }
-      case ParameterType::kFloat:
-      case ParameterType::kFloatRange: {
+      case ParameterType::kFloat: {
         std::vector<double> values;
         if (!numbers(elements, values)) return std::nullopt;
         return ParameterValue(values);
@@ -89,6 +94,19 @@ class Reader {
       default:
         return strings(elements);
     }
+  }
+
+  bool integers(Elements elements, std::vector<std::int64_t>& values) {
+    for (std::size_t i = 0; i < elements.count; ++i) {
+      const std::int64_t* value = elements.first[i].as<std::int64_t>();
+      if (value == nullptr) {
+        wrong_type(elements.first[i]);
+        return false;
+      }
+      if (!within(elements.first[i], static_cast<double>(*value))) return false;
+      values.push_back(*value);
+    }
+    return true;
   }
 
   bool numbers(Elements elements, std::vector<double>& values) {
@@ -145,10 +163,15 @@ class Reader {
 };
 
 template <class T, class Text>
-std::string list_text(const std::vector<T>& values, bool list, const Text& text) {
-  if (!list && values.size() == 1) return text(values[0]);
+std::string list_text(const std::vector<T>& values, const ParameterSpec& spec, const Text& text) {
+  const bool range = is_range(spec.type);
+  if (!spec.list && !range && values.size() == 1) return text(values[0]);
+  const std::size_t size = range && spec.list ? 2 : 1;  // numbers of an element
   std::string result = "[";
-  for (std::size_t i = 0; i < values.size(); ++i) result += (i ? ", " : "") + text(values[i]);
+  for (std::size_t i = 0; i < values.size(); i += size) {
+    result += i > 0 ? ", " : "";
+    result += size == 2 ? "[" + text(values[i]) + ", " + text(values[i + 1]) + "]" : text(values[i]);
+  }
   return result + "]";
 }
 
@@ -185,14 +208,13 @@ std::string toml_float(double value) {
 std::string toml_text(const ParameterValue& value, const ParameterSpec& spec) {
   if (const auto* bools = std::get_if<std::vector<bool>>(&value)) {
     const std::vector<char> flags(bools->begin(), bools->end());
-    return list_text(flags, spec.list, [](char flag) { return std::string(flag ? "true" : "false"); });
+    return list_text(flags, spec, [](char flag) { return std::string(flag ? "true" : "false"); });
   }
   if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&value))
-    return list_text(*ints, spec.list, [](std::int64_t number) { return std::to_string(number); });
-  if (const auto* floats = std::get_if<std::vector<double>>(&value))
-    return list_text(*floats, spec.list || spec.type == ParameterType::kFloatRange, toml_float);
+    return list_text(*ints, spec, [](std::int64_t number) { return std::to_string(number); });
+  if (const auto* floats = std::get_if<std::vector<double>>(&value)) return list_text(*floats, spec, toml_float);
   // `$` is special in recipes' strings, and this text is to read back as it is.
-  return list_text(std::get<std::vector<std::string>>(value), spec.list, [](const std::string& text) {
+  return list_text(std::get<std::vector<std::string>>(value), spec, [](const std::string& text) {
     std::string escaped;
     for (const char c : text) escaped += c == '$' ? std::string("$$") : std::string(1, c);
     return toml_string(escaped);
@@ -200,11 +222,14 @@ std::string toml_text(const ParameterValue& value, const ParameterSpec& spec) {
 }
 
 std::string expected_text(const ParameterSpec& spec) {
-  static const char* const kOne[] = {"true or false",       "an integer", "a number",           "a string",   "one of ",
-                                     "a range [low, high]", "a path",     "a predictor's path", "class names"};
-  static const char* const kMany[] = {"booleans",       "integers", "numbers", "strings",
-                                      "values out of ", "ranges",   "paths",   "paths of predictors",
-                                      "class names"};
+  static const char* const kOne[] = {
+      "true or false",       "an integer", "a number",           "a string",    "one of ",
+      "a range [low, high]", "a path",     "a predictor's path", "class names", "a range [low, high] of integers"};
+  static const char* const kMany[] = {"booleans",       "integers",
+                                      "numbers",        "strings",
+                                      "values out of ", "ranges",
+                                      "paths",          "paths of predictors",
+                                      "class names",    "ranges of integers"};
   const auto type = static_cast<std::size_t>(spec.type);
   std::string text = spec.list ? std::string("a list of ") : std::string();
   if (spec.list) {

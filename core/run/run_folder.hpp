@@ -18,6 +18,7 @@ namespace osteon::run {
 ///     files/                   copies of the files that the recipe's plugins read, and of the weights it began with
 ///     run.json                 when, with what (plugins with version and SHA-256, LibTorch, threads), how it ended
 ///     model.safetensors        the weights to predict with
+///     fitted.safetensors       what its ensembler ("ensembler.") and post-processors ("post.0.") were fitted to
 ///     checkpoint.safetensors   what `train --resume` goes on from: weights, optimizer, averages, position
 ///     metrics.jsonl            one line per epoch
 ///     evaluation.json, .csv    written by `evaluate`
@@ -30,6 +31,7 @@ class RunFolder {
   std::filesystem::path files() const { return root_ / "files"; }
   std::filesystem::path info() const { return root_ / "run.json"; }
   std::filesystem::path model() const { return root_ / "model.safetensors"; }
+  std::filesystem::path fitted() const { return root_ / "fitted.safetensors"; }
   std::filesystem::path checkpoint() const { return root_ / "checkpoint.safetensors"; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
   std::filesystem::path evaluation(const std::string& extension) const { return root_ / ("evaluation." + extension); }

@@ -1,76 +1,161 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/objective.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 
 #include <ATen/ATen.h>
-#include <osteon/sdk/torch/tensor.hpp>
+#include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "recipe/value.hpp"
 
 namespace osteon::train {
+namespace {
+
+/// Where the recipe says `key`; empty when it does not.
+std::string place_of(const recipe::Recipe& recipe, const std::string& key) {
+  for (const recipe::Origin& origin : recipe.origins)
+    if (origin.key == key) return origin.from;
+  return {};
+}
+
+bool is_presence(const plugin::ModelOutput& output) { return output.role == OSTEON_OUTPUT_PRESENCE; }
+
+/// A target of `side` x `side` pixels of the first class that says what training images can say.
+Target dry_target(const recipe::DataSection& data, std::int64_t classes, std::int64_t side, torch::Device device) {
+  const auto options = torch::TensorOptions().device(device);
+  Target target;
+  target.planes = at::zeros({1, (classes + 31) / 32, side, side}, options.dtype(torch::kInt32));
+  target.planes.select(1, 0).fill_(1);
+  if (!data.weights.empty()) target.sample_weight = at::ones({1}, options.dtype(torch::kFloat32));
+  if (data.absent == "unknown") target.class_valid = at::ones({1, classes}, options.dtype(torch::kUInt8));
+  return target;
+}
+
+}  // namespace
 
 Objective::Objective(const recipe::Recipe& recipe, plugin::Registry& registry, const plugin::ClassContext& classes,
                      const std::vector<plugin::ModelOutput>& outputs, const plugin::Call& call)
     : outputs_(outputs) {
   for (const recipe::LossTerm& term : recipe.loss) {
-    auto component = registry.load(plugin::Kind::kLoss, term.component.plugin);
+    auto component = registry.load(plugin::Kind::kLoss, term.component.plugin, term.component.version);
     names_.push_back(component.name());
-    terms_.push_back(
-        {std::make_unique<plugin::Loss>(std::move(component), term.component.parameters, classes, call), term.weight});
+    terms_.push_back({std::make_unique<plugin::Loss>(std::move(component), term.component.parameters, classes, call),
+                      term.weight, term.output});
   }
+  check_names(recipe);
+  for (const plugin::ModelOutput& output : outputs_) uses_.push_back(uses_of(output, recipe));
+  try_out(recipe, classes, call);
+}
+
+void Objective::check_names(const recipe::Recipe& recipe) const {
+  std::vector<std::string> names;
+  for (const plugin::ModelOutput& output : outputs_) names.push_back(output.name);
+  const auto find = [&](const std::string& key, const std::string& name,
+                        const std::string& place) -> const plugin::ModelOutput& {
+    for (const plugin::ModelOutput& output : outputs_)
+      if (output.name == name) return output;
+    throw Error(ExitCode::kUsage,
+                fmt::format("{} names '{}', but the model's outputs are: {}", key, name, fmt::join(names, ", ")),
+                place);
+  };
+  for (std::size_t i = 0; i < terms_.size(); ++i)
+    if (const std::string key = fmt::format("loss[{}].output", i); !terms_[i].output.empty())
+      find(key, terms_[i].output, place_of(recipe, key));
+  for (const auto& [name, weight] : recipe.train.head_weights) {
+    const std::string place = place_of(recipe, "train.head_weights." + recipe::toml_string(name));
+    const plugin::ModelOutput& output = find("train.head_weights", name, place);
+    const bool counts =
+        !is_presence(output) || std::any_of(terms_.begin(), terms_.end(),
+                                            [&, &wanted = name](const Term& term) { return term.output == wanted; });
+    if (!counts)
+      throw Error(ExitCode::kUsage,
+                  fmt::format("train.head_weights names '{}', which no loss is for; a [[loss]] with output = \"{}\" is",
+                              name, name),
+                  place);
+  }
+}
+
+std::vector<Objective::Use> Objective::uses_of(const plugin::ModelOutput& output, const recipe::Recipe& recipe) const {
   const auto& overrides = recipe.train.head_weights;
-  for (const plugin::ModelOutput& output : outputs_) {
-    const auto found = overrides.find(output.name);
-    head_weights_.push_back(found != overrides.end() ? found->second : output.loss_weight);
+  const auto given = overrides.find(output.name);
+  std::vector<Use> uses;
+  for (std::size_t i = 0; i < terms_.size(); ++i) {
+    const bool named = terms_[i].output == output.name;
+    if (!named && (!terms_[i].output.empty() || is_presence(output))) continue;
+    const double weight = given != overrides.end() ? given->second : named ? 1 : output.loss_weight;
+    if (weight != 0) uses.push_back({i, weight});
   }
-  for (const auto& [name, weight] : overrides) {
-    bool known = false;
-    for (const plugin::ModelOutput& output : outputs_) known = known || output.name == name;
-    if (known) continue;
-    std::string names;
-    for (const plugin::ModelOutput& output : outputs_) names += (names.empty() ? "" : ", ") + output.name;
-    throw Error(ExitCode::kUsage, "train.head_weights names '" + name + "', but the model's outputs are: " + names);
+  return uses;
+}
+
+// With what the data will say, so that a loss that does not know it is a matter of the recipe, and not of the first
+// step.
+void Objective::try_out(const recipe::Recipe& recipe, const plugin::ClassContext& classes,
+                        const plugin::Call& call) const {
+  const torch::Device device = sdk::to_torch_device(call.raw()->device);
+  const auto k = static_cast<std::int64_t>(classes.names.size());
+  for (std::size_t o = 0; o < outputs_.size(); ++o) {
+    const std::int64_t side = is_presence(outputs_[o]) ? 1 : 8;
+    const Target target = dry_target(recipe.data, k, side, device);
+    const TargetViews views(target);
+    const auto options = torch::TensorOptions().device(device).dtype(torch::kFloat32);
+    const sdk::TorchView logits(at::zeros({1, k, side, side}, options)), grad(at::zeros({1, k, side, side}, options));
+    auto input = sdk::sized<osteon_loss_input>();
+    views.put_into(input);
+    input.logits = logits;
+    input.grad = grad;
+    input.grad_scale = 1;
+    for (const Use& use : uses_[o])
+      if (const auto refusal = terms_[use.term].loss->refusal(call, input))
+        throw Error(ExitCode::kUsage,
+                    fmt::format("loss '{}' cannot be trained with on this data: {}", names_[use.term], *refusal),
+                    place_of(recipe, fmt::format("loss[{}].plugin", use.term)));
   }
+}
+
+torch::Tensor Objective::add_output(const plugin::Call& call, std::size_t index, const torch::Tensor& native,
+                                    const Target& target, double scale, Result& result) const {
+  const std::int64_t height = target.height(), width = target.width();
+  const bool resized = native.size(2) != height || native.size(3) != width;
+  const bool align = outputs_[index].align_corners;
+  const torch::Tensor logits =
+      resized ? at::upsample_bilinear2d(native, at::IntArrayRef({height, width}), align) : native;
+  torch::Tensor grad = torch::empty_like(logits, at::MemoryFormat::Contiguous);
+  const sdk::TorchView logits_view(logits.contiguous());
+  const sdk::TorchView grad_view(grad);
+  const TargetViews views(target);
+  bool first = true;
+  for (const Use& use : uses_[index]) {
+    const Term& term = terms_[use.term];
+    auto input = sdk::sized<osteon_loss_input>();
+    input.flags = first ? 0u : std::uint32_t{OSTEON_LOSS_ACCUMULATE};
+    views.put_into(input);
+    input.logits = logits_view;
+    input.grad_scale = term.weight * use.head_weight * scale;
+    input.grad = grad_view;
+    const double value = term.loss->evaluate(call, input);
+    result.value += term.weight * use.head_weight * value;
+    if (index == 0 || term.output == outputs_[index].name) result.terms[use.term] = value;
+    first = false;
+  }
+  return resized ? at::upsample_bilinear2d_backward(grad, {height, width}, native.sizes(), align) : grad;
 }
 
 Objective::Result Objective::evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs,
                                       const Target& target, double scale) const {
   Result result;
+  result.terms.assign(terms_.size(), std::numeric_limits<double>::quiet_NaN());
   result.grads.resize(outputs.size());
-  const std::int64_t height = target.planes.size(2), width = target.planes.size(3);
-  const sdk::TorchView planes(target.planes);
-  const std::optional<sdk::TorchView> valid =
-      target.valid.defined() ? std::optional<sdk::TorchView>(sdk::TorchView(target.valid)) : std::nullopt;
+  std::optional<Target> presence;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (head_weights_[i] == 0) {
-      outputs[i].reset();
-      continue;
+    if (!uses_[i].empty()) {
+      if (is_presence(outputs_[i]) && !presence) presence = presence_of(target);
+      const Target& truth = is_presence(outputs_[i]) ? *presence : target;
+      result.grads[i] = add_output(call, i, sdk::borrow(outputs[i].view()), truth, scale, result);
     }
-    const torch::Tensor native = sdk::borrow(outputs[i].view());
-    const bool resized = native.size(2) != height || native.size(3) != width;
-    const bool align = outputs_[i].align_corners;
-    const torch::Tensor logits =
-        resized ? at::upsample_bilinear2d(native, at::IntArrayRef({height, width}), align) : native;
-    torch::Tensor grad = torch::empty_like(logits, at::MemoryFormat::Contiguous);
-    const sdk::TorchView logits_view(logits.contiguous());
-    const sdk::TorchView grad_view(grad);
-    bool first = true;
-    for (const Term& term : terms_) {
-      osteon_loss_input input{};
-      input.struct_size = sizeof input;
-      input.flags = first ? 0u : std::uint32_t{OSTEON_LOSS_ACCUMULATE};
-      input.logits = logits_view;
-      input.target = planes;
-      input.valid = valid ? static_cast<const osteon_tensor_view*>(*valid) : nullptr;
-      input.grad_scale = term.weight * head_weights_[i] * scale;
-      input.grad = grad_view;
-      const double value = term.loss->evaluate(call, input);
-      result.value += term.weight * head_weights_[i] * value;
-      if (i == 0) result.terms.push_back(value);
-      first = false;
-    }
-    result.grads[i] = resized ? at::upsample_bilinear2d_backward(grad, {height, width}, native.sizes(), align) : grad;
     outputs[i].reset();
   }
   return result;

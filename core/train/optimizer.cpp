@@ -30,11 +30,16 @@ class Optimizer::Method {
 
 namespace {
 
+/// What is trained, by whether it decays.
+struct Leaves {
+  std::vector<torch::Tensor> decaying, others;
+};
+
 /// A method by one of LibTorch's optimizers, whose options and whose state of a parameter have types of their own.
 template <class Algorithm, class Options, class State>
 class TorchMethod : public Optimizer::Method {
  public:
-  TorchMethod(const std::vector<torch::Tensor>& leaves, const Options& options) : algorithm_(leaves, options) {}
+  TorchMethod(const Leaves& leaves, const Options& options) : algorithm_(groups(leaves, options), options) {}
 
   void step(double learning_rate) override {
     for (auto& group : algorithm_.param_groups()) static_cast<Options&>(group.options()).lr(learning_rate);
@@ -49,12 +54,20 @@ class TorchMethod : public Optimizer::Method {
   }
 
  private:
+  static std::vector<torch::optim::OptimizerParamGroup> groups(const Leaves& leaves, const Options& options) {
+    std::vector<torch::optim::OptimizerParamGroup> groups;
+    if (!leaves.decaying.empty()) groups.emplace_back(leaves.decaying, std::make_unique<Options>(options));
+    if (!leaves.others.empty())
+      groups.emplace_back(leaves.others, std::make_unique<Options>(Options(options).weight_decay(0)));
+    return groups;
+  }
+
   Algorithm algorithm_;
 };
 
 class AdamW final : public TorchMethod<torch::optim::AdamW, torch::optim::AdamWOptions, torch::optim::AdamWParamState> {
  public:
-  AdamW(const std::vector<torch::Tensor>& leaves, const recipe::OptimizerSection& o)
+  AdamW(const Leaves& leaves, const recipe::OptimizerSection& o)
       : TorchMethod(
             leaves,
             torch::optim::AdamWOptions(o.lr).betas({o.betas[0], o.betas[1]}).eps(o.eps).weight_decay(o.weight_decay)),
@@ -62,10 +75,11 @@ class AdamW final : public TorchMethod<torch::optim::AdamW, torch::optim::AdamWO
         options_(o) {}
 
   void step(double learning_rate) override {
-    if (!leaves_.empty() && leaves_.front().is_cuda())
-      step_together(learning_rate);
-    else
-      TorchMethod::step(learning_rate);
+    const bool on_cuda = (!leaves_.decaying.empty() && leaves_.decaying.front().is_cuda()) ||
+                         (!leaves_.others.empty() && leaves_.others.front().is_cuda());
+    if (!on_cuda) return TorchMethod::step(learning_rate);
+    step_together(leaves_.decaying, learning_rate, options_.weight_decay);
+    step_together(leaves_.others, learning_rate, 0);
   }
   std::vector<const char*> kept() const override { return {"exp_avg", "exp_avg_sq"}; }
   Slot slot(const torch::Tensor& leaf) override {
@@ -77,12 +91,13 @@ class AdamW final : public TorchMethod<torch::optim::AdamW, torch::optim::AdamWO
   }
 
  private:
-  /// LibTorch's step for all parameters at once: on CUDA a call for each costs more than its arithmetic.
-  void step_together(double learning_rate) {
+  /// LibTorch's step for many parameters at once: on CUDA a call for each costs more than its arithmetic.
+  void step_together(const std::vector<torch::Tensor>& leaves, double learning_rate, double weight_decay) {
+    if (leaves.empty()) return;
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> grads, means, squares;
     std::int64_t steps = 0;
-    for (const torch::Tensor& leaf : leaves_) {
+    for (const torch::Tensor& leaf : leaves) {
       auto& s = state(leaf);
       if (!s.exp_avg().defined()) s.exp_avg(at::zeros_like(leaf)).exp_avg_sq(at::zeros_like(leaf));
       steps = s.step() + 1;
@@ -93,7 +108,7 @@ class AdamW final : public TorchMethod<torch::optim::AdamW, torch::optim::AdamWO
     }
     const double beta1 = options_.betas[0], beta2 = options_.betas[1];
     const double bias1 = 1 - std::pow(beta1, steps), bias2 = 1 - std::pow(beta2, steps);
-    at::_foreach_mul_(leaves_, 1 - learning_rate * options_.weight_decay);
+    at::_foreach_mul_(leaves, 1 - learning_rate * weight_decay);
     at::_foreach_mul_(means, beta1);
     at::_foreach_add_(means, grads, 1 - beta1);
     at::_foreach_mul_(squares, beta2);
@@ -101,17 +116,17 @@ class AdamW final : public TorchMethod<torch::optim::AdamW, torch::optim::AdamWO
     std::vector<torch::Tensor> roots = at::_foreach_sqrt(squares);
     at::_foreach_div_(roots, std::sqrt(bias2));
     at::_foreach_add_(roots, options_.eps);
-    at::_foreach_addcdiv_(leaves_, means, roots, -learning_rate / bias1);
+    at::_foreach_addcdiv_(leaves, means, roots, -learning_rate / bias1);
   }
 
-  std::vector<torch::Tensor> leaves_;
+  Leaves leaves_;
   recipe::OptimizerSection options_;
 };
 
 class RmsProp final
     : public TorchMethod<torch::optim::RMSprop, torch::optim::RMSpropOptions, torch::optim::RMSpropParamState> {
  public:
-  RmsProp(const std::vector<torch::Tensor>& leaves, const recipe::OptimizerSection& o)
+  RmsProp(const Leaves& leaves, const recipe::OptimizerSection& o)
       : TorchMethod(leaves, torch::optim::RMSpropOptions(o.lr)
                                 .alpha(o.alpha)
                                 .eps(o.eps)
@@ -138,8 +153,7 @@ class RmsProp final
   bool momentum_;
 };
 
-std::unique_ptr<Optimizer::Method> make_method(const recipe::OptimizerSection& options,
-                                               const std::vector<torch::Tensor>& leaves) {
+std::unique_ptr<Optimizer::Method> make_method(const recipe::OptimizerSection& options, const Leaves& leaves) {
   if (options.name == "rmsprop") return std::make_unique<RmsProp>(leaves, options);
   return std::make_unique<AdamW>(leaves, options);
 }
@@ -147,9 +161,15 @@ std::unique_ptr<Optimizer::Method> make_method(const recipe::OptimizerSection& o
 }  // namespace
 
 Optimizer::Optimizer(const recipe::OptimizerSection& options, const std::vector<HostTensor>& tensors)
-    : leaves_(trainable_leaves(tensors)), method_(make_method(options, leaves_)) {
-  for (const HostTensor& tensor : tensors)
-    if (tensor.parameter) names_.push_back(tensor.name);
+    : leaves_(trainable_leaves(tensors)) {
+  Leaves leaves;
+  for (const HostTensor& tensor : tensors) {
+    if (!tensor.grad.defined()) continue;
+    auto& group = options.decay == "all" || tensor.decays ? leaves.decaying : leaves.others;
+    group.push_back(leaves_[names_.size()]);
+    names_.push_back(tensor.name);
+  }
+  method_ = make_method(options, leaves);
 }
 
 Optimizer::~Optimizer() = default;

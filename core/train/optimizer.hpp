@@ -21,6 +21,7 @@ using NamedState = std::vector<std::pair<std::string, torch::Tensor>>;
 /// "adamw": Loshchilov and Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101.
 /// "rmsprop": Tieleman and Hinton, "RMSProp", Neural Networks for Machine Learning, lecture 6.5, 2012, with PyTorch's
 /// epsilon (outside the root), weight decay (in the gradient) and momentum.
+/// With `decay = "weights"` tensors that the model says do not decay are left alone by both.
 class Optimizer {
  public:
   Optimizer(const recipe::OptimizerSection& options, const std::vector<HostTensor>& tensors);

@@ -17,18 +17,18 @@ std::vector<torch::Tensor> gradients(const std::vector<HostTensor>& tensors) {
 
 }  // namespace
 
-std::vector<HostTensor> host_tensors(plugin::Model& model) {
+std::vector<HostTensor> host_tensors(plugin::Model& model, const plugin::Call& call) {
   std::vector<HostTensor> tensors;
-  for (const plugin::NamedTensor& tensor : model.tensors())
+  for (const plugin::NamedTensor& tensor : model.tensors(call))
     tensors.push_back({tensor.name, tensor.parameter, sdk::borrow(*tensor.value),
-                       tensor.grad != nullptr ? sdk::borrow(*tensor.grad) : torch::Tensor()});
+                       tensor.grad != nullptr ? sdk::borrow(*tensor.grad) : torch::Tensor(), tensor.decays});
   return tensors;
 }
 
 std::vector<torch::Tensor> trainable_leaves(const std::vector<HostTensor>& tensors) {
   std::vector<torch::Tensor> leaves;
   for (const HostTensor& tensor : tensors) {
-    if (!tensor.parameter) continue;
+    if (!tensor.grad.defined()) continue;
     torch::Tensor leaf = tensor.value.detach().requires_grad_(true);
     leaf.mutable_grad() = tensor.grad;
     leaves.push_back(leaf);

@@ -15,13 +15,15 @@ struct HostTensor {
   std::string name;
   bool parameter = false;
   torch::Tensor value;
-  torch::Tensor grad;  ///< undefined for buffers
+  torch::Tensor grad;  ///< undefined for buffers and for what is not trained
+  bool decays = true;  ///< false: the model says that weight decay leaves it alone
 };
 
-/// All tensors of `model`, in its order. Valid until the model moves or dies.
-std::vector<HostTensor> host_tensors(plugin::Model& model);
+/// All tensors of `model`, in its order. Valid until other parameters are trained, or the model is bound, moves or
+/// dies.
+std::vector<HostTensor> host_tensors(plugin::Model& model, const plugin::Call& call);
 
-/// The parameters among them, as leaves whose `.grad()` is the model's gradient buffer: what optimizers take.
+/// Those that are trained, as leaves whose `.grad()` is the model's gradient buffer: what optimizers take.
 std::vector<torch::Tensor> trainable_leaves(const std::vector<HostTensor>& tensors);
 
 void zero_gradients(const std::vector<HostTensor>& tensors);

@@ -19,44 +19,42 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-plugin::CallOptions call_options(const Setup& setup) {
+plugin::CallOptions call_options(const Setup& setup, const std::atomic<bool>* cancel) {
   plugin::CallOptions options;
   options.threads = setup.threads;
   options.device = setup.device;
-  options.cancel = &plugin::interrupted();
+  options.cancel = cancel;
   options.who = "training";
   return options;
 }
 
 std::uint32_t abi_precision(const std::string& precision, osteon_device device) {
-  if (precision != "amp") return OSTEON_PRECISION_FLOAT32;
+  if (precision == "fp32") return OSTEON_PRECISION_FLOAT32;
+  if (precision == "tf32") return OSTEON_PRECISION_TF32;
   return device.type == OSTEON_DEVICE_CUDA ? OSTEON_PRECISION_FLOAT16 : OSTEON_PRECISION_BFLOAT16;
 }
 
+/// Undefined for a buffer that is empty.
 template <class T>
-torch::Tensor on_device(const T* data, std::vector<std::int64_t> shape, torch::ScalarType type, osteon_device device) {
+torch::Tensor on_device(const data::AlignedBuffer<T>& buffer, std::vector<std::int64_t> shape, torch::ScalarType type,
+                        osteon_device device) {
+  if (buffer.empty()) return {};
   // The batch outlives the step, so the CPU needs no copy.
-  const torch::Tensor tensor = torch::from_blob(const_cast<T*>(data), shape, type);
+  const torch::Tensor tensor = torch::from_blob(const_cast<T*>(buffer.data()), shape, type);
   if (device.type == OSTEON_DEVICE_CPU) return tensor;
   // From pinned memory, which LibTorch keeps and reuses, the copy waits neither for the step before nor lets it wait.
   return tensor.pin_memory().to(sdk::to_torch_device(device), type, /*non_blocking=*/true);
 }
 
-/// Lets float32 be TensorFloat-32 on CUDA for as long as it lives, if it is `wanted`.
-class Tf32 {
- public:
-  explicit Tf32(bool wanted) : wanted_(wanted) {
-    if (wanted_) sdk::compat::allow_tf32(true);
-  }
-  ~Tf32() {
-    if (wanted_) sdk::compat::allow_tf32(false);
-  }
-  Tf32(const Tf32&) = delete;
-  Tf32& operator=(const Tf32&) = delete;
-
- private:
-  bool wanted_;
-};
+Target target_of(const data::Batch& batch, osteon_device device) {
+  Target target;
+  target.planes =
+      on_device(batch.planes, {batch.n, batch.planes_per_image, batch.height, batch.width}, torch::kInt32, device);
+  target.valid = on_device(batch.valid, {batch.n, batch.height, batch.width}, torch::kUInt8, device);
+  target.sample_weight = on_device(batch.sample_weight, {batch.n}, torch::kFloat32, device);
+  target.class_valid = on_device(batch.class_valid, {batch.n, batch.classes}, torch::kUInt8, device);
+  return target;
+}
 
 /// The averages stand where the parameters do for as long as this lives, whatever happens in between.
 class AveragesInPlace {
@@ -80,10 +78,11 @@ class AveragesInPlace {
 
 Trainer::Trainer(Setup setup)
     : setup_(std::move(setup)),
-      call_(call_options(setup_)),
-      tensors_(host_tensors(setup_.model)),
-      optimizer_(std::make_unique<Optimizer>(setup_.recipe.train.optimizer, tensors_)),
-      average_(std::make_unique<MovingAverage>(setup_.recipe.train.ema, tensors_)),
+      call_(call_options(setup_, &plugin::interrupted())),
+      steps_call_(call_options(setup_, nullptr)),
+      gradients_(setup_.model, steps_call_),
+      optimizer_(std::make_unique<Optimizer>(setup_.recipe.train.optimizer, gradients_.tensors())),
+      average_(std::make_unique<MovingAverage>(setup_.recipe.train.ema, gradients_.tensors())),
       objective_(setup_.recipe, setup_.registry, setup_.classes, setup_.model.outputs(), call_),
       scale_(abi_precision(setup_.recipe.train.precision, setup_.device) == OSTEON_PRECISION_FLOAT16),
       log_(setup_.folder.metrics()) {}
@@ -95,7 +94,6 @@ Outcome Trainer::run(bool resume) {
     log_.keep_up_to(cursor_.epoch);  // lines count epochs from 1
     spdlog::info("going on in epoch {} after {} steps", cursor_.epoch + 1, cursor_.steps);
   }
-  zero_gradients(tensors_);
   while (cursor_.epoch < setup_.recipe.train.epochs) {
     train_epoch();
     try {
@@ -132,23 +130,20 @@ void Trainer::train_epoch() {
 
 void Trainer::train_batch(const data::Batch& batch) {
   const recipe::TrainSection& train = setup_.recipe.train;
-  const torch::Tensor image = on_device(batch.image.data(), {batch.n, batch.channels, batch.height, batch.width},
-                                        torch::kFloat32, setup_.device);
-  Target target;
-  target.planes = on_device(batch.planes.data(), {batch.n, batch.planes_per_image, batch.height, batch.width},
-                            torch::kInt32, setup_.device);
-  if (!batch.valid.empty())
-    target.valid = on_device(batch.valid.data(), {batch.n, batch.height, batch.width}, torch::kUInt8, setup_.device);
+  // A call of its own, whose memory is free again before the next batch.
+  const plugin::Call call = steps_call_.derive({});
+  const torch::Tensor image =
+      on_device(batch.image, {batch.n, batch.channels, batch.height, batch.width}, torch::kFloat32, setup_.device);
+  const Target target = target_of(batch, setup_.device);
 
   plugin::Model::ForwardOptions options;
   options.precision = abi_precision(train.precision, setup_.device);
   // Dropout draws from the step's number, so that a resumed run draws the same.
   options.seed = static_cast<std::uint64_t>(train.seed) * 0x9E3779B97F4A7C15ull +
                  static_cast<std::uint64_t>(cursor_.steps * train.accumulate + micro_batches_);
-  const Tf32 tf32(train.precision == "tf32");
   const sdk::TorchView input(sdk::canonical(image));
-  auto forward = setup_.model.forward(call_, input.view(), options);
-  auto result = objective_.evaluate(call_, std::move(forward.outputs), target, scale_.value() / train.accumulate);
+  auto forward = setup_.model.forward(call, input.view(), options);
+  auto result = objective_.evaluate(call, std::move(forward.outputs), target, scale_.value() / train.accumulate);
   if (!std::isfinite(result.value))
     throw Error(ExitCode::kPlugin,
                 fmt::format("the loss is {} at step {}; a lower learning rate or train.gradient_clip may help",
@@ -165,7 +160,7 @@ void Trainer::train_batch(const data::Batch& batch) {
     views.emplace_back(sdk::canonical(grad));
     grads.push_back(views.back());
   }
-  setup_.model.backward(call_, std::move(forward.tape), grads);
+  setup_.model.backward(call, std::move(forward.tape), grads);
   cursor_.loss_sum += result.value;
   ++cursor_.loss_count;
   cursor_.batch = batch.number + 1;  // batches that lost all of their samples are counted too
@@ -176,11 +171,11 @@ void Trainer::finish_step() {
   const recipe::TrainSection& train = setup_.recipe.train;
   // One norm, of the gradients as they are, says both whether they are finite and by how much they are too long.
   const bool clips = train.gradient_clip > 0;
-  const double norm = scale_.active() || clips ? gradient_norm(tensors_) / scale_.value() : 0;
+  const double norm = scale_.active() || clips ? gradients_.norm() / scale_.value() : 0;
   const bool finite = !scale_.active() || std::isfinite(norm);
   if (finite) {
     const double factor = (clips && norm > train.gradient_clip ? train.gradient_clip / norm : 1) / scale_.value();
-    if (factor != 1) scale_gradients(tensors_, factor);
+    if (factor != 1) gradients_.scale(factor);
     const std::int64_t per_epoch = (setup_.loader.batches_per_epoch() + train.accumulate - 1) / train.accumulate;
     const Position position{cursor_.epoch, (cursor_.batch - 1) / train.accumulate, per_epoch};
     learning_rate_ = learning_rate(train.scheduler, train.optimizer.lr, train.epochs, position);
@@ -189,7 +184,7 @@ void Trainer::finish_step() {
     average_->update();
   }
   scale_.update(finite);
-  zero_gradients(tensors_);
+  gradients_.zero();
   micro_batches_ = 0;
   ++cursor_.steps;
 }
@@ -214,7 +209,10 @@ void Trainer::end_epoch() {
     const AveragesInPlace averages(*average_, setup_.model);
     bool keep = last && !setup_.validate;
     if (validation_is_due(epoch)) {
-      const double dice = setup_.validate();
+      plugin::DeriveOptions on_cpu;
+      on_cpu.device = osteon_device{OSTEON_DEVICE_CPU, 0};
+      on_cpu.who = "validation";
+      const double dice = setup_.validate(call_.derive(on_cpu));
       line["dice"] = dice;
       text += fmt::format("  validation Dice {:.4f}", dice);
       keep = dice > cursor_.best;
@@ -224,7 +222,7 @@ void Trainer::end_epoch() {
         text += "  (best)";
       }
     }
-    if (keep) save_weights(setup_.folder.model(), tensors_);
+    if (keep) save_weights(setup_.folder.model(), gradients_.tensors());
   }
   log_.append(line);
   fmt::print(stderr, "{}\n", text);

@@ -12,6 +12,7 @@
 #include "recipe/recipe.hpp"
 #include "run/run_folder.hpp"
 #include "train/checkpoint.hpp"
+#include "train/gradients.hpp"
 #include "train/objective.hpp"
 
 namespace osteon::train {
@@ -26,8 +27,9 @@ struct Setup {
   const run::RunFolder& folder;
   osteon_device device{OSTEON_DEVICE_CPU, 0};
   int threads = 1;
-  /// Mean Dice on the validation images with the model as it is; empty when there is nothing to validate on.
-  std::function<double()> validate;
+  /// Mean Dice on the validation images with the model as it is; empty when there is nothing to validate on. The call
+  /// is of the CPU, and cancelled when the user asks to stop.
+  std::function<double(const plugin::Call&)> validate;
 };
 
 /// How a training went.
@@ -59,11 +61,12 @@ class Trainer {
   void save();
   /// Saves a checkpoint and throws Interrupted.
   [[noreturn]] void stop();
-  TrainingState state() { return {tensors_, *optimizer_, *average_, scale_, cursor_}; }
+  TrainingState state() { return {gradients_.tensors(), *optimizer_, *average_, scale_, cursor_}; }
 
   Setup setup_;
-  plugin::Call call_;
-  std::vector<HostTensor> tensors_;
+  plugin::Call call_;        ///< of the training as a whole, until the user asks to stop
+  plugin::Call steps_call_;  ///< of its steps, none of which is left half done
+  Gradients gradients_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<MovingAverage> average_;
   Objective objective_;

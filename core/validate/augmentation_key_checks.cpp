@@ -13,7 +13,7 @@ constexpr std::uint64_t kKeys = 16;
 std::string says_how_it_works(const Subject& subject) {
   const AugmentationProbe augmentation(subject);
   const osteon_augmentation_info first = augmentation.info();
-  const auto& api = augmentation.api();
+  const osteon_augmentation_api& api = augmentation.api();
   expect(first.way == OSTEON_AUGMENTATION_GEOMETRIC || first.way == OSTEON_AUGMENTATION_PHOTOMETRIC,
          "info.way is {}, expected OSTEON_AUGMENTATION_GEOMETRIC or _PHOTOMETRIC", first.way);
   const bool geometric = augmentation.geometric();
@@ -22,13 +22,14 @@ std::string says_how_it_works(const Subject& subject) {
   expect((geometric ? api.apply == nullptr : api.sample_warp == nullptr),
          "it is {} and has {} too; an augmentation works one way", geometric ? "geometric" : "photometric",
          geometric ? "apply" : "sample_warp");
-  expect((first.flags & ~std::uint32_t{OSTEON_AUGMENTATION_EDITS_LABELS}) == 0, "info.flags {} has unknown bits",
-         first.flags);
-  expect(!geometric || first.flags == 0, "it is geometric and says that it edits labels; the host moves those");
+  expect(!geometric || !augmentation.edits_labels(),
+         "it is geometric and says that it edits labels; the host moves those");
+  expect(geometric || !augmentation.wants_boxes(),
+         "it is photometric and says that it wants boxes, which it never gets");
   expect(geometric || !augmentation.types().empty(),
          "it lists no type of pixels that there is: uint8, uint16, float32");
   augmentation.draw(key_of(0), kHeight, kWidth);
-  const osteon_augmentation_info& again = augmentation.info();
+  const osteon_augmentation_info again = augmentation.info();
   expect(again.way == first.way && again.flags == first.flags, "info has changed after a draw");
   return geometric ? "geometric" : augmentation.edits_labels() ? "photometric, edits labels" : "photometric";
 }

@@ -70,9 +70,7 @@ std::vector<float> PixelBatch::values() const {
 }
 
 osteon_pixels PixelBatch::raw() const {
-  osteon_pixels pixels{};
-  pixels.struct_size = sizeof pixels;
-  pixels.flags = flags;
+  auto pixels = sdk::sized<osteon_pixels>();
   pixels.image = image;
   pixels.maximum = maximum;
   pixels.labels = labels != nullptr ? &labels->view() : nullptr;
@@ -86,8 +84,7 @@ AugmentationProbe::AugmentationProbe(const Subject& subject, std::int64_t n_clas
   for (std::int32_t k = 0; k < n_classes && mirrored; ++k) classes.mirrored.push_back(k == 1 ? 2 : k == 2 ? 1 : k);
   const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes);
   const auto names = plugin::name_pointers(classes.names);
-  osteon_augmentation_request request{};
-  request.struct_size = sizeof request;
+  auto request = sdk::sized<osteon_augmentation_request>();
   request.n_classes = n_classes;
   request.class_names = names.data();
   request.mirrored = mirrored ? classes.mirrored.data() : nullptr;
@@ -103,32 +100,50 @@ AugmentationProbe::AugmentationProbe(const Subject& subject, std::int64_t n_clas
 
 AugmentationProbe::~AugmentationProbe() { api_.destroy(augmentation_); }
 
-const osteon_augmentation_info& AugmentationProbe::info() const {
-  const osteon_augmentation_info* info = api_.info(augmentation_);
-  expect(info != nullptr, "info returned NULL");
-  return *info;
+osteon_augmentation_info AugmentationProbe::info() const {
+  return sdk::known(api_.info(augmentation_), "what info gave",
+                    OSTEON_AUGMENTATION_EDITS_LABELS | OSTEON_AUGMENTATION_WANTS_BOXES);
 }
 
-AugmentationProbe::Warp::Warp(const AugmentationProbe& owner, const osteon_random_key& key, std::int64_t height,
-                              std::int64_t width, const osteon_call* call, std::uint32_t flags)
+WarpRequest::WarpRequest(const AugmentationProbe& augmentation, const WarpAsk& ask)
+    : boxes_(ask.boxes), raw_(sdk::sized<osteon_warp_request>()) {
+  raw_.height = ask.height;
+  raw_.width = ask.width;
+  raw_.view_height = ask.view_height;
+  raw_.view_width = ask.view_width;
+  raw_.view_index = ask.view_index;
+  if (!augmentation.wants_boxes()) return;
+  for (std::int64_t c = 0; c < augmentation.n_classes() && ask.boxes.empty(); ++c)
+    boxes_.insert(boxes_.end(), {0, 0, static_cast<double>(ask.width - 1), static_cast<double>(ask.height - 1)});
+  raw_.class_boxes = boxes_.data();
+}
+
+osteon_warp WarpRequest::preset() const noexcept {
+  auto warp = sdk::sized<osteon_warp>();
+  warp.kind = OSTEON_WARP_IDENTITY;
+  warp.border = OSTEON_BORDER_REFLECT_101;
+  warp.height = raw_.height;
+  warp.width = raw_.width;
+  warp.matrix[0] = warp.matrix[4] = 1;
+  return warp;
+}
+
+AugmentationProbe::Warp::Warp(const AugmentationProbe& owner, const osteon_random_key& key, const WarpAsk& ask,
+                              const osteon_call* call)
     : owner_(owner) {
   expect(owner.api().sample_warp != nullptr, "it is geometric and has no sample_warp");
-  const osteon_warp_request request{sizeof request, flags, height, width};
-  warp_.struct_size = sizeof warp_;
-  warp_.kind = OSTEON_WARP_IDENTITY;
-  warp_.border = OSTEON_BORDER_REFLECT_101;
-  warp_.height = height;
-  warp_.width = width;
-  warp_.matrix[0] = warp_.matrix[4] = 1;
+  const WarpRequest request(owner, ask);
+  warp_ = request.preset();
   const SteeredCall own;
   outcome_ = attempt([&](osteon_error* e) {
-    return owner.api().sample_warp(call != nullptr ? call : own.raw(), owner.get(), &key, &request, &warp_, e);
+    return owner.api().sample_warp(call != nullptr ? call : own.raw(), owner.get(), &key, Sent(request.raw()), &warp_,
+                                   e);
   });
 }
 
-AugmentationProbe::Warp AugmentationProbe::sample(const osteon_random_key& key, std::int64_t height, std::int64_t width,
+AugmentationProbe::Warp AugmentationProbe::sample(const osteon_random_key& key, const WarpAsk& ask,
                                                   const osteon_call* call) const {
-  return Warp(*this, key, height, width, call, 0).checked();
+  return Warp(*this, key, ask, call).checked();
 }
 
 AugmentationProbe::Warp AugmentationProbe::Warp::checked() && {
@@ -182,8 +197,9 @@ Outcome AugmentationProbe::try_apply(const osteon_random_key& key, const PixelBa
   expect(api_.apply != nullptr, "it is photometric and has no apply");
   const osteon_pixels pixels = batch.raw();
   const SteeredCall own;
-  return attempt(
-      [&](osteon_error* e) { return api_.apply(call != nullptr ? call : own.raw(), augmentation_, &key, &pixels, e); });
+  return attempt([&](osteon_error* e) {
+    return api_.apply(call != nullptr ? call : own.raw(), augmentation_, &key, Sent(pixels), e);
+  });
 }
 
 void AugmentationProbe::apply(const osteon_random_key& key, const PixelBatch& batch) const {
@@ -209,7 +225,7 @@ std::vector<std::uint8_t> AugmentationProbe::draw(const osteon_random_key& key, 
       if (labels != nullptr) append(&bytes, labels->data<std::uint8_t>(), labels->bytes().size());
     return bytes;
   }
-  const Warp warp = sample(key, h, w, call);
+  const Warp warp = sample(key, {h, w}, call);
   const osteon_warp& raw = warp.get();
   const double numbers[] = {static_cast<double>(raw.kind),  static_cast<double>(raw.border),
                             static_cast<double>(raw.flags), static_cast<double>(raw.height),

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "plugin/augmentation.hpp"
+#include "plugin/component.hpp"
 #include "validate/probe.hpp"
 
 // An augmentation as checks see it.
@@ -20,7 +20,6 @@ struct PixelBatch {
   double maximum;
   std::unique_ptr<ProbeTensor> labels;  ///< [planes, h, w]; null unless they were added
   std::unique_ptr<ProbeTensor> valid;   ///< [h, w]
-  std::uint32_t flags = 0;
 
   std::int64_t height() const { return image.view().shape[0]; }
   std::int64_t width() const { return image.view().shape[1]; }
@@ -34,6 +33,13 @@ struct PixelBatch {
   osteon_pixels raw() const;
 };
 
+/// What sample_warp is asked for, beside a key.
+struct WarpAsk {
+  WarpAsk(std::int64_t h, std::int64_t w) : height(h), width(w), view_height(h), view_width(w) {}
+  std::int64_t height, width, view_height, view_width, view_index = 0;
+  std::vector<double> boxes;  ///< [n_classes, 4]; empty: of the whole input, for instances that want boxes
+};
+
 class AugmentationProbe {
  public:
   /// @param mirrored  tells it that classes 1 and 2 are each other's mirror images
@@ -44,9 +50,10 @@ class AugmentationProbe {
 
   const osteon_augmentation_api& api() const noexcept { return api_; }
   const osteon_augmentation* get() const noexcept { return augmentation_; }
-  const osteon_augmentation_info& info() const;
+  osteon_augmentation_info info() const;
   bool geometric() const { return info().way == OSTEON_AUGMENTATION_GEOMETRIC; }
   bool edits_labels() const { return (info().flags & OSTEON_AUGMENTATION_EDITS_LABELS) != 0; }
+  bool wants_boxes() const { return (info().flags & OSTEON_AUGMENTATION_WANTS_BOXES) != 0; }
   std::int64_t n_classes() const noexcept { return n_classes_; }
   /// Of the types of pixels that there are, those that the component lists.
   const std::vector<osteon_dtype>& types() const noexcept { return types_; }
@@ -54,8 +61,7 @@ class AugmentationProbe {
   /// A warp that was drawn, whatever came of it. Ended when it dies.
   class Warp {
    public:
-    Warp(const AugmentationProbe& owner, const osteon_random_key& key, std::int64_t height, std::int64_t width,
-         const osteon_call* call, std::uint32_t flags);
+    Warp(const AugmentationProbe& owner, const osteon_random_key& key, const WarpAsk& ask, const osteon_call* call);
     Warp(Warp&& other) noexcept;
     Warp& operator=(Warp&&) = delete;
     ~Warp();
@@ -73,13 +79,11 @@ class AugmentationProbe {
     Outcome outcome_;
     osteon_warp warp_{};
   };
-  Warp try_sample(const osteon_random_key& key, std::int64_t height, std::int64_t width,
-                  const osteon_call* call = nullptr, std::uint32_t flags = 0) const {
-    return Warp(*this, key, height, width, call, flags);
+  Warp try_sample(const osteon_random_key& key, const WarpAsk& ask, const osteon_call* call = nullptr) const {
+    return Warp(*this, key, ask, call);
   }
   /// Fails unless it is drawn.
-  Warp sample(const osteon_random_key& key, std::int64_t height, std::int64_t width,
-              const osteon_call* call = nullptr) const;
+  Warp sample(const osteon_random_key& key, const WarpAsk& ask, const osteon_call* call = nullptr) const;
 
   Outcome try_apply(const osteon_random_key& key, const PixelBatch& batch, const osteon_call* call = nullptr) const;
   /// Fails unless it returns OK.
@@ -93,10 +97,23 @@ class AugmentationProbe {
                                  const osteon_call* call = nullptr) const;
 
  private:
-  const osteon_augmentation_api& api_;
+  const osteon_augmentation_api api_;
   std::int64_t n_classes_;
   std::vector<osteon_dtype> types_;
   osteon_augmentation* augmentation_ = nullptr;
+};
+
+/// A request, preset as the host presets it, with what it points at.
+class WarpRequest {
+ public:
+  WarpRequest(const AugmentationProbe& augmentation, const WarpAsk& ask);
+  const osteon_warp_request& raw() const noexcept { return raw_; }
+  /// The identity on the input's size.
+  osteon_warp preset() const noexcept;
+
+ private:
+  std::vector<double> boxes_;
+  osteon_warp_request raw_{};
 };
 
 /// Key number i of those that checks draw with.

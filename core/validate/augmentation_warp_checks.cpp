@@ -21,11 +21,24 @@ void for_each_warp(const AugmentationProbe& augmentation,
                    const std::function<void(const AugmentationProbe::Warp& warp, const std::string& what)>& body) {
   for (const auto& [height, width] : kSizes)
     for (std::uint64_t i = 0; i < kKeys; ++i)
-      body(augmentation.sample(key_of(i), height, width), fmt::format("a warp of {} x {} pixels", height, width));
+      body(augmentation.sample(key_of(i), {height, width}), fmt::format("a warp of {} x {} pixels", height, width));
 }
 
 double determinant(const osteon_warp& warp) {
   return warp.matrix[0] * warp.matrix[4] - warp.matrix[1] * warp.matrix[3];
+}
+
+void expect_complete(const AugmentationProbe& augmentation, const osteon_warp& raw, const std::string& what) {
+  expect(raw.kind <= OSTEON_WARP_FREE, "{} has the kind {}, which is none", what, raw.kind);
+  expect(raw.kind != OSTEON_WARP_FREE || augmentation.api().map_points != nullptr,
+         "{} is free and there is no map_points", what);
+  expect(raw.border == OSTEON_BORDER_REFLECT_101 || raw.border == OSTEON_BORDER_CONSTANT,
+         "{} has the border {}, which is none", what, raw.border);
+  const std::uint32_t unknown = OSTEON_FLAGS_UNKNOWN(raw.flags, OSTEON_WARP_IGNORE_OUTSIDE);
+  expect(unknown == 0, "{} has the unknown flags {:#x}", what, unknown);
+  expect(raw.border != OSTEON_BORDER_CONSTANT || (raw.image_fill >= 0 && raw.image_fill <= 1),
+         "{} fills with {}, expected 0..1", what, raw.image_fill);
+  expect(raw.struct_size == sizeof raw, "{} has struct_size {}; it is the host's", what, raw.struct_size);
 }
 
 std::string warps_are_complete(const Subject& subject) {
@@ -33,20 +46,52 @@ std::string warps_are_complete(const Subject& subject) {
   only_geometric(augmentation);
   int kinds[4] = {};
   for_each_warp(augmentation, [&](const AugmentationProbe::Warp& warp, const std::string& what) {
-    const osteon_warp& raw = warp.get();
-    expect(raw.kind <= OSTEON_WARP_FREE, "{} has the kind {}, which is none", what, raw.kind);
-    expect(raw.kind != OSTEON_WARP_FREE || augmentation.api().map_points != nullptr,
-           "{} is free and there is no map_points", what);
-    expect(raw.border == OSTEON_BORDER_REFLECT_101 || raw.border == OSTEON_BORDER_CONSTANT,
-           "{} has the border {}, which is none", what, raw.border);
-    expect((raw.flags & ~std::uint32_t{OSTEON_WARP_IGNORE_OUTSIDE}) == 0, "{} has the unknown flags {}", what,
-           raw.flags);
-    expect(raw.border != OSTEON_BORDER_CONSTANT || (raw.image_fill >= 0 && raw.image_fill <= 1),
-           "{} fills with {}, expected 0..1", what, raw.image_fill);
-    expect(raw.struct_size == sizeof raw, "{} has struct_size {}; it is the host's", what, raw.struct_size);
-    ++kinds[raw.kind];
+    expect_complete(augmentation, warp.get(), what);
+    ++kinds[warp.get().kind];
   });
   return fmt::format("{} identities, {} permutations, {} affine, {} free", kinds[0], kinds[1], kinds[2], kinds[3]);
+}
+
+// Boxes of what is there: of nothing, of one pixel in a corner, of some classes, of all.
+std::vector<std::vector<double>> kinds_of_boxes(std::int64_t height, std::int64_t width) {
+  const double nan = std::nan(""), right = static_cast<double>(width - 1), bottom = static_cast<double>(height - 1);
+  return {std::vector<double>(12, nan),
+          {right, bottom, right, bottom, nan, nan, nan, nan, 0, 0, 0, 0},
+          {0, 0, right / 2, bottom / 2, right / 3, bottom / 3, right, bottom, nan, nan, nan, nan},
+          {0, 0, right, bottom, 0, 0, right, bottom, 0, 0, right, bottom}};
+}
+
+std::string views_and_boxes(const Subject& subject) {
+  const AugmentationProbe augmentation(subject);
+  only_geometric(augmentation);
+  int warps = 0;
+  const auto draw = [&](const WarpAsk& ask, const std::string& what) {
+    for (std::uint64_t i = 0; i < 8; ++i, ++warps) {
+      const auto warp = augmentation.sample(key_of(i), ask);
+      expect_complete(augmentation, warp.get(), "a warp " + what);
+      for (const double m : warp.get().matrix) expect(std::isfinite(m), "a warp {} has {} in its matrix", what, m);
+      const std::vector<float> from = warp.map_grid();
+      const std::size_t at = first_not_finite(from);
+      expect(at == from.size(), "a warp {}: output pixel {} comes from {}", what, at / 2,
+             at < from.size() ? from[at] : 0.0f);
+    }
+  };
+  for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{64, 48}, {1, 1}, {5, 97}}) {
+    for (const std::int64_t side : {std::int64_t{1}, std::int64_t{32}, std::int64_t{300}}) {
+      WarpAsk ask(height, width);
+      ask.view_height = side;
+      ask.view_width = 2 * side;
+      ask.view_index = side;
+      draw(ask, fmt::format("for view {} of {} x {} pixels", side, side, 2 * side));
+    }
+    if (!augmentation.wants_boxes()) continue;
+    for (const std::vector<double>& boxes : kinds_of_boxes(height, width)) {
+      WarpAsk ask(height, width);
+      ask.boxes = boxes;
+      draw(ask, "with boxes of some classes");
+    }
+  }
+  return fmt::format("{} warps, {}", warps, augmentation.wants_boxes() ? "with boxes" : "which want no boxes");
 }
 
 std::string matrices_mean_something(const Subject& subject) {
@@ -72,7 +117,7 @@ std::string identity_keeps_the_size(const Subject& subject) {
   only_geometric(augmentation);
   for (const auto& [height, width] : kSizes)
     for (std::uint64_t i = 0; i < kKeys; ++i) {
-      const auto warp = augmentation.sample(key_of(i), height, width);
+      const auto warp = augmentation.sample(key_of(i), {height, width});
       expect(warp.get().kind != OSTEON_WARP_IDENTITY || (warp.get().height == height && warp.get().width == width),
              "an identity of {} x {} pixels gives {} x {}; a crop is a permutation", height, width, warp.get().height,
              warp.get().width);
@@ -96,7 +141,7 @@ std::string points_are_pure(const Subject& subject) {
   only_geometric(augmentation);
   bool any = false;
   for (std::uint64_t i = 0; i < 4; ++i) {
-    const auto warp = augmentation.sample(key_of(i), 61, 83);
+    const auto warp = augmentation.sample(key_of(i), {61, 83});
     if (warp.get().kind != OSTEON_WARP_FREE) continue;
     any = true;
     const std::vector<float> whole = warp.map_grid();
@@ -168,11 +213,11 @@ std::string impossible_sizes_refused(const Subject& subject) {
   const AugmentationProbe augmentation(subject);
   only_geometric(augmentation);
   for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{0, 5}, {5, 0}, {-3, 5}}) {
-    const auto warp = augmentation.try_sample(key_of(1), height, width);
+    const auto warp = augmentation.try_sample(key_of(1), {height, width});
     expect_refused(warp.outcome(), {OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED},
                    fmt::format("sample_warp at {} x {}", height, width));
   }
-  augmentation.sample(key_of(1), 5, 5);
+  augmentation.sample(key_of(1), {5, 5});
   return {};
 }
 
@@ -181,6 +226,8 @@ std::string impossible_sizes_refused(const Subject& subject) {
 const std::vector<Check>& augmentation_warp_checks() {
   static const std::vector<Check> checks = {
       {"warps-are-complete", "kind, border, flags and fill are what the ABI knows", warps_are_complete},
+      {"views-and-boxes", "whatever the view and whichever classes are there, warps are complete and finite",
+       views_and_boxes},
       {"matrices-mean-something", "matrices are finite and can be inverted; permutations move whole pixels",
        matrices_mean_something},
       {"identity-keeps-the-size", "an identity's output is as large as its input", identity_keeps_the_size},

@@ -62,8 +62,13 @@ struct Check {
 
 /// Checks of a library as a whole; none of them needs a component.
 const std::vector<Check>& library_checks();
-/// Checks of components of any kind: parameters, creation, errors.
+/// Checks of components of any kind; component_checks() is all of them.
+const std::vector<Check>& creation_checks();  ///< parameters, creation, errors
+const std::vector<Check>& bounds_checks();    ///< what it does where its parameters end
+const std::vector<Check>& boundary_checks();  ///< structs, flags, calls, memory, statuses
 const std::vector<Check>& component_checks();
+/// Checks of ensemblers and post-processors that are fitted; others skip them.
+const std::vector<Check>& fit_checks();
 const std::vector<Check>& model_checks();
 const std::vector<Check>& loss_checks();
 const std::vector<Check>& augmentation_checks();

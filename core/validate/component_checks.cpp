@@ -69,13 +69,12 @@ void expect_refused_untouched(const Trial& trial) {
 }
 
 bool is_number(const ParameterSpec& spec) {
-  return spec.type == ParameterType::kInt || spec.type == ParameterType::kFloat ||
-         spec.type == ParameterType::kFloatRange;
+  return spec.type == ParameterType::kInt || spec.type == ParameterType::kFloat || plugin::is_range(spec.type);
 }
 
 // As many numbers as the parameter wants.
 std::vector<double> as_many(const ParameterSpec& spec, const osteon_value& usual, double number) {
-  return std::vector<double>(usual.count > 0 ? usual.count : spec.type == ParameterType::kFloatRange ? 2 : 1, number);
+  return std::vector<double>(usual.count > 0 ? usual.count : plugin::is_range(spec.type) ? 2 : 1, number);
 }
 
 std::string creates_from_defaults(const Subject& subject) {
@@ -145,20 +144,19 @@ std::string odd_numbers_refused(const Subject& subject) {
   const Creator creator(subject);
   const auto& specs = subject.component.schema.parameters;
   int count = 0;
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    if (specs[i].type != ParameterType::kFloat && specs[i].type != ParameterType::kFloatRange) continue;
-    const osteon_value& usual = *creator.usual()[i];
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    expect_refused_untouched(try_value(creator, specs, i, Value::numbers(usual, as_many(specs[i], usual, nan)), "NaN"));
+  const auto refuse = [&](std::size_t i, const std::vector<double>& numbers, const char* what) {
+    expect_refused_untouched(try_value(creator, specs, i, Value::numbers(*creator.usual()[i], numbers), what));
     ++count;
-    if (specs[i].type == ParameterType::kFloatRange && std::isfinite(specs[i].minimum) &&
-        std::isfinite(specs[i].maximum) && specs[i].minimum < specs[i].maximum) {
-      expect_refused_untouched(try_value(creator, specs, i, Value::numbers(usual, {specs[i].maximum, specs[i].minimum}),
-                                         "a range that is upside down"));
-      ++count;
-    }
+  };
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const ParameterSpec& spec = specs[i];
+    if (spec.type == ParameterType::kFloat || spec.type == ParameterType::kFloatRange)
+      refuse(i, as_many(spec, *creator.usual()[i], std::numeric_limits<double>::quiet_NaN()), "NaN");
+    const double low = std::max(spec.minimum, -1e6), high = std::min(spec.maximum, 1e6);
+    if (plugin::is_range(spec.type) && low < high && (!spec.list || (spec.min_count <= 1 && spec.max_count >= 1)))
+      refuse(i, {high, low}, "a range that is upside down");
   }
-  if (count == 0) skip("it has no parameter that is a real number");
+  if (count == 0) skip("it has no parameter that is a real number or a range");
   return fmt::format("{} values", count);
 }
 
@@ -169,13 +167,9 @@ std::string other_types_refused(const Subject& subject) {
   for (std::size_t i = 0; i < specs.size(); ++i) {
     Value value(*creator.usual()[i]);
     const bool text = value.get().type == OSTEON_PARAM_STRING;
-    value.get() = {sizeof(osteon_value),
-                   text ? std::uint32_t{OSTEON_PARAM_INT} : std::uint32_t{OSTEON_PARAM_STRING},
-                   1,
-                   nullptr,
-                   nullptr,
-                   nullptr,
-                   nullptr};
+    value.get() = sdk::sized<osteon_value>();
+    value.get().type = text ? OSTEON_PARAM_INT : OSTEON_PARAM_STRING;
+    value.get().count = 1;
     static const std::int64_t kOne = 1;
     static const char* const kText = "text";
     (text ? static_cast<void>(value.get().ints = &kOne) : static_cast<void>(value.get().strings = &kText));
@@ -189,49 +183,58 @@ std::string wrong_counts_refused(const Subject& subject) {
   const auto& specs = subject.component.schema.parameters;
   int count = 0;
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    const osteon_value& usual = *creator.usual()[i];
     if (!is_number(specs[i])) continue;
     const double number = std::clamp(1.0, specs[i].minimum, specs[i].maximum);
-    if (!specs[i].list) {
-      expect_refused_untouched(try_value(creator, specs, i, Value::numbers(usual, {}), "nothing"));
-      expect_refused_untouched(
-          try_value(creator, specs, i, Value::numbers(usual, {number, number, number}), "three numbers"));
-      count += 2;
-    } else if (specs[i].max_count < 1000 && specs[i].type != ParameterType::kFloatRange) {
-      const std::vector<double> many(specs[i].max_count + 1, number);
-      expect_refused_untouched(try_value(creator, specs, i, Value::numbers(usual, many), "too many numbers"));
+    const auto refuse = [&](std::size_t numbers, const char* what) {
+      expect_refused_untouched(try_value(
+          creator, specs, i, Value::numbers(*creator.usual()[i], std::vector<double>(numbers, number)), what));
       ++count;
-    }
+    };
+    const std::size_t each = plugin::is_range(specs[i].type) ? 2 : 1;
+    if (!specs[i].list) refuse(0, "nothing");
+    if (!specs[i].list || each == 2) refuse(3, "three numbers");
+    if (specs[i].list && specs[i].max_count < 1000) refuse(each * (specs[i].max_count + 1), "too many numbers");
   }
   if (count == 0) skip("no parameter has a number of values that can be wrong");
   return fmt::format("{} trials", count);
 }
 
-// Something that create refuses whatever the component: labels or flags that do not exist.
-constexpr std::uint32_t kUnknown = 1u << 30;
-
-std::string unknown_requests_refused(const Subject& subject) {
+std::string unknown_labels_refused(const Subject& subject) {
+  if (subject.component.schema.kind == plugin::Kind::kModel ||
+      subject.component.schema.kind == plugin::Kind::kAugmentation)
+    skip("it is not told how labels relate");
   const Creator creator(subject);
-  const Creator::Made made = creator.create(creator.usual(), kUnknown);
-  if (made.outcome.ok()) fail("create took a request with flags or labels that do not exist");
-  expect_refused(made.outcome, {OSTEON_UNSUPPORTED}, "create with flags or labels that do not exist");
+  Creator::Ask ask;
+  ask.labels = 1u << 30;
+  const Creator::Made made = creator.create(creator.usual(), ask);
+  if (made.outcome.ok()) fail("create took a request with labels that do not exist");
+  expect_refused(made.outcome, {OSTEON_UNSUPPORTED}, "create with labels that do not exist");
   expect(!made.out_touched, "create refused a request and wrote to its out-argument all the same");
   return "";
+}
+
+// Whatever the kind, create refuses this.
+Creator::Made refused_creation(const Creator& creator, osteon_error* error) {
+  Creator::Ask ask;
+  ask.flags = 1u << 15;
+  ask.error = error;
+  return creator.create(creator.usual(), ask);
 }
 
 std::string errors_fit_their_buffer(const Subject& subject) {
   const Creator creator(subject);
   for (const std::uint32_t size : {1u, 2u, 8u, 64u}) {
     std::vector<char> memory(size + 16, '#');
-    osteon_error error{sizeof error, size, memory.data()};
-    const Creator::Made made = creator.create(creator.usual(), kUnknown, &error);
-    if (made.outcome.ok()) skip("it refuses nothing; see unknown-requests-refused");
+    auto error = sdk::sized<osteon_error>();
+    error.text_size = size;
+    error.text = memory.data();
+    if (refused_creation(creator, &error).outcome.ok()) skip("it refuses nothing; see unknown-bits-refused");
     for (std::size_t i = size; i < memory.size(); ++i)
       expect(memory[i] == '#', "its error went {} byte(s) beyond a buffer of {}", i - size + 1, size);
     expect(std::memchr(memory.data(), '\0', size) != nullptr, "its error has no closing NUL in a buffer of {}", size);
   }
-  osteon_error nowhere{sizeof nowhere, 0, nullptr};
-  const Creator::Made made = creator.create(creator.usual(), kUnknown, &nowhere);
+  auto nowhere = sdk::sized<osteon_error>();
+  const Creator::Made made = refused_creation(creator, &nowhere);
   expect(!made.outcome.ok() && nowhere.text == nullptr, "an error that nobody wants to read changed what is returned");
   return "";
 }
@@ -246,7 +249,13 @@ std::string unknown_extensions_absent(const Subject& subject) {
 
 std::string lives_come_and_go(const Subject& subject) {
   const Creator creator(subject);
-  return expect_no_growth("create and destroy", [&] { creator.live_and_die(); });
+  const std::int64_t before = bytes_in_use();
+  const Creator::Made made = creator.create(creator.usual());
+  expect_ok(made.outcome, "create with its defaults");
+  const int rounds = rounds_for(bytes_in_use() - before);
+  creator.destroy(made.instance);
+  return expect_no_growth(
+      "create and destroy", [&] { creator.live_and_die(); }, rounds);
 }
 
 std::string created_in_threads(const Subject& subject) {
@@ -257,21 +266,31 @@ std::string created_in_threads(const Subject& subject) {
 
 }  // namespace
 
-const std::vector<Check>& component_checks() {
+const std::vector<Check>& creation_checks() {
   static const std::vector<Check> checks = {
       {"creates-from-defaults", "create works with what a recipe gives by default", creates_from_defaults},
-      {"parameters-at-their-bounds", "at each bound and with each choice it works, or says why not",
+      {"parameters-at-their-bounds", "at each bound and with each choice it is made, or says why not",
        parameters_at_their_bounds, std::chrono::seconds(180)},
       {"parameters-outside-their-bounds", "beyond its bounds it refuses, with a reason, and makes nothing",
        parameters_outside_their_bounds},
       {"odd-numbers-refused", "NaN and ranges that are upside down are refused", odd_numbers_refused},
       {"other-types-refused", "values of another type than the schema's are refused", other_types_refused},
       {"wrong-counts-refused", "too few and too many values are refused", wrong_counts_refused},
-      {"unknown-requests-refused", "flags and labels that do not exist give UNSUPPORTED", unknown_requests_refused},
+      {"unknown-labels-refused", "labels that do not exist give UNSUPPORTED", unknown_labels_refused},
       {"errors-fit-their-buffer", "error texts are cut to their buffer and closed by NUL", errors_fit_their_buffer},
       {"unknown-extensions-absent", "an extension that it does not have is NULL", unknown_extensions_absent},
       {"lives-come-and-go", "create and destroy, many times, without growth", lives_come_and_go},
       {"created-in-threads", "instances are created in four threads at once", created_in_threads}};
+  return checks;
+}
+
+const std::vector<Check>& component_checks() {
+  static const std::vector<Check> checks = [] {
+    std::vector<Check> all;
+    for (const auto* topic : {&creation_checks(), &bounds_checks(), &boundary_checks()})
+      all.insert(all.end(), topic->begin(), topic->end());
+    return all;
+  }();
   return checks;
 }
 

@@ -3,6 +3,8 @@
 
 #include <osteon/abi/all.h>
 
+#include "plugin/handle_support.hpp"
+
 namespace osteon::validate {
 namespace {
 
@@ -15,7 +17,7 @@ void* const kUntouched = reinterpret_cast<void*>(0x5afe);
 
 Creator::Creator(const Subject& subject) : component_(subject.component), channels_(subject.channels.value_or(3)) {
   member_names_ = {"first", "second"};
-  predictor_.struct_size = sizeof predictor_;
+  predictor_ = sdk::sized<osteon_predictor>();
   predictor_.labels = OSTEON_LABELS_MULTILABEL;
   predictor_.n_classes = subject.classes.value_or(3);
   predictor_.predict = [](const osteon_call*, const osteon_predictor*, std::uint64_t, const osteon_image* const*,
@@ -31,6 +33,7 @@ Creator::Creator(const Subject& subject) : component_(subject.component), channe
     values_ = std::make_unique<plugin::ValueArray>(component_.schema, usual_parameters(subject), classes_,
                                                    [this](const std::string&) { return &predictor_; });
     usual_.assign(values_->get(), values_->get() + component_.schema.parameters.size());
+    if (component_.schema.kind == Kind::kModel || component_.schema.kind == Kind::kAugmentation) return;
     const Made made = create(usual_);
     if (made.outcome.ok()) destroy(made.instance);
     if (made.outcome.status != OSTEON_UNSUPPORTED) return;  // a loss may be for labels of one class per pixel
@@ -39,46 +42,51 @@ Creator::Creator(const Subject& subject) : component_(subject.component), channe
 
 Creator::~Creator() = default;
 
-Creator::Made Creator::create(const std::vector<const osteon_value*>& values, std::uint32_t flags,
-                              osteon_error* error) const {
-  // Kinds whose request has no flags say by `labels` what they cannot know.
-  const std::uint32_t labels = flags != 0            ? flags
-                               : classes_.multiclass ? std::uint32_t{OSTEON_LABELS_MULTICLASS}
-                                                     : std::uint32_t{OSTEON_LABELS_MULTILABEL};
+Creator::Made Creator::create(const std::vector<const osteon_value*>& values, const Ask& ask) const {
   const auto n_classes = static_cast<std::int64_t>(class_names_.size());
-  const char* const* names = class_names_.data();
-  const auto make = [&](const auto& api, const auto& request, auto* handle) {
+  const SentList<osteon_value> sent(values.size(), values.data());
+  // Fills in what requests of all kinds have, and calls create.
+  const auto make = [&](const auto& api, auto request, auto* handle) {
+    request.flags = ask.flags;
+    request.n_classes = n_classes;
+    request.class_names = class_names_.data();
     const SteeredCall call;
     handle = reinterpret_cast<decltype(handle)>(kUntouched);
     Made made;
     made.outcome = attempt([&](osteon_error* own) {
-      return api.create(call.raw(), values.data(), &request, &handle, error != nullptr ? error : own);
+      return api.create(ask.call != nullptr ? ask.call : call.raw(), sent.get(), Sent(request), &handle,
+                        ask.error != nullptr ? ask.error : own);
     });
     made.out_touched = handle != reinterpret_cast<decltype(handle)>(kUntouched);
-    made.instance = handle;
+    made.instance = made.out_touched ? handle : nullptr;
     return made;
   };
+  const std::uint32_t labels = ask.labels.value_or(plugin::labels_of(classes_));
   switch (component_.schema.kind) {
     case Kind::kModel: {
-      const osteon_model_request request{sizeof request, flags, channels_, n_classes, names, 1};
+      auto request = sdk::sized<osteon_model_request>();
+      request.in_channels = channels_;
+      request.seed = 1;
       return make(component_.api<osteon_model_api>(), request, static_cast<osteon_model*>(nullptr));
     }
     case Kind::kLoss: {
-      const osteon_loss_request request{sizeof request, labels, n_classes, names};
+      auto request = sdk::sized<osteon_loss_request>();
+      request.labels = labels;
       return make(component_.api<osteon_loss_api>(), request, static_cast<osteon_loss*>(nullptr));
     }
-    case Kind::kAugmentation: {
-      const osteon_augmentation_request request{sizeof request, flags, n_classes, names, nullptr};
-      return make(component_.api<osteon_augmentation_api>(), request, static_cast<osteon_augmentation*>(nullptr));
-    }
+    case Kind::kAugmentation:
+      return make(component_.api<osteon_augmentation_api>(), sdk::sized<osteon_augmentation_request>(),
+                  static_cast<osteon_augmentation*>(nullptr));
     case Kind::kPostprocessor: {
-      const osteon_postprocessor_request request{sizeof request, labels, n_classes, names, nullptr};
+      auto request = sdk::sized<osteon_postprocessor_request>();
+      request.labels = labels;
       return make(component_.api<osteon_postprocessor_api>(), request, static_cast<osteon_postprocessor*>(nullptr));
     }
     case Kind::kEnsembler: {
-      const osteon_ensembler_request request{
-          sizeof request,      labels, n_classes, names, static_cast<std::int64_t>(member_names_.size()),
-          member_names_.data()};
+      auto request = sdk::sized<osteon_ensembler_request>();
+      request.labels = labels;
+      request.n_members = static_cast<std::int64_t>(member_names_.size());
+      request.member_names = member_names_.data();
       return make(component_.api<osteon_ensembler_api>(), request, static_cast<osteon_ensembler*>(nullptr));
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "validate/probe.hpp"
@@ -23,16 +24,23 @@ class Creator {
     void* instance = nullptr;  ///< what was made
     bool out_touched = false;  ///< the out-argument does not hold what it held
   };
-  /// Creates an instance; whoever gets it destroys it. `error` in place of a buffer of one's own may be given.
-  Made create(const std::vector<const osteon_value*>& values, std::uint32_t flags = 0,
-              osteon_error* error = nullptr) const;
+  /// What is unusual about a creation.
+  struct Ask {
+    std::uint32_t flags = 0;              ///< of the request
+    std::optional<std::uint32_t> labels;  ///< of the request, for kinds that have them; those that it takes otherwise
+    osteon_error* error = nullptr;        ///< in place of a buffer of one's own
+    const osteon_call* call = nullptr;    ///< in place of a call of one's own
+  };
+  /// Creates an instance in the manner of now; whoever gets it destroys it.
+  Made create(const std::vector<const osteon_value*>& values, const Ask& ask) const;
+  Made create(const std::vector<const osteon_value*>& values) const { return create(values, Ask()); }
   void destroy(void* instance) const;
 
   /// Creates from usual values and destroys; fails when that does not work.
   void live_and_die() const;
 
  private:
-  const plugin::LoadedComponent& component_;
+  const plugin::LoadedComponent component_;
   std::int64_t channels_;
   plugin::ClassContext classes_;
   std::vector<const char*> class_names_, member_names_;

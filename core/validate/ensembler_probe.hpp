@@ -6,60 +6,29 @@
 #include <string>
 #include <vector>
 
-#include "plugin/ensembler.hpp"
-#include "validate/probe.hpp"
+#include "plugin/component.hpp"
+#include "validate/fit_probe.hpp"
+#include "validate/member_sayings.hpp"
 
 // An ensembler as checks see it.
 namespace osteon::validate {
 
-/// What members say of one image, in whichever form is wanted, and its truth.
-class MemberSayings {
- public:
-  static constexpr std::int64_t kHeight = 12, kWidth = 9;
-  MemberSayings(std::uint32_t form, std::int64_t members, std::int64_t classes, bool multiclass,
-                std::uint64_t seed = 1);
-
-  /// Of a member, rows and classes: float32 [K, rows, width], or bit planes over the listed classes.
-  ProbeTensor of(std::int64_t member, const osteon_band& band) const;
-  /// int32 [P, rows, width] over all classes.
-  ProbeTensor truth(const osteon_band& band) const;
-  float& at(std::int64_t member, std::int64_t k, std::int64_t pixel) {
-    return values_[static_cast<std::size_t>((member * classes_ + k) * kHeight * kWidth + pixel)];
-  }
-  float at(std::int64_t member, std::int64_t k, std::int64_t pixel) const {
-    return values_[static_cast<std::size_t>((member * classes_ + k) * kHeight * kWidth + pixel)];
-  }
-
- private:
-  std::uint32_t form_;
-  std::int64_t classes_;
-  std::vector<float> values_;  ///< [members, classes, kHeight, kWidth]; of bits: 0 or 1
-  std::vector<std::uint32_t> truth_;
-};
-
-/// A band that owns its classes.
-struct ProbeBand {
-  ProbeBand(std::int64_t first_row, std::int64_t height, std::vector<std::int32_t> listed,
-            std::int64_t width = MemberSayings::kWidth);
-  ProbeBand(const ProbeBand&) = delete;
-  ProbeBand& operator=(const ProbeBand&) = delete;
-  std::vector<std::int32_t> classes;
-  osteon_band raw{};
-};
-
 class EnsemblerProbe {
  public:
   static constexpr std::int64_t kMembers = 3;
-  EnsemblerProbe(const Subject& subject, bool multiclass, std::int64_t n_classes, Outcome* outcome);
+  /// @param has_class  [kMembers, n_classes]; empty: all members have all classes
+  EnsemblerProbe(const Subject& subject, bool multiclass, std::int64_t n_classes, Outcome* outcome,
+                 std::vector<std::uint8_t> has_class = {});
   /// Null where the ensembler refuses such labels. Fitted on sayings of its own when it has to be, unless `raw`.
   static std::unique_ptr<EnsemblerProbe> make(const Subject& subject, bool multiclass, std::int64_t n_classes = 3,
-                                              bool raw = false);
+                                              bool raw = false, const std::vector<std::uint8_t>& has_class = {});
   ~EnsemblerProbe();
   EnsemblerProbe(const EnsemblerProbe&) = delete;
   EnsemblerProbe& operator=(const EnsemblerProbe&) = delete;
 
   const osteon_ensembler_api& api() const noexcept { return api_; }
-  const osteon_ensembler_info& info() const;
+  osteon_ensembler_info info() const;
+  bool must_fit() const { return (info().flags & OSTEON_ENSEMBLER_FITS) != 0; }
   osteon_ensembler* get() const noexcept { return ensembler_; }
   bool multiclass() const noexcept { return multiclass_; }
   std::int64_t n_classes() const noexcept { return n_classes_; }
@@ -67,13 +36,12 @@ class EnsemblerProbe {
   /// What its members say, in the form that it takes.
   MemberSayings sayings(std::uint64_t seed = 1) const;
 
-  /// Fits on two images, with Dice unless told otherwise. Fails unless each call returns OK.
-  void fit(bool with_dice = true) const;
+  /// Null where it has nothing to fit.
+  const FitProbe* fit() const noexcept { return fit_.get(); }
+  FitPlan plan() const;
   bool needed(std::int64_t member, std::int64_t k) const { return api_.needed(ensembler_, member, k) != 0; }
   /// Those that any of these classes needs.
   std::vector<std::int64_t> needed_members(const std::vector<std::int32_t>& classes) const;
-  /// Its state, by name; empty when it has none.
-  std::vector<const osteon_named_tensor*> tensors() const;
 
   /// A band being combined; dropped when it dies unfinished.
   class Band {
@@ -105,21 +73,19 @@ class EnsemblerProbe {
   std::vector<float> combine(const MemberSayings& sayings, const osteon_call* call = nullptr) const;
 
  private:
-  const osteon_ensembler_api& api_;
+  const osteon_ensembler_api api_;
   bool multiclass_;
   std::int64_t n_classes_;
+  std::vector<std::uint8_t> has_class_;
   osteon_ensembler* ensembler_ = nullptr;
+  std::unique_ptr<FitProbe> fit_;
 };
-
-/// The elements of what an ensembler gave, bits as floats.
-std::vector<float> floats_of(const osteon_tensor_view& view);
 
 /// Runs `body` with a (fitted) probe for each kind of labels that the ensembler takes; fails when it takes none.
 void for_each_labels(const Subject& subject, const std::function<void(const EnsemblerProbe& ensembler)>& body);
 
 /// The promises by topic; ensembler_checks() is all of them.
 const std::vector<Check>& ensembler_result_checks();  ///< what it says of itself, and what it makes of its members
-const std::vector<Check>& ensembler_fit_checks();     ///< fitting and state
 const std::vector<Check>& ensembler_host_checks();    ///< refusals, threads, memory, cancellation, speed
 
 }  // namespace osteon::validate

@@ -25,20 +25,59 @@ std::string says_what_it_is(const Subject& subject) {
            "info.takes is {}, which is no form", first.takes);
     expect(first.gives == OSTEON_FORM_PROBABILITIES || first.gives == OSTEON_FORM_BITS,
            "info.gives is {}, expected OSTEON_FORM_PROBABILITIES or _BITS", first.gives);
-    expect(first.fits <= 1, "info.fits is {}, expected 0 or 1", first.fits);
-    const auto& api = ensembler.api();
+    const osteon_ensembler_api& api = ensembler.api();
     expect(api.needed != nullptr && api.begin != nullptr && api.add != nullptr && api.finish != nullptr,
            "one of needed, begin, add and finish is missing");
-    const bool fit = api.fit_begin != nullptr && api.fit_add != nullptr && api.fit_end != nullptr;
-    expect(first.fits == 0 || fit, "info.fits is 1 and not all of fit_* are there");
     ensembler.combine(ensembler.sayings());
-    const osteon_ensembler_info& again = ensembler.info();
-    expect(again.takes == first.takes && again.gives == first.gives && again.fits == first.fits,
+    const osteon_ensembler_info again = ensembler.info();
+    expect(again.takes == first.takes && again.gives == first.gives && again.flags == first.flags,
            "info has changed after a combination");
     const char* const forms[] = {"", "logits", "probabilities", "bits"};
-    report = fmt::format("{} to {}{}", forms[first.takes], forms[first.gives], first.fits != 0 ? ", fitted" : "");
+    report = fmt::format("{} to {}{}", forms[first.takes], forms[first.gives], ensembler.must_fit() ? ", fitted" : "");
   });
   return report;
+}
+
+std::string results_canonical(const Subject& subject) {
+  for_each_labels(subject, [&](const EnsemblerProbe& ensembler) {
+    const MemberSayings said = ensembler.sayings();
+    const ProbeBand band(0, kHeight, ensembler.all_classes());
+    EnsemblerProbe::Band accumulation(ensembler, band);
+    for (const std::int64_t m : ensembler.needed_members(band.classes)) accumulation.add(m, said);
+    osteon_tensor out{};
+    out.struct_size = sizeof out;
+    expect_ok(accumulation.try_finish(&out), "finish");
+    const sdk::OwnedTensor result(out);
+    expect_owned(out, "what finish gave");
+  });
+  return {};
+}
+
+// What a member says of a class that it does not have means nothing, whatever stands there.
+std::string members_without_classes(const Subject& subject) {
+  std::string refused;
+  for_each_labels(subject, [&](const EnsemblerProbe& labels) {
+    // The first member has no class 1, the last has that alone.
+    const std::vector<std::uint8_t> has = {1, 0, 1, 1, 1, 1, 0, 1, 0};
+    const auto ensembler = EnsemblerProbe::make(subject, labels.multiclass(), 3, false, has);
+    if (ensembler == nullptr) {
+      refused = "refuses members that do not have all classes";
+      return;
+    }
+    const MemberSayings said = ensembler->sayings();
+    MemberSayings other = said;
+    const bool bits = ensembler->info().takes == OSTEON_FORM_BITS;
+    for (std::int64_t m = 0; m < EnsemblerProbe::kMembers; ++m)
+      for (std::int64_t k = 0; k < 3; ++k) {
+        if (has[static_cast<std::size_t>(m * 3 + k)] != 0) continue;
+        expect(!ensembler->needed(m, k), "member {} is needed for class {}, which it does not have", m, k);
+        for (std::int64_t p = 0; p < kHeight * kWidth; ++p)
+          other.at(m, k, p) = bits ? 1 - said.at(m, k, p) : std::numeric_limits<float>::quiet_NaN();
+      }
+    const Difference apart = difference(ensembler->combine(said), ensembler->combine(other));
+    expect(apart.worst == 0, "what stands where a member does not have a class counts: {}", apart.describe());
+  });
+  return refused;
 }
 
 std::string order_of_members(const Subject& subject) {
@@ -185,7 +224,8 @@ std::string odd_values(const Subject& subject) {
       EnsemblerProbe::Band accumulation(ensembler, band);
       for (const std::int64_t m : ensembler.needed_members(band.classes)) {
         const Outcome outcome = accumulation.try_add(m, odd.of(m, band.raw));
-        if (!outcome.ok()) expect_refused(outcome, {OSTEON_INVALID_ARGUMENT}, fmt::format("add with {}", value));
+        if (!outcome.ok())
+          expect_refused(outcome, {OSTEON_INVALID_ARGUMENT, OSTEON_BAD_INPUT}, fmt::format("add with {}", value));
       }
     }
     expect(difference(before, ensembler.combine(said)).worst == 0, "after odd values usual ones come out different");
@@ -219,6 +259,9 @@ std::string released_by_anyone(const Subject& subject) {
 const std::vector<Check>& ensembler_result_checks() {
   static const std::vector<Check> checks = {
       {"says-what-it-is", "info is complete, known and constant, and the functions are there", says_what_it_is},
+      {"results-canonical", "results are canonical: row-major without gaps, aligned, of the caller's",
+       results_canonical},
+      {"members-without-classes", "a member does not count for classes that it does not have", members_without_classes},
       {"order-of-members", "the order of members changes means by 1e-6 at most and votes not at all", order_of_members},
       {"bands-agree", "rows combined alone are what they are within the image", bands_agree},
       {"classes-agree", "a class combined alone is what it is among all", classes_agree},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What holds for a library as a whole, whatever it offers.
-#include <atomic>
+#include <algorithm>
 #include <cfenv>
 #include <clocale>
 #include <csignal>
@@ -173,29 +173,53 @@ std::string describes_itself(const Subject& subject) {
   const osteon_plugin* first = entry(OSTEON_ABI_VERSION);
   expect(first != nullptr, "{} gave NULL to a host of its own ABI", OSTEON_ENTRY_SYMBOL);
   const plugin::LibraryDescription description = plugin::describe(*first);
+  for (const plugin::SkippedComponent& skipped : description.skipped)
+    fail("'{}' is newer than the host that asked, {}: {}; leave it out of what such a host gets", skipped.name,
+         plugin::abi_text(OSTEON_ABI_VERSION), skipped.reason);
   const plugin::ElfFacts facts = plugin::read_elf(subject.file);
   if (facts.note) plugin::refuse_by_disagreement(facts, description);  // that there is none, can-be-read says
   return fmt::format("{} {}, {} component(s)", description.name, description.version, description.components.size());
 }
 
+void expect_constant(osteon_get_plugin_fn entry, std::uint32_t abi, int rounds) {
+  const osteon_plugin* first = entry(abi);
+  for (int i = 0; i < rounds; ++i)
+    expect(entry(abi) == first, "{} gave a host of ABI {} another pointer when it was called again",
+           OSTEON_ENTRY_SYMBOL, plugin::abi_text(abi));
+}
+
 std::string entry_is_constant(const Subject& subject) {
-  const osteon_get_plugin_fn entry = entry_of(subject.file);
-  const osteon_plugin* first = entry(OSTEON_ABI_VERSION);
-  for (int i = 0; i < 100; ++i)
-    expect(entry(OSTEON_ABI_VERSION) == first, "{} gave another pointer when it was called again", OSTEON_ENTRY_SYMBOL);
+  expect_constant(entry_of(subject.file), OSTEON_ABI_VERSION, 100);
   return "";
 }
 
+// What a host of an ABI gets; 0: nothing.
+std::uint32_t version_for(osteon_get_plugin_fn entry, std::uint32_t abi) {
+  const osteon_plugin* description = entry(abi);
+  if (description == nullptr) return 0;  // it says that it cannot serve such a host
+  expect(description->struct_size >= 8, "its description for ABI {} has no size", plugin::abi_text(abi));
+  expect(description->abi_version <= abi, "its description for a host of ABI {} claims ABI {}, which is newer",
+         plugin::abi_text(abi), plugin::abi_text(description->abi_version));
+  return description->abi_version;
+}
+
 std::string bears_other_hosts(const Subject& subject) {
+  constexpr std::uint32_t kMajor = std::uint32_t{OSTEON_ABI_MAJOR} << 16;
   const osteon_get_plugin_fn entry = entry_of(subject.file);
-  for (const std::uint32_t abi : {0u, OSTEON_ABI_VERSION + 1, OSTEON_ABI_VERSION + (1u << 16), UINT32_MAX}) {
-    const osteon_plugin* description = entry(abi);
-    if (description == nullptr) continue;  // it says that it cannot serve such a host
-    expect(description->struct_size >= 8, "its description for ABI {} has no size", plugin::abi_text(abi));
-    expect(plugin::abi_fits(description->abi_version), "its description for ABI {} claims ABI {}",
-           plugin::abi_text(abi), plugin::abi_text(description->abi_version));
+  // The newest of this major number gets whatever the library has.
+  const std::uint32_t own = version_for(entry, kMajor | 0xffff);
+  std::string served;
+  for (const std::uint32_t abi : {0u, 1u, kMajor | OSTEON_ABI_OLDEST_MINOR, OSTEON_ABI_VERSION, OSTEON_ABI_VERSION + 1,
+                                  kMajor | 0xffff, kMajor + (1u << 16), UINT32_MAX}) {
+    expect_constant(entry, abi, 3);
+    const std::uint32_t version = version_for(entry, abi);
+    if (version == 0) continue;
+    served += (served.empty() ? "" : ", ") + plugin::abi_text(abi);
+    if (abi >> 16 == OSTEON_ABI_MAJOR && own != 0)
+      expect(version == std::min(abi, own), "its description for a host of ABI {} claims ABI {}, expected {}",
+             plugin::abi_text(abi), plugin::abi_text(version), plugin::abi_text(std::min(abi, own)));
   }
-  return "";
+  return "serves hosts of ABI " + served;
 }
 
 // Registrations with the process (TORCH_LIBRARY and the like) collide when they come twice.
@@ -223,9 +247,12 @@ const std::vector<Check>& library_checks() {
       {"can-be-read", "before any code runs: note, ABI, LibTorch, entry, no private copies of shared libraries",
        can_be_read},
       {"exports-its-entry-alone", "no symbol but the entry is visible, and none is unique", exports_its_entry_alone},
-      {"describes-itself", "the description is well-formed, and the note says the same", describes_itself},
+      {"describes-itself", "the description is well-formed, of nothing newer than its host, and the note says the same",
+       describes_itself},
       {"entry-is-constant", "the entry gives the same pointer every time", entry_is_constant},
-      {"bears-other-hosts", "a host of another ABI gets NULL or an honest description", bears_other_hosts},
+      {"bears-other-hosts",
+       "a host of another ABI gets NULL, or always the same description, of nothing newer than itself",
+       bears_other_hosts},
       {"prints-nothing", "loading prints nothing", prints_nothing},
       {"starts-no-thread", "loading starts no thread", starts_no_thread},
       {"leaves-the-process-alone",

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a loss behaves in a host that runs threads, cancels, and goes on for days.
 #include <cmath>
+#include <memory>
 
+#include "validate/cancellation.hpp"
 #include "validate/loss_probe.hpp"
 
 namespace osteon::validate {
@@ -93,22 +95,30 @@ std::string no_growth(const Subject& subject) {
 }
 
 std::string cancellation(const Subject& subject) {
-  std::string report;
+  std::vector<Looks> all;
   for_each_labels(subject, [&](bool multiclass) {
     const LossProbe loss(subject, 33, multiclass);
+    const auto evaluate = [&loss](const LossBatch& batch, const LossResult& expected) -> StoppableWork {
+      return [&](const osteon_call* call, bool* right) {
+        const LossResult result = loss.try_evaluate(batch, call);
+        *right = result.value == expected.value && difference(expected.gradient, result.gradient).worst == 0;
+        return result.outcome;
+      };
+    };
     const LossBatch batch(2, 33, 256, 256, multiclass);
     const LossResult expected = loss.evaluate(batch);
-    report = expect_cancellable("evaluate", [&](const osteon_call* call, bool* right) {
-      const LossResult result = loss.try_evaluate(batch, call);
-      *right = result.value == expected.value && difference(expected.gradient, result.gradient).worst == 0;
-      return result.outcome;
-    });
+    std::unique_ptr<LossBatch> many;
+    LossResult expected_of_many;
+    all.push_back(expect_cancellable("evaluate", evaluate(batch, expected), [&] {
+      many = std::make_unique<LossBatch>(2, 33, 512, 512, multiclass);
+      expected_of_many = loss.evaluate(*many);
+      return evaluate(*many, expected_of_many);
+    }));
     const LossResult after = loss.evaluate(batch);
     expect(std::abs(after.value - expected.value) <= 1e-6 * std::abs(expected.value),
            "after cancelled evaluations the value is {:.9g}, before {:.9g}", after.value, expected.value);
   });
-  if (no_polls(report)) skip("nothing can be told: {}; calls this short need not ask", report);
-  return report;
+  return report_of(all);
 }
 
 std::string null_ignored(const Subject& subject) {

@@ -13,11 +13,14 @@ namespace osteon::validate {
 namespace {
 
 osteon_loss* create(const Subject& subject, std::int64_t n_classes, bool multiclass, Outcome* outcome) {
-  const auto& api = subject.component.api<osteon_loss_api>();
+  const auto api = subject.component.api<osteon_loss_api>();
   const plugin::ClassContext classes = classes_of(n_classes, multiclass);
   const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes);
   const auto names = plugin::name_pointers(classes.names);
-  const osteon_loss_request request{sizeof request, plugin::labels_of(classes), n_classes, names.data()};
+  auto request = sdk::sized<osteon_loss_request>();
+  request.labels = plugin::labels_of(classes);
+  request.n_classes = n_classes;
+  request.class_names = names.data();
   const SteeredCall call;
   osteon_loss* loss = nullptr;
   *outcome = attempt([&](osteon_error* e) { return api.create(call.raw(), values.get(), &request, &loss, e); });
@@ -36,12 +39,13 @@ double norm(const std::vector<float>& values) {
 
 }  // namespace
 
-LossBatch::LossBatch(std::int64_t images, std::int64_t classes, std::int64_t height, std::int64_t width,
-                     bool multiclass, std::uint64_t seed)
+LossBatch::LossBatch(std::int64_t images, std::int64_t classes, std::int64_t height, std::int64_t width, bool exclusive,
+                     std::uint64_t seed)
     : n(images),
       k(classes),
       h(height),
       w(width),
+      multiclass(exclusive),
       logits(ProbeTensor::random({images, classes, height, width}, seed, -3, 3)),
       target(sdk::dtype_of<std::int32_t>(), {images, (classes + 31) / 32, height, width}) {
   sdk::Random random(seed, 0x6c6f7373);
@@ -81,15 +85,70 @@ void LossBatch::set_targets(const std::vector<bool>& wanted) {
     }
 }
 
+bool LossBatch::bit(std::int64_t image, std::int64_t c, std::int64_t pixel) const {
+  const std::int64_t n_planes = (k + 31) / 32;
+  return (target.data<std::uint32_t>()[(image * n_planes + c / 32) * pixels() + pixel] >> (c % 32) & 1u) != 0;
+}
+
+void LossBatch::weigh_pixels(bool all_one, std::uint64_t seed) {
+  pixel_weight = std::make_unique<ProbeTensor>(std::vector<std::int64_t>{n, h, w});
+  sdk::Random random(seed, 0x77656967);
+  for (std::int64_t p = 0; p < pixel_weight->count(); ++p)
+    pixel_weight->data()[p] = all_one ? 1.0f : random.chance(0.3) ? 0.0f : static_cast<float>(random.uniform(0.2, 2));
+}
+
+void LossBatch::know_all_classes() {
+  class_valid = std::make_unique<ProbeTensor>(sdk::dtype_of<std::uint8_t>(), std::vector<std::int64_t>{n, k});
+  std::fill_n(class_valid->data<std::uint8_t>(), n * k, std::uint8_t{1});
+}
+
+void LossBatch::forget_class(std::int64_t image, std::int64_t c) {
+  if (class_valid == nullptr) know_all_classes();
+  class_valid->data<std::uint8_t>()[image * k + c] = 0;
+  if (!multiclass) return;
+  const std::int64_t n_planes = (k + 31) / 32, other = (c + 1) % k;
+  auto* planes = target.data<std::uint32_t>() + image * n_planes * pixels();
+  for (std::int64_t p = 0; p < pixels(); ++p) {
+    if (!bit(image, c, p)) continue;
+    planes[c / 32 * pixels() + p] &= ~(1u << (c % 32));
+    planes[other / 32 * pixels() + p] |= 1u << (other % 32);
+  }
+}
+
+void LossBatch::soften(bool as_bits, std::uint64_t seed) {
+  soft_target = std::make_unique<ProbeTensor>(std::vector<std::int64_t>{n, k, h, w});
+  sdk::Random random(seed, 0x736f6674);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t p = 0; p < pixels(); ++p) {
+      std::vector<double> parts;
+      double sum = 0;
+      for (std::int64_t c = 0; c < k; ++c) {
+        parts.push_back(as_bits ? static_cast<double>(bit(i, c, p)) : random.uniform(0, 1));
+        sum += parts.back();
+      }
+      // A pixel of one class per pixel is one pixel in all.
+      for (std::int64_t c = 0; c < k; ++c)
+        soft_target->data()[(i * k + c) * pixels() + p] =
+            static_cast<float>(parts[static_cast<std::size_t>(c)] / (multiclass && !as_bits ? sum : 1));
+    }
+}
+
 osteon_loss_input input_of(const LossBatch& batch, const osteon_tensor_view* gradient) {
-  return {sizeof(osteon_loss_input),
-          batch.flags,
-          batch.logits,
-          batch.target,
-          batch.valid != nullptr ? &batch.valid->view() : nullptr,
-          batch.weight != nullptr ? &batch.weight->view() : nullptr,
-          batch.grad_scale,
-          gradient};
+  const auto view = [](const std::unique_ptr<ProbeTensor>& tensor) { return tensor ? &tensor->view() : nullptr; };
+  auto input = sdk::sized<osteon_loss_input>();
+  input.flags = batch.flags | (batch.pixel_weight ? std::uint32_t{OSTEON_LOSS_PIXEL_WEIGHT} : 0u) |
+                (batch.class_valid ? std::uint32_t{OSTEON_LOSS_CLASS_VALID} : 0u) |
+                (batch.soft_target ? std::uint32_t{OSTEON_LOSS_SOFT_TARGET} : 0u);
+  input.logits = batch.logits;
+  input.target = batch.soft_target ? nullptr : &batch.target.view();
+  input.valid = view(batch.valid);
+  input.sample_weight = view(batch.weight);
+  input.grad_scale = batch.grad_scale;
+  input.grad = gradient;
+  input.pixel_weight = view(batch.pixel_weight);
+  input.class_valid = view(batch.class_valid);
+  input.soft_target = view(batch.soft_target);
+  return input;
 }
 
 LossProbe::LossProbe(const Subject& subject, std::int64_t n_classes, bool multiclass)
@@ -111,7 +170,7 @@ LossProbe::~LossProbe() { api_.destroy(loss_); }
 Outcome LossProbe::evaluate_raw(const osteon_loss_input& input, double* value, const osteon_call* call) const {
   const SteeredCall own;
   return attempt(
-      [&](osteon_error* e) { return api_.evaluate(call != nullptr ? call : own.raw(), loss_, &input, value, e); });
+      [&](osteon_error* e) { return api_.evaluate(call != nullptr ? call : own.raw(), loss_, Sent(input), value, e); });
 }
 
 LossResult LossProbe::try_evaluate(const LossBatch& batch, const osteon_call* call) const {
@@ -199,7 +258,7 @@ int expect_loss_gradient(const LossProbe& loss, LossBatch& batch, const std::str
 const std::vector<Check>& loss_checks() {
   static const std::vector<Check> checks = [] {
     std::vector<Check> all;
-    for (const auto* topic : {&loss_value_checks(), &loss_input_checks(), &loss_host_checks()})
+    for (const auto* topic : {&loss_value_checks(), &loss_weight_checks(), &loss_input_checks(), &loss_host_checks()})
       all.insert(all.end(), topic->begin(), topic->end());
     return all;
   }();

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "plugin/loss.hpp"
+#include "plugin/component.hpp"
 #include "validate/probe.hpp"
 
 // A loss as checks see it.
@@ -18,10 +18,12 @@ struct LossBatch {
   LossBatch(std::int64_t n, std::int64_t k, std::int64_t h, std::int64_t w, bool multiclass, std::uint64_t seed = 1);
 
   std::int64_t n, k, h, w;
+  bool multiclass;
   ProbeTensor logits;
   ProbeTensor target;
-  std::unique_ptr<ProbeTensor> valid;   ///< null: all valid
-  std::unique_ptr<ProbeTensor> weight;  ///< null: all 1
+  std::unique_ptr<ProbeTensor> valid;                                   ///< null: all valid
+  std::unique_ptr<ProbeTensor> weight;                                  ///< null: all 1
+  std::unique_ptr<ProbeTensor> pixel_weight, class_valid, soft_target;  ///< null: the input has no such flag
   double grad_scale = 1;
   std::uint32_t flags = 0;
   bool wants_gradient = true;
@@ -36,6 +38,15 @@ struct LossBatch {
   void set_weights(const std::vector<float>& weights);
   /// Every pixel has just the classes for which `wanted` is true.
   void set_targets(const std::vector<bool>& wanted);
+  /// Every pixel counts 1, or something between 0 and 2, and every third or so nothing.
+  void weigh_pixels(bool all_one, std::uint64_t seed = 6);
+  /// All classes are known in all images.
+  void know_all_classes();
+  /// Nobody knows whether class `c` is in the image; in multiclass data no pixel of it has that class.
+  void forget_class(std::int64_t image, std::int64_t c);
+  /// What pixels are of each class: as the bits say, or something between.
+  void soften(bool as_bits, std::uint64_t seed = 7);
+  bool bit(std::int64_t image, std::int64_t c, std::int64_t pixel) const;
 };
 
 struct LossResult {
@@ -57,12 +68,12 @@ class LossProbe {
   LossResult try_evaluate(const LossBatch& batch, const osteon_call* call = nullptr) const;
   /// Fails unless it returns OK.
   LossResult evaluate(const LossBatch& batch, const osteon_call* call = nullptr) const;
-  /// On tensors of any kind.
+  /// On tensors of any kind, sent in the manner of now.
   Outcome evaluate_raw(const osteon_loss_input& input, double* value, const osteon_call* call = nullptr) const;
 
  private:
   LossProbe(const osteon_loss_api& api, osteon_loss* loss) : api_(api), loss_(loss) {}
-  const osteon_loss_api& api_;
+  const osteon_loss_api api_;
   osteon_loss* loss_ = nullptr;
 };
 
@@ -77,8 +88,9 @@ void for_each_labels(const Subject& subject, const std::function<void(bool multi
 int expect_loss_gradient(const LossProbe& loss, LossBatch& batch, const std::string& what);
 
 /// The promises by topic; loss_checks() is all of them.
-const std::vector<Check>& loss_value_checks();  ///< values and gradients
-const std::vector<Check>& loss_input_checks();  ///< types, layouts, values that it takes, refuses and survives
-const std::vector<Check>& loss_host_checks();   ///< threads, memory, cancellation, speed
+const std::vector<Check>& loss_value_checks();   ///< values and gradients
+const std::vector<Check>& loss_weight_checks();  ///< weights of pixels, unknown classes, soft targets
+const std::vector<Check>& loss_input_checks();   ///< types, layouts, values that it takes, refuses and survives
+const std::vector<Check>& loss_host_checks();    ///< threads, memory, cancellation, speed
 
 }  // namespace osteon::validate

@@ -30,10 +30,13 @@ std::string labels_taken(const Subject& subject) {
       expect(std::isfinite(result.value), "the value of {} classes is {}", classes, result.value);
     }
   });
-  const auto& api = subject.component.api<osteon_loss_api>();
+  const auto api = subject.component.api<osteon_loss_api>();
   const char* const names[] = {"class_0"};
   const plugin::ValueArray values(subject.component.schema, usual_parameters(subject), classes_of(1));
-  const osteon_loss_request request{sizeof request, 77, 1, names};
+  auto request = sdk::sized<osteon_loss_request>();
+  request.labels = 77;
+  request.n_classes = 1;
+  request.class_names = names;
   const SteeredCall call;
   osteon_loss* made = nullptr;
   const Outcome outcome =

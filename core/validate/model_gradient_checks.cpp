@@ -34,10 +34,11 @@ double norm(const std::vector<float>& values) {
 class Projection {
  public:
   explicit Projection(const Subject& subject) : model(subject), input(model.input(2, 1, 64)) {
+    if (!model.trains()) skip("the model is there for prediction alone");  // addresses hold from here on
     state_ = model.state();
     roles_ = model.tensors();
     parameters = model.parameters();
-    for (const osteon_named_tensor* parameter : parameters) weights_.push_back(values_of(parameter->value));
+    for (const osteon_named_tensor& parameter : parameters) weights_.push_back(values_of(parameter.value));
   }
 
   /// The scalar at the input and weights as they are; remembers the size of its terms.
@@ -83,12 +84,12 @@ class Projection {
 
   /// Parameter `which` becomes its weights plus step * direction.
   void move_parameter(std::size_t which, const std::vector<float>& direction, double step) {
-    auto* data = static_cast<float*>(parameters[which]->value.data);
+    auto* data = static_cast<float*>(parameters[which].value.data);
     for (std::size_t i = 0; i < direction.size(); ++i)
       data[i] = static_cast<float>(weights_[which][i] + step * direction[i]);
   }
   void restore_parameter(std::size_t which) {
-    std::copy(weights_[which].begin(), weights_[which].end(), static_cast<float*>(parameters[which]->value.data));
+    std::copy(weights_[which].begin(), weights_[which].end(), static_cast<float*>(parameters[which].value.data));
   }
   const std::vector<float>& weights(std::size_t which) const { return weights_[which]; }
 
@@ -97,18 +98,18 @@ class Projection {
 
   ModelProbe model;
   ProbeTensor input;
-  std::vector<const osteon_named_tensor*> parameters;
+  std::vector<osteon_named_tensor> parameters;
   std::uint32_t flags = 0;
 
  private:
   void restore_buffers() {
     for (std::size_t i = 0; i < roles_.size(); ++i)
-      if (roles_[i]->role == OSTEON_TENSOR_BUFFER && !state_[i].empty())
-        std::memcpy(roles_[i]->value.data, state_[i].data(), state_[i].size());
+      if (roles_[i].role == OSTEON_TENSOR_BUFFER && !state_[i].empty())
+        std::memcpy(roles_[i].value.data, state_[i].data(), state_[i].size());
     model.changed();
   }
   std::vector<std::vector<std::uint8_t>> state_;
-  std::vector<const osteon_named_tensor*> roles_;
+  std::vector<osteon_named_tensor> roles_;
   std::vector<std::vector<float>> weights_;
   double spread_ = 0;
 };
@@ -174,7 +175,7 @@ std::string gradients_of_parameters(const Subject& subject) {
   double usual = 0, joint = 0, joint_scale = 0;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const std::size_t at = first_not_finite(gradients[i]);
-    expect(at == gradients[i].size(), "the gradient of '{}' has {} at element {}", projection.parameters[i]->name,
+    expect(at == gradients[i].size(), "the gradient of '{}' has {} at element {}", projection.parameters[i].name,
            gradients[i][at], at);
     const double unit = unit_of(projection.weights(i));
     directions.push_back(signs(gradients[i].size(), unit, i));
@@ -202,7 +203,7 @@ std::string gradients_of_parameters(const Subject& subject) {
         },
         &detail);
     projection.restore_parameter(i);
-    verdicts.add(verdict, fmt::format("'{}' along random signs", projection.parameters[i]->name), detail);
+    verdicts.add(verdict, fmt::format("'{}' along random signs", projection.parameters[i].name), detail);
   }
 
   const Slope slope{joint, joint_scale, projection.noise()};
@@ -247,7 +248,7 @@ std::string gradients_of_single_weights(const Subject& subject) {
         },
         &detail);
     projection.restore_parameter(i);
-    verdicts.add(verdict, fmt::format("element {} of '{}'", at, projection.parameters[i]->name), detail);
+    verdicts.add(verdict, fmt::format("element {} of '{}'", at, projection.parameters[i].name), detail);
   }
   return verdicts.report() + ", of the biggest element of each tensor";
 }

@@ -1,36 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the forwards of a model give.
+#include <algorithm>
 #include <array>
 #include <thread>
-#include <tuple>
 
-#include "plugin/handle_support.hpp"
+#include <fmt/ranges.h>
+
 #include "validate/model_probe.hpp"
 
 namespace osteon::validate {
 namespace {
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 void expect_output(const ModelProbe& model, std::size_t index, const osteon_tensor_view& input,
                    const sdk::OwnedTensor& output, const std::string& what) {
-  const osteon_model_output& head = *model.info().outputs[index];
-  const std::string name = fmt::format("{}: output '{}'", what, head.name);
-  expect(!output.empty(), "{} has no release; every output is owned by the caller", name);
+  const std::string name = fmt::format("{}: output '{}'", what, model.output(index).name);
   const osteon_tensor_view& view = output.view();
-  expect(view.ndim == 4 && view.shape != nullptr && view.strides != nullptr, "{} is not [N, K, H, W] with strides",
-         name);
-  const std::int64_t expected[4] = {input.shape[0], model.info().n_classes, ceil_div(input.shape[2], head.stride),
-                                    ceil_div(input.shape[3], head.stride)};
-  for (int d = 0; d < 4; ++d)
-    expect(view.shape[d] == expected[d], "{} has shape {}, expected [{}, {}, {}, {}]", name, sdk::shape_text(view),
-           expected[0], expected[1], expected[2], expected[3]);
+  expect(!output.empty() && view.ndim == 4 && view.shape != nullptr, "{} is not [N, K, H, W] of the caller's", name);
+  const std::vector<std::int64_t> expected = model.shape_of(index, input);
+  expect(std::equal(expected.begin(), expected.end(), view.shape), "{} has shape {}, expected [{}]", name,
+         sdk::shape_text(view), fmt::join(expected, ", "));
   expect(view.dtype == sdk::dtype_of<float>(), "{} is {}, expected float32 in precision float32", name,
          sdk::to_string(view.dtype));
-  expect(view.byte_offset == 0 && reinterpret_cast<std::uintptr_t>(view.data) % 64 == 0,
-         "{} lies at {} with byte_offset {}; canonical is aligned to 64 bytes and 0", name, view.data,
-         view.byte_offset);
-  for (int d = 0; d < 4; ++d) expect(view.strides[d] >= 0, "{} has a negative stride", name);
   const auto values = values_of(view);
   const std::size_t at = first_not_finite(values);
   expect(at == values.size(), "{} has {} at element {} for an input in -1..1", name, values[at], at);
@@ -82,6 +72,55 @@ std::string output_shapes(const Subject& subject) {
   return fmt::format("{} forwards{}{}", forwards, refused.empty() ? "" : "; refuses ", refused);
 }
 
+// A padded output, or one of another type than it says, is read as what it is not.
+std::string outputs_canonical(const Subject& subject) {
+  ModelProbe model(subject);
+  std::size_t count = 0;
+  const auto look = [&](const ForwardResult& result, const char* what) {
+    expect_ok(result.outcome, what);
+    for (std::size_t i = 0; i < result.outputs.size(); ++i, ++count) {
+      const std::string name = fmt::format("{}: output '{}'", what, model.output(i).name);
+      expect(!result.outputs[i].empty(), "{} has no release; every output is owned by the caller", name);
+      expect_canonical(result.outputs[i].view(), name);
+    }
+  };
+  const ProbeTensor input = model.input(2, 1, 64);
+  ModelProbe::Options options;
+  for (const std::uint32_t flags : {std::uint32_t{0}, std::uint32_t{OSTEON_FORWARD_PLAIN}}) {
+    options.flags = flags;
+    look(model.forward(input.view(), options), "inference");
+  }
+  if (!model.trains()) return fmt::format("{} outputs", count);
+  ForwardResult result = model.train(input.view(), 3, OSTEON_FORWARD_INPUT_GRADIENT);
+  look(result, "training");
+  const auto grads = cotangents(result.outputs);
+  sdk::OwnedTensor grad_input;
+  const Outcome outcome = model.backward(result.tape, views_of(grads), nullptr, nullptr, grad_input.out());
+  model.release(result);
+  expect_ok(outcome, "backward");
+  expect(!grad_input.empty(), "backward returned OK without the gradient of the input that it was asked for");
+  expect_canonical(grad_input.view(), "the gradient of the input");
+  return fmt::format("{} outputs", count);
+}
+
+std::string all_outputs(const Subject& subject) {
+  ModelProbe model(subject);
+  const ProbeTensor input = model.input(2, 1, 64);
+  ModelProbe::Options options;
+  for (const std::uint32_t plain : {std::uint32_t{OSTEON_FORWARD_PLAIN}, std::uint32_t{0}}) {
+    const auto main = model.infer(input.view(), plain);
+    options.flags = OSTEON_FORWARD_ALL_OUTPUTS | plain;
+    const ForwardResult result = model.forward(input.view(), options);
+    expect_ok(result.outcome, "inference with OSTEON_FORWARD_ALL_OUTPUTS");
+    for (std::size_t i = 0; i < result.outputs.size(); ++i)
+      expect_output(model, i, input.view(), result.outputs[i], "inference with OSTEON_FORWARD_ALL_OUTPUTS");
+    const Difference apart = difference(main, values_of(result.outputs[0].view()));
+    expect(apart.worst <= 2e-4 * (1e-3 + greatest(main)), "asked for all outputs the main one is another, {}",
+           apart.describe());
+  }
+  return fmt::format("{} outputs", model.n_outputs());
+}
+
 // In the bit patterns of released memory; reading on needs no luck, for the outputs are alive.
 std::string outputs_owned(const Subject& subject) {
   auto model = std::make_unique<ModelProbe>(subject);
@@ -106,10 +145,11 @@ std::string outputs_owned(const Subject& subject) {
     model->release(training);
   }
   if (model->trains()) model->step(input.view());
+  const auto begin = [&kept](std::size_t i) { return static_cast<const char*>(kept[i].view().data); };
   for (std::size_t i = 0; i < kept.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      expect(kept[i].view().data != kept[j].view().data, "outputs of two forwards lie at one address, {}",
-             kept[i].view().data);
+    for (std::size_t j = 0; j < kept.size(); ++j)
+      expect(i == j || begin(j) < begin(i) || begin(j) >= begin(i) + 4 * before[i].size(),
+             "an output lies in the memory of another, at {}", kept[j].view().data);
   const auto compare = [&](const char* when) {
     for (std::size_t i = 0; i < kept.size(); ++i) {
       const Difference apart = difference(before[i], values_of(kept[i].view()));
@@ -151,38 +191,72 @@ std::string compiled_equals_plain(const Subject& subject) {
   return fmt::format("worst difference of {} forwards {:.2g}", kForwards, worst);
 }
 
+struct Precision {
+  std::uint32_t number;
+  const char* name;
+  osteon_dtype type;  // of logits; float32 is always allowed
+};
+constexpr Precision kHalves[] = {{OSTEON_PRECISION_FLOAT16, "float16", {OSTEON_DTYPE_FLOAT, 16, 1}},
+                                 {OSTEON_PRECISION_BFLOAT16, "bfloat16", {OSTEON_DTYPE_BFLOAT, 16, 1}}};
+
 std::string precisions(const Subject& subject) {
   ModelProbe model(subject);
   const ProbeTensor input = model.input(2, 1, 64);
   const auto reference = model.infer(input.view());
+  const bool trains = model.trains();
   std::string report;
-  for (const auto& [precision, name, type] :
-       {std::tuple{std::uint32_t{OSTEON_PRECISION_FLOAT16}, "float16", osteon_dtype{OSTEON_DTYPE_FLOAT, 16, 1}},
-        std::tuple{std::uint32_t{OSTEON_PRECISION_BFLOAT16}, "bfloat16", osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1}}}) {
+  for (const Precision& precision : kHalves) {
     for (const std::uint32_t mode : {OSTEON_MODE_INFERENCE, OSTEON_MODE_TRAINING}) {
+      if (mode == OSTEON_MODE_TRAINING && !trains) continue;
       ModelProbe::Options options;
       options.mode = mode;
-      options.precision = precision;
+      options.precision = precision.number;
       ForwardResult result = model.forward(input.view(), options);
       model.release(result);
       const std::string what =
-          fmt::format("{} in precision {}", mode == OSTEON_MODE_INFERENCE ? "inference" : "training", name);
+          fmt::format("{} in precision {}", mode == OSTEON_MODE_INFERENCE ? "inference" : "training", precision.name);
       if (!result.outcome.ok()) {
         expect_refused(result.outcome, {OSTEON_UNSUPPORTED}, what);
-        if (mode == OSTEON_MODE_INFERENCE) report += fmt::format("{}{} refused", report.empty() ? "" : ", ", name);
+        if (mode == OSTEON_MODE_INFERENCE)
+          report += fmt::format("{}{} refused", report.empty() ? "" : ", ", precision.name);
         continue;
       }
-      expect(subject.component.supports_dtype(type), "{} works, but the component does not list {}", what, name);
+      expect(subject.component.supports_dtype(precision.type), "{} works, but the component does not list {}", what,
+             precision.name);
       const osteon_dtype got = result.outputs[0].view().dtype;
-      expect(got == type || got == sdk::dtype_of<float>(), "{} gave {}, expected {} or float32", what,
-             sdk::to_string(got), name);
+      expect(got == precision.type || got == sdk::dtype_of<float>(), "{} gave {}, expected {} or float32", what,
+             sdk::to_string(got), precision.name);
       if (mode == OSTEON_MODE_TRAINING) continue;
       const Difference apart = difference(reference, values_of(result.outputs[0].view()));
       expect(apart.worst <= 0.1 * (1e-3 + greatest(reference)), "{} is far from float32, {}", what, apart.describe());
-      report += fmt::format("{}{} off by {:.2g}", report.empty() ? "" : ", ", name, apart.worst);
+      report += fmt::format("{}{} off by {:.2g}", report.empty() ? "" : ", ", precision.name, apart.worst);
     }
   }
   return report;
+}
+
+// A host asks for it whatever the device is; without units for it, it is float32.
+std::string tf32_taken(const Subject& subject) {
+  ModelProbe model(subject);
+  const ProbeTensor input = model.input(2, 1, 64);
+  const auto reference = model.infer(input.view());
+  const bool trains = model.trains();
+  for (const std::uint32_t mode : {OSTEON_MODE_INFERENCE, OSTEON_MODE_TRAINING}) {
+    if (mode == OSTEON_MODE_TRAINING && !trains) continue;
+    ModelProbe::Options options;
+    options.mode = mode;
+    options.flags = mode == OSTEON_MODE_INFERENCE ? OSTEON_FORWARD_PLAIN : 0;
+    options.precision = OSTEON_PRECISION_TF32;
+    ForwardResult result = model.forward(input.view(), options);
+    model.release(result);
+    expect_ok(result.outcome, fmt::format("{} in precision TF32, which on the CPU is float32,",
+                                          mode == OSTEON_MODE_INFERENCE ? "inference" : "training"));
+    if (mode == OSTEON_MODE_TRAINING) continue;
+    const Difference apart = difference(reference, values_of(result.outputs[0].view()));
+    expect(apart.worst <= 2e-4 * (1e-3 + greatest(reference)), "on the CPU TF32 is not what float32 is, {}",
+           apart.describe());
+  }
+  return {};
 }
 
 }  // namespace
@@ -193,9 +267,13 @@ const std::vector<Check>& model_output_checks() {
        output_shapes},
       {"outputs-owned",
        "outputs are the caller's: unchanged by later work, alive after destroy, released on any thread", outputs_owned},
+      {"outputs-canonical", "what a forward and a backward give is canonical: row-major without gaps, aligned",
+       outputs_canonical},
+      {"all-outputs", "inference gives all outputs when it is asked to", all_outputs},
       {"inference-repeats", "the same input gives the same logits, bit by bit", inference_repeats},
       {"compiled-equals-plain", "every inference forward gives what the plain path gives", compiled_equals_plain},
       {"precisions", "half precisions are near float32 and listed, or UNSUPPORTED", precisions},
+      {"tf32-taken", "TF32 is taken, and on the CPU it is float32", tf32_taken},
   };
   return checks;
 }

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "plugin/model.hpp"
+#include "plugin/component.hpp"
 #include "validate/probe.hpp"
 
 // A model as checks see it: the functions of its ABI one by one, none of the host's own care between.
@@ -41,11 +42,17 @@ class ModelProbe {
 
   osteon_model* raw() const noexcept { return model_; }
   const osteon_model_api& api() const noexcept { return api_; }
-  const osteon_model_info& info() const;
-  /// Fetched anew each time.
-  std::vector<const osteon_named_tensor*> tensors() const;
-  /// Those with the role of a parameter.
-  std::vector<const osteon_named_tensor*> parameters() const;
+  osteon_model_info info() const;
+  osteon_model_output output(std::size_t index) const;
+  std::size_t n_outputs() const { return static_cast<std::size_t>(info().n_outputs); }
+  /// [n, channels, height, width] of an output's logits for such an input.
+  std::vector<std::int64_t> shape_of(std::size_t output, const osteon_tensor_view& input) const;
+
+  /// Fetched anew each time, for addresses hold until set_trainable, bind and move.
+  std::vector<osteon_named_tensor> tensors(const osteon_call* call = nullptr) const;
+  /// Those with the role of a parameter, and where they are among tensors().
+  std::vector<osteon_named_tensor> parameters() const;
+  std::vector<std::uint64_t> parameter_indices() const;
 
   /// The least side of an image that the model takes and that is at least `least`, in pixels.
   std::int64_t side(std::int64_t least = 32) const;
@@ -62,9 +69,14 @@ class ModelProbe {
   ForwardResult forward(const osteon_tensor_view& input, const Options& options, const osteon_call* call = nullptr);
   /// The main output's logits in inference, row-major; fails when the forward does.
   std::vector<float> infer(const osteon_tensor_view& input, std::uint32_t flags = OSTEON_FORWARD_PLAIN);
-  /// Whether it can be trained. A model that is there for prediction alone says UNSUPPORTED to set_trainable and to
-  /// training forwards.
-  bool trains() const;
+  /// Whether it can be trained; the first time it is asked, all parameters are made trainable. A model that is there
+  /// for prediction alone says UNSUPPORTED to that, and to training forwards.
+  bool trains();
+  Outcome try_set_trainable(const std::vector<std::uint64_t>& indices, const osteon_call* call = nullptr) const;
+  /// Fails unless it returns OK.
+  void set_trainable(const std::vector<std::uint64_t>& indices);
+  Outcome try_bind(const std::vector<std::uint64_t>& indices, const std::vector<const osteon_tensor_view*>& values,
+                   const std::vector<const osteon_tensor_view*>& grads, const osteon_call* call = nullptr) const;
   /// A training forward; fails when it does, and skips where the model does not train.
   ForwardResult train(const osteon_tensor_view& input, std::uint64_t seed = 3, std::uint32_t flags = 0);
   /// backward with these gradients, one per output, null: does not count.
@@ -77,7 +89,7 @@ class ModelProbe {
   void step(const osteon_tensor_view& input, std::uint64_t seed = 3, bool add = false);
 
   void zero_gradients() const;
-  /// Of each parameter, in the order of parameters().
+  /// Of each parameter, in the order of parameters(); empty where there is none.
   std::vector<std::vector<float>> gradients() const;
   /// The bytes of all tensors, parameters and buffers.
   std::vector<std::vector<std::uint8_t>> state() const;
@@ -86,9 +98,10 @@ class ModelProbe {
 
  private:
   ModelProbe(const osteon_model_api& api, osteon_model* model) : api_(api), model_(model) {}
-  const osteon_model_api& api_;
+  const osteon_model_api api_;
   osteon_model* model_ = nullptr;
   std::uint64_t generation_ = 0;
+  std::optional<bool> trains_;
 };
 
 /// Random gradients of the outputs of a training forward, of their shapes and dtype float32, scaled so that their sum
@@ -98,6 +111,7 @@ std::vector<const osteon_tensor_view*> views_of(const std::vector<ProbeTensor>& 
 
 /// The promises by topic; model_checks() is all of them.
 const std::vector<Check>& model_description_checks();  ///< what it says of itself, its tensors, its weights
+const std::vector<Check>& model_memory_checks();       ///< where values and gradients lie, and when
 const std::vector<Check>& model_output_checks();       ///< what inference gives
 const std::vector<Check>& model_input_checks();        ///< which inputs it takes, refuses and survives
 const std::vector<Check>& model_gradient_checks();     ///< derivatives

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a post-processor behaves in a host that runs threads, cancels, and goes on for days.
+#include <memory>
+
+#include "validate/cancellation.hpp"
 #include "validate/postprocessor_probe.hpp"
 
 namespace osteon::validate {
@@ -93,22 +96,58 @@ std::string no_growth(const Subject& subject) {
 }
 
 std::string cancellation(const Subject& subject) {
-  std::string report;
+  std::vector<Looks> all;
   for_each_labels(subject, [&](const PostprocessorProbe& post) {
     const auto leaf = post.leaf();
-    const ProbeImage image(500, 500);
+    constexpr std::int64_t kSide = 500, kLargeSide = 2400;
+    static_assert(3 * kLargeSide * kLargeSide >= kManyValues);
     const osteon_predict_request request = post.usual_request();
+    const auto process = [&](const ProbeImage& image, const std::vector<float>& expected) -> StoppableWork {
+      return [&](const osteon_call* call, bool* right) {
+        const ProcessResult result = post.try_process(*leaf, {image}, request, call);
+        *right = result.outcome.ok() && difference(expected, floats_of(result.predictions[0])).worst <= 1e-6;
+        return result.outcome;
+      };
+    };
+    const ProbeImage image(kSide, kSide);
     const std::vector<float> expected = post.values(*leaf, image, request);
-    report = expect_cancellable("process", [&](const osteon_call* call, bool* right) {
-      const ProcessResult result = post.try_process(*leaf, {image}, request, call);
-      *right = result.outcome.ok() && difference(expected, floats_of(result.predictions[0])).worst <= 1e-6;
-      return result.outcome;
-    });
+    std::unique_ptr<ProbeImage> large;
+    std::vector<float> expected_of_large;
+    all.push_back(expect_cancellable("process", process(image, expected), [&] {
+      large = std::make_unique<ProbeImage>(kLargeSide, kLargeSide);
+      expected_of_large = post.values(*leaf, *large, request);
+      return process(*large, expected_of_large);
+    }));
     expect(difference(expected, post.values(*leaf, image, request)).worst <= 1e-6,
            "after cancelled calls it gives something else");
   });
-  if (no_polls(report)) skip("nothing can be told: {}; calls this short need not ask", report);
-  return report;
+  return report_of(all);
+}
+
+// A host of an older version has a shorter osteon_prediction.
+std::string prediction_not_overrun(const Subject& subject) {
+  for_each_labels(subject, [&](const PostprocessorProbe& post) {
+    const auto leaf = post.leaf();
+    const ProbeImage image(40, 61);
+    for (const osteon_predict_request& request : post.requests()) {
+      auto preset = sdk::sized<osteon_prediction>();
+      preset.values.struct_size = sizeof preset.values;
+      ShortOut<osteon_prediction> out(preset);
+      osteon_prediction* outs[] = {out.get()};
+      const osteon_image* images[] = {image};
+      const SteeredCall call;
+      const Outcome outcome = attempt([&](osteon_error* e) {
+        return post.api().process(call.raw(), post.get(), leaf->checked(), 1, images, &request, outs, e);
+      });
+      expect_ok(outcome, "process for " + describe(request));
+      const sdk::OwnedTensor values(out.get()->values);
+      expect(out.get()->struct_size == StructFacts<osteon_prediction>::least,
+             "it changed the struct_size of an osteon_prediction to {}; it is the caller's", out.get()->struct_size);
+      expect(out.overrun() == 0, "an osteon_prediction of {} bytes was written {} bytes beyond",
+             StructFacts<osteon_prediction>::least, out.overrun());
+    }
+  });
+  return {};
 }
 
 std::string null_ignored(const Subject& subject) {
@@ -145,6 +184,7 @@ const std::vector<Check>& postprocessor_host_checks() {
        instances_independent},
       {"no-growth", "memory does not grow with predictions and failures", no_growth},
       {"cancellation", "a call that is stopped returns CANCELLED or had finished", cancellation},
+      {"prediction-not-overrun", "an osteon_prediction is not written beyond its size", prediction_not_overrun},
       {"null-ignored", "destroy ignores NULL", null_ignored},
       {"speed-and-memory", "what a prediction costs, measured", speed_and_memory},
   };

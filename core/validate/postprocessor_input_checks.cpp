@@ -74,7 +74,7 @@ std::string odd_values(const Subject& subject) {
       for (const ProcessResult& result :
            {post.try_process(*spoilt, {image}, request), post.try_process(*good, {odd}, request)})
         if (!result.outcome.ok())
-          expect_refused(result.outcome, {OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED, OSTEON_FAILED},
+          expect_refused(result.outcome, {OSTEON_BAD_INPUT, OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED, OSTEON_FAILED},
                          fmt::format("process with {} among pixels or logits", value));
     }
     const Difference apart = difference(before, post.values(*good, image, request));
@@ -96,37 +96,126 @@ std::string images_unchanged(const Subject& subject) {
   return {};
 }
 
-std::string strided_images(const Subject& subject) {
+// Facts of an image that change nothing about it: who it is, how large its pixels are.
+std::string image_facts(const Subject& subject) {
+  for_each_labels(subject, [&](const PostprocessorProbe& post) {
+    const auto leaf = post.leaf();
+    const osteon_predict_request request = post.usual_request();
+    ProbeImage image(40, 61);
+    const ProbeImage other(61, 40);
+    const std::vector<float> expected = post.values(*leaf, image, request);
+    const auto compare = [&](const char* what) {
+      // Twice: what was kept of the first may be used in the second.
+      for (int round = 0; round < 2; ++round) {
+        const Difference apart = difference(expected, post.values(*leaf, image, request));
+        expect(apart.worst <= 1e-6, "an image {} gives something else, {}", what, apart.describe());
+        post.process(*leaf, {other}, request);
+      }
+    };
+    compare("predicted again");
+    image.raw().digest = nullptr;
+    compare("whose digest is not known");
+    image.raw().root = nullptr;
+    compare("without a name");
+    image.raw().spacing[0] = image.raw().spacing[1] = 0;
+    compare("whose spacing is not known");
+  });
+  return {};
+}
+
+// The same pixels elsewhere in the root image, other pixels of the same root image.
+std::string parts_of_an_image(const Subject& subject) {
+  for_each_labels(subject, [&](const PostprocessorProbe& post) {
+    const osteon_predict_request request = post.usual_request();
+    ProbeImage first(40, 61), second(40, 61);
+    for (std::int64_t p = 0; p < second.pixels().count(); ++p)
+      second.pixels().data()[p] = 1 - second.pixels().data()[p] * second.pixels().data()[p];
+    second.raw().to_root[2] = 100;  // of the same root image, and so of one digest, 100 pixels to the right
+    const auto alone = PostprocessorProbe::make(subject, post.classes().multiclass);
+    const auto leaf = post.leaf();
+    const std::vector<float> expected = alone->values(*leaf, second, request);
+    post.process(*leaf, {first}, request);
+    const Difference apart = difference(expected, post.values(*leaf, second, request));
+    expect(apart.worst <= 1e-6,
+           "another part of the root image gives something else after the first, {}; what is kept of an image goes by "
+           "its digest and its to_root",
+           apart.describe());
+  });
+  return {};
+}
+
+// One bad image of three. Asked for each by itself, the others are predicted; else the call fails.
+std::string each_by_itself(const Subject& subject) {
+  std::string report;
+  for_each_labels(subject, [&](const PostprocessorProbe& post) {
+    const auto leaf = post.leaf();
+    const ProbeImage first(40, 61), third(33, 20);
+    ProbeImage bad(30, 30);
+    bad.raw().root = kBadRoot;
+    osteon_predict_request request = post.usual_request();
+    const std::vector<const osteon_image*> images = {first, bad, third};
+    const ProcessResult together = post.try_process(*leaf, images, request);
+    expect_refused(together.outcome, {OSTEON_BAD_INPUT}, "process of three images of which one is bad");
+    request.flags = OSTEON_PREDICT_EACH;
+    const ProcessResult each = post.try_process(*leaf, images, request);
+    leaf->expect_well_used();
+    if (each.outcome.status == OSTEON_UNSUPPORTED) {
+      expect_refused(each.outcome, {OSTEON_UNSUPPORTED}, "process with OSTEON_PREDICT_EACH");
+      report = "refuses OSTEON_PREDICT_EACH";
+      return;
+    }
+    expect_ok(each.outcome, "process with OSTEON_PREDICT_EACH of three images of which one is bad");
+    for (std::size_t i = 0; i < 3; ++i) {
+      const sdk::Prediction& prediction = each.predictions[i];
+      const osteon_status wanted = i == 1 ? OSTEON_BAD_INPUT : OSTEON_OK;
+      expect(prediction.raw().status == wanted, "image {} of 3 has the status {}, expected {}; the second is bad",
+             i + 1, prediction.raw().status, wanted);
+      if (i == 1) {
+        expect(prediction.raw().values.release == nullptr, "a bad image has values");
+        expect(!prediction.refusal().empty(), "a bad image has no text that says why; fill in osteon_prediction.error");
+        continue;
+      }
+      expect(prediction.raw().values.release != nullptr, "image {} of 3 is good and has no values", i + 1);
+      osteon_predict_request alone = request;
+      alone.flags = 0;
+      const Difference apart = difference(post.values(*leaf, images[i], alone), floats_of(prediction));
+      expect(apart.worst <= 1e-5, "image {} of 3 does not give what it gives alone: {}", i + 1, apart.describe());
+    }
+  });
+  return report;
+}
+
+// Half precision is given only to who takes it, and is the same but for its rounding.
+std::string element_types(const Subject& subject) {
   std::string report;
   for_each_labels(subject, [&](const PostprocessorProbe& post) {
     const auto leaf = post.leaf();
     const ProbeImage image(40, 61);
-    ProbeTensor room({40, 70, 1});
-    for (std::int64_t y = 0; y < 40; ++y)
-      for (std::int64_t x = 0; x < 61; ++x) room.data()[y * 70 + x] = image.pixels().data()[y * 61 + x];
-    osteon_image strided = *image.get();
-    std::int64_t strides[] = {70, 1, 1};
-    strided.pixels.data = room.data();
-    strided.pixels.strides = strides;
-    const osteon_predict_request request = post.usual_request();
-    const ProcessResult result = post.try_process(*leaf, {&strided}, request);
-    if (!result.outcome.ok()) {
-      expect_refused(result.outcome, {OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED}, "process of padded rows");
-      report = "refuses padded rows";
-      return;
+    for (osteon_predict_request request : post.requests()) {
+      if (request.form == OSTEON_FORM_BITS) continue;
+      const std::vector<float> expected = post.values(*leaf, image, request);
+      for (const std::uint32_t element : {OSTEON_ELEMENT_FLOAT16, OSTEON_ELEMENT_BFLOAT16}) {
+        request.elements = OSTEON_SET(element);
+        const auto predictions = post.process(*leaf, {image}, request);
+        const osteon_dtype got = predictions[0].view().dtype;
+        expect(sdk::takes_element(request, got), "asked for {} in float32 or element type {}, it gave {}",
+               describe(request), element, sdk::to_string(got));
+        const std::vector<float> values = floats_of(predictions[0]);
+        const Difference apart = difference(expected, values);
+        expect(apart.worst <= 1e-2 * (1e-3 + greatest(expected)), "asked for {} in {}, it gave something else: {}",
+               describe(request), sdk::to_string(got), apart.describe());
+        if (got != sdk::dtype_of<float>()) report = "gives half precision";
+      }
     }
-    const Difference apart = difference(post.values(*leaf, image, request), floats_of(result.predictions[0]));
-    expect(apart.worst <= 1e-6, "padded rows give something else, {}; go by the strides, or refuse them",
-           apart.describe());
   });
-  return report;
+  return report.empty() ? "gives float32 alone" : report;
 }
 
 std::string failures_pass_through(const Subject& subject) {
   for_each_labels(subject, [&](const PostprocessorProbe& post) {
     const ProbeImage image(40, 61);
     const osteon_predict_request request = post.usual_request();
-    for (const osteon_status status : {OSTEON_FAILED, OSTEON_CANCELLED, OSTEON_OUT_OF_MEMORY}) {
+    for (const osteon_status status : {OSTEON_FAILED, OSTEON_CANCELLED, OSTEON_OUT_OF_MEMORY, OSTEON_BAD_INPUT}) {
       const auto leaf = post.leaf();
       leaf->fail_with(status);
       expect_refused(post.try_process(*leaf, {image}, request).outcome, {status},
@@ -167,7 +256,10 @@ const std::vector<Check>& postprocessor_input_checks() {
       {"odd-images", "images of one pixel, one row, one column and three channels work", odd_images},
       {"odd-values", "NaN, infinities and denormals are survived, nothing is left behind", odd_values},
       {"images-unchanged", "images are only read", images_unchanged},
-      {"strided-images", "rows with gaps give the right prediction or are refused", strided_images},
+      {"image-facts", "digest, name and spacing, known or not, change nothing about a prediction", image_facts},
+      {"parts-of-an-image", "what is kept of one part of an image is not taken for another's", parts_of_an_image},
+      {"each-by-itself", "a bad image is BAD_INPUT, and with OSTEON_PREDICT_EACH it fails no other", each_by_itself},
+      {"element-types", "half precision is given to those alone who take it", element_types},
       {"failures-pass-through", "what fails below fails here, with the same status and a text", failures_pass_through},
       {"released-by-anyone", "predictions outlive the instance and are released in any thread", released_by_anyone},
   };

@@ -25,13 +25,6 @@ std::string describe(const osteon_predict_request& request) {
                      request.n_classes > 0 ? fmt::format(", {} of the classes", request.n_classes) : "");
 }
 
-std::vector<float> floats_of(const sdk::Prediction& prediction) {
-  const osteon_tensor_view& view = prediction.view();
-  if (view.dtype != sdk::dtype_of<std::int32_t>()) return values_of(view);
-  const auto* words = static_cast<const std::int32_t*>(view.data);
-  return {words, words + sdk::element_count(view)};
-}
-
 PostprocessorProbe::PostprocessorProbe(const Subject& subject, bool multiclass, std::int64_t n_classes,
                                        Outcome* outcome)
     : api_(subject.component.api<osteon_postprocessor_api>()), classes_(classes_of(n_classes, multiclass)) {
@@ -41,36 +34,47 @@ PostprocessorProbe::PostprocessorProbe(const Subject& subject, bool multiclass, 
                                     return others_.back()->checked();
                                   });
   const auto names = plugin::name_pointers(classes_.names);
-  const osteon_postprocessor_request request{sizeof request, plugin::labels_of(classes_), n_classes, names.data(),
-                                             nullptr};
+  auto request = sdk::sized<osteon_postprocessor_request>();
+  request.labels = plugin::labels_of(classes_);
+  request.n_classes = n_classes;
+  request.class_names = names.data();
   const SteeredCall call;
   *outcome = attempt([&](osteon_error* e) { return api_.create(call.raw(), values.get(), &request, &post_, e); });
   expect(outcome->ok() == (post_ != nullptr), "create returned {} {} a post-processor", outcome->describe(),
          post_ != nullptr ? "with" : "without");
-}
-
-PostprocessorProbe::PostprocessorProbe(const Subject& subject, bool multiclass, std::int64_t n_classes)
-    : PostprocessorProbe(subject, multiclass, n_classes, std::make_unique<Outcome>().get()) {
-  expect(post_ != nullptr, "create failed");
+  if (post_ != nullptr) fit_ = FitProbe::of(subject.component, post_);
 }
 
 std::unique_ptr<PostprocessorProbe> PostprocessorProbe::make(const Subject& subject, bool multiclass,
-                                                             std::int64_t n_classes) {
+                                                             std::int64_t n_classes, bool raw) {
   Outcome outcome;
   std::unique_ptr<PostprocessorProbe> probe(new PostprocessorProbe(subject, multiclass, n_classes, &outcome));
-  if (outcome.ok()) return probe;
-  expect_refused(outcome, {OSTEON_UNSUPPORTED}, multiclass ? "create for multiclass data" : "create");
-  return nullptr;
+  if (!outcome.ok()) {
+    expect_refused(outcome, {OSTEON_UNSUPPORTED}, multiclass ? "create for multiclass data" : "create");
+    return nullptr;
+  }
+  expect(probe->fit() != nullptr || !probe->must_fit(), "it says that it fits, and has no extension {}",
+         OSTEON_EXTENSION_FIT);
+  if (!raw && probe->must_fit()) probe->fit()->fit(probe->plan());
+  return probe;
 }
 
 PostprocessorProbe::~PostprocessorProbe() {
   if (post_ != nullptr) api_.destroy(post_);
 }
 
-const osteon_postprocessor_info& PostprocessorProbe::info() const {
-  const osteon_postprocessor_info* info = api_.info(post_);
-  expect(info != nullptr, "info returned NULL");
-  return *info;
+osteon_postprocessor_info PostprocessorProbe::info() const {
+  return sdk::known(api_.info(post_), "what info gave", OSTEON_POSTPROCESSOR_FITS);
+}
+
+FitPlan PostprocessorProbe::plan() const {
+  FitPlan plan;
+  plan.classes = static_cast<std::int64_t>(classes_.names.size());
+  plan.multiclass = classes_.multiclass;
+  // The host's own order, from the last to the first.
+  for (const std::uint32_t form : {OSTEON_FORM_BITS, OSTEON_FORM_PROBABILITIES, OSTEON_FORM_LOGITS})
+    if ((info().needs_forms & OSTEON_SET(form)) != 0) plan.form = form;
+  return plan;
 }
 
 std::unique_ptr<LeafPredictor> PostprocessorProbe::leaf(const predict::Gives& gives) const {
@@ -94,17 +98,21 @@ ProcessResult PostprocessorProbe::try_process(const LeafPredictor& inner,
                                               const osteon_predict_request& request, const osteon_call* call) const {
   ProcessResult result;
   result.predictions.resize(images.size());
-  std::vector<osteon_prediction*> out;
-  for (sdk::Prediction& prediction : result.predictions) out.push_back(&prediction.raw());
+  sdk::detail::OutPredictions out(result.predictions);
+  const SentList<osteon_image> sent(images.size(), images.data());
   const SteeredCall own;
   result.outcome = attempt([&](osteon_error* e) {
-    return api_.process(call != nullptr ? call : own.raw(), post_, inner.checked(), images.size(), images.data(),
-                        &request, out.data(), e);
+    return api_.process(call != nullptr ? call : own.raw(), post_, Sent(*inner.checked()), images.size(), sent.get(),
+                        Sent(request), out.data(), e);
   });
-  if (!result.outcome.ok())
-    for (const sdk::Prediction& prediction : result.predictions)
-      expect(prediction.raw().values.release == nullptr, "process returned {} and left a prediction behind",
-             result.outcome.describe());
+  for (const sdk::Prediction& prediction : result.predictions) {
+    const osteon_prediction& raw = prediction.raw();
+    expect(raw.struct_size == sizeof raw, "it changed an osteon_prediction's struct_size to {}", raw.struct_size);
+    expect(result.outcome.ok() || raw.values.release == nullptr, "process returned {} and left a prediction behind",
+           result.outcome.describe());
+    expect(raw.error != nullptr, "it changed the `error` of an osteon_prediction; it is the caller's");
+  }
+  out.take();
   return result;
 }
 
@@ -117,7 +125,7 @@ std::vector<sdk::Prediction> PostprocessorProbe::process(const LeafPredictor& in
   expect_ok(result.outcome, "process for " + describe(request));
   for (const sdk::Prediction& prediction : result.predictions) {
     const osteon_prediction& raw = prediction.raw();
-    expect(raw.struct_size == sizeof raw, "it changed an osteon_prediction's struct_size to {}", raw.struct_size);
+    expect(raw.status == OSTEON_OK, "process returned OK and gave a prediction the status {}", raw.status);
     expect(raw.values.view.data != nullptr && raw.values.release != nullptr,
            "process returned OK without a prediction that can be owned");
     expect(raw.values.view.ndim == 3, "a prediction has {} dimensions, expected [K, H, W]", raw.values.view.ndim);

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "plugin/postprocessor.hpp"
+#include "plugin/component.hpp"
+#include "validate/fit_probe.hpp"
 #include "validate/leaf_predictor.hpp"
 
 // A post-processor as checks see it.
@@ -20,14 +21,20 @@ struct ProcessResult {
 
 class PostprocessorProbe {
  public:
-  explicit PostprocessorProbe(const Subject& subject, bool multiclass = false, std::int64_t n_classes = 3);
-  /// Null where the post-processor refuses such labels.
-  static std::unique_ptr<PostprocessorProbe> make(const Subject& subject, bool multiclass, std::int64_t n_classes = 3);
+  /// Null where the post-processor refuses such labels. Fitted on sayings of its own when it has to be, unless `raw`.
+  static std::unique_ptr<PostprocessorProbe> make(const Subject& subject, bool multiclass, std::int64_t n_classes = 3,
+                                                  bool raw = false);
   ~PostprocessorProbe();
   PostprocessorProbe(const PostprocessorProbe&) = delete;
   PostprocessorProbe& operator=(const PostprocessorProbe&) = delete;
 
-  const osteon_postprocessor_info& info() const;
+  const osteon_postprocessor_api& api() const noexcept { return api_; }
+  const osteon_postprocessor* get() const noexcept { return post_; }
+  osteon_postprocessor_info info() const;
+  bool must_fit() const { return (info().flags & OSTEON_POSTPROCESSOR_FITS) != 0; }
+  /// Null where it has nothing to fit.
+  const FitProbe* fit() const noexcept { return fit_.get(); }
+  FitPlan plan() const;
   const plugin::ClassContext& classes() const noexcept { return classes_; }
 
   /// A model below that gives all that this one can work with, or just the forms and grids given.
@@ -39,6 +46,7 @@ class PostprocessorProbe {
   /// The richest of them: floats rather than bits, on the image's grid rather than the model's.
   osteon_predict_request usual_request() const;
 
+  /// Whatever it returns; texts of single images are in their predictions.
   ProcessResult try_process(const LeafPredictor& inner, const std::vector<const osteon_image*>& images,
                             const osteon_predict_request& request, const osteon_call* call = nullptr) const;
   /// Fails unless it returns OK and used `inner` well.
@@ -50,16 +58,17 @@ class PostprocessorProbe {
 
  private:
   PostprocessorProbe(const Subject& subject, bool multiclass, std::int64_t n_classes, Outcome* outcome);
-  const osteon_postprocessor_api& api_;
+  const osteon_postprocessor_api api_;
   plugin::ClassContext classes_;
   std::vector<std::unique_ptr<LeafPredictor>> others_;  ///< what parameters that are predictors get
   osteon_postprocessor* post_ = nullptr;
+  std::unique_ptr<FitProbe> fit_;
 };
 
 /// "probabilities on the image's grid".
 std::string describe(const osteon_predict_request& request);
 /// The values of a prediction, as floats whatever its form.
-std::vector<float> floats_of(const sdk::Prediction& prediction);
+inline std::vector<float> floats_of(const sdk::Prediction& prediction) { return floats_of(prediction.view()); }
 
 /// Runs `body` with a probe for each kind of labels that the post-processor takes; fails when it takes none.
 void for_each_labels(const Subject& subject, const std::function<void(const PostprocessorProbe& post)>& body);

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "validate/probe.hpp"
 
-#include <malloc.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <exception>
-#include <fstream>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include <osteon/sdk/half.hpp>
@@ -21,30 +17,10 @@ namespace osteon::validate {
 namespace {
 
 const char* status_name(osteon_status status) {
-  static const char* const kNames[] = {"OK",
-                                       "INVALID_ARGUMENT",
-                                       "UNSUPPORTED",
-                                       "OUT_OF_MEMORY",
-                                       "OUT_OF_DEVICE_"
-                                       "MEMORY",
-                                       "CANCELLED",
-                                       "FAILED"};
-  return status >= 0 && status < 7 ? kNames[status] : "a status that the ABI does not know";
-}
-
-// What a gap holds: a number that no content has, and that changes a sum when it is read.
-constexpr float kGap = 12345.0f;
-
-std::uint64_t bytes_in_use() {
-  const struct mallinfo2 info = ::mallinfo2();
-  return info.uordblks + info.hblkhd;
-}
-
-std::int64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::int64_t total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE);
+  static const char* const kNames[] = {
+      "OK",        "INVALID_ARGUMENT", "UNSUPPORTED", "OUT_OF_MEMORY", "OUT_OF_DEVICE_MEMORY",
+      "CANCELLED", "FAILED",           "BAD_INPUT"};
+  return status >= OSTEON_OK && status <= OSTEON_BAD_INPUT ? kNames[status] : nullptr;
 }
 
 }  // namespace
@@ -54,12 +30,21 @@ std::string Outcome::describe() const {
 }
 
 Outcome attempt(const std::function<osteon_status(osteon_error*)>& function) {
-  char text[2048] = "";
-  osteon_error error{sizeof error, sizeof text, text};
+  constexpr std::size_t kSize = 2048, kBehind = 64;
+  std::vector<char> text(kSize + kBehind, '\0');
+  osteon_error error{};
+  error.struct_size = sizeof error;
+  error.text_size = kSize;
+  error.text = text.data();
+  Sent<osteon_error> sent(error);
   Outcome outcome;
-  outcome.status = function(&error);
-  text[sizeof text - 1] = '\0';
-  outcome.text = text;
+  outcome.status = function(manner().no_error ? nullptr : sent.get());
+  expect(std::all_of(text.begin() + kSize, text.end(), [](char c) { return c == '\0'; }),
+         "an error text was written beyond the text_size of its buffer");
+  text[kSize - 1] = '\0';
+  outcome.text = text.data();
+  expect(status_name(outcome.status) != nullptr, "it returned the status {}, which the ABI does not know{}{}",
+         outcome.status, outcome.text.empty() ? "" : ": ", outcome.text);
   return outcome;
 }
 
@@ -73,25 +58,8 @@ void expect_refused(const Outcome& outcome, std::initializer_list<osteon_status>
   for (const osteon_status status : statuses)
     expected += (expected.empty() ? "" : " or ") + std::string(status_name(status));
   expect(right, "{} returned {}, expected {}", what, outcome.describe(), expected);
-  expect(!outcome.text.empty(), "{} returned {} without a text that says why; fill in osteon_error.text", what,
-         status_name(outcome.status));
-}
-
-SteeredCall::SteeredCall(int threads, std::int64_t cancel_at)
-    : inner_([threads] {
-        plugin::CallOptions options;
-        options.threads = threads;
-        return options;
-      }()) {
-  // The functions that stay find their host through `host`, which the copy shares.
-  steered_.call = *inner_.raw();
-  steered_.cancel_at = cancel_at;
-  steered_.call.cancelled = [](const osteon_call* call) {
-    const auto& steered = *reinterpret_cast<const Steered*>(call);
-    return steered.polls.fetch_add(1) >= steered.cancel_at ? 1 : 0;
-  };
-  steered_.call.log = [](const osteon_call*, std::int32_t, const char*) {};
-  steered_.call.progress = [](const osteon_call*, double) {};
+  expect(manner().no_error || !outcome.text.empty(),
+         "{} returned {} without a text that says why; fill in osteon_error.text", what, status_name(outcome.status));
 }
 
 ProbeTensor::ProbeTensor(osteon_dtype type, std::vector<std::int64_t> shape)
@@ -99,8 +67,9 @@ ProbeTensor::ProbeTensor(osteon_dtype type, std::vector<std::int64_t> shape)
   count_ = 1;
   for (std::size_t i = shape_.size(); i-- > 0;) {
     strides_[i] = count_;
-    count_ *= shape_[i];
+    count_ *= shape_[i] > 0 ? shape_[i] : 1;
   }
+  count_ = std::accumulate(shape_.begin(), shape_.end(), std::int64_t{1}, std::multiplies<>());
   size_ = static_cast<std::size_t>(count_) * type.bits / 8;
   memory_ = std::make_unique<std::uint8_t[]>(size_ + 64);
   data_ = memory_.get() + (64 - reinterpret_cast<std::uintptr_t>(memory_.get()) % 64) % 64;
@@ -120,55 +89,27 @@ ProbeTensor ProbeTensor::random(std::vector<std::int64_t> shape, std::uint64_t s
   return tensor;
 }
 
-const char* to_string(Layout layout) noexcept {
-  switch (layout) {
-    case Layout::kChannelSlice:
-      return "a channel slice of a larger tensor";
-    case Layout::kPaddedRows:
-      return "padded rows";
-    case Layout::kChannelsLast:
-      return "channels last";
-  }
-  return "";
+void expect_canonical(const osteon_tensor_view& view, const std::string& what, std::size_t alignment) {
+  expect(view.ndim >= 0 && view.ndim <= 8 && (view.ndim == 0 || (view.shape != nullptr && view.strides != nullptr)),
+         "{} has no shape or no strides", what);
+  expect(view.device.type == OSTEON_DEVICE_CPU, "{} is on device type {}, expected the CPU", what, view.device.type);
+  expect(view.byte_offset == 0, "{} has byte_offset {}, expected 0", what, view.byte_offset);
+  for (std::int32_t d = 0; d < view.ndim; ++d)
+    expect(view.shape[d] >= 0 && view.strides[d] >= 0, "{} has size {} and stride {} in dimension {}", what,
+           view.shape[d], view.strides[d], d);
+  if (sdk::element_count(view) == 0) return;
+  expect(sdk::is_contiguous(view), "{} of shape {} is not row-major without gaps; copy it before it crosses", what,
+         sdk::shape_text(view));
+  expect(view.data != nullptr, "{} has no data", what);
+  expect(reinterpret_cast<std::uintptr_t>(view.data) % alignment == 0, "{} lies at {}, not aligned to {} bytes", what,
+         view.data, alignment);
 }
 
-LaidOut::LaidOut(const ProbeTensor& content, Layout layout)
-    : shape_(content.view().shape, content.view().shape + content.view().ndim) {
-  const std::int64_t n = shape_[0], c = shape_[1], h = shape_[2], w = shape_[3];
-  std::int64_t first = 0;
-  switch (layout) {
-    case Layout::kChannelSlice:
-      // Beginning at its second channel, padded so that it is aligned all the same.
-      strides_ = {(c + 2) * ((h * w + 15) / 16 * 16), (h * w + 15) / 16 * 16, w, 1};
-      first = strides_[1];
-      break;
-    case Layout::kPaddedRows:
-      strides_ = {c * h * (w + 5), h * (w + 5), w + 5, 1};
-      break;
-    case Layout::kChannelsLast:
-      strides_ = {h * w * c, 1, w * c, c};
-      break;
-  }
-  memory_ = std::make_unique<ProbeTensor>(std::vector<std::int64_t>{n * strides_[0]});
-  std::fill_n(memory_->data(), memory_->count(), kGap);
-  view_ = content.view();
-  view_.data = memory_->data() + first;
-  view_.shape = shape_.data();
-  view_.strides = strides_.data();
-  const float* from = content.data();
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t k = 0; k < c; ++k)
-      for (std::int64_t y = 0; y < h; ++y)
-        for (std::int64_t x = 0; x < w; ++x)
-          static_cast<float*>(view_.data)[i * strides_[0] + k * strides_[1] + y * strides_[2] + x * strides_[3]] =
-              *from++;
-}
-
-std::vector<float> LaidOut::values() const { return values_of(view_); }
-
-bool LaidOut::gaps_untouched() const {
-  const std::int64_t gaps = memory_->count() - sdk::element_count(view_);
-  return std::count(memory_->data(), memory_->data() + memory_->count(), kGap) >= gaps;
+void expect_owned(const osteon_tensor& tensor, const std::string& what) {
+  expect(tensor.release != nullptr, "{} has no release; what is given is owned by the caller", what);
+  expect(tensor.struct_size == sizeof tensor, "{} has struct_size {}; it is the caller's", what, tensor.struct_size);
+  expect(tensor.flags == 0, "{} has flags {:#x}, expected 0", what, tensor.flags);
+  expect_canonical(tensor.view, what);
 }
 
 double texture(std::int64_t y, std::int64_t x, std::int64_t c) {
@@ -192,6 +133,10 @@ double correlation(const float* before, const float* after, std::int64_t side, s
 }
 
 std::vector<float> values_of(const osteon_tensor_view& view) {
+  if (view.dtype == sdk::dtype_of<float>() && sdk::is_contiguous(view)) {
+    const auto* data = static_cast<const float*>(view.data);
+    return {data, data + sdk::element_count(view)};
+  }
   const auto read = [&view](std::int64_t at) -> float {
     if (view.dtype == osteon_dtype{OSTEON_DTYPE_FLOAT, 32, 1}) return static_cast<const float*>(view.data)[at];
     if (view.dtype == osteon_dtype{OSTEON_DTYPE_FLOAT, 64, 1})
@@ -274,6 +219,9 @@ plugin::Parameters usual_parameters(const Subject& subject) {
       case ParameterType::kFloatRange:
         parameters.emplace_back(std::vector<double>(2 * count, number));
         break;
+      case ParameterType::kIntRange:
+        parameters.emplace_back(std::vector<std::int64_t>(2 * count, static_cast<std::int64_t>(std::ceil(number))));
+        break;
       case ParameterType::kString:
         parameters.emplace_back(std::vector<std::string>(count, "text"));
         break;
@@ -317,57 +265,6 @@ void in_threads(int count, const std::function<void(int)>& body) {
   if (failure) std::rethrow_exception(failure);
 }
 
-std::string expect_no_growth(const std::string& what, const std::function<void()>& work) {
-  // Below this a window says nothing: the heap's own book-keeping moves by some kilobytes.
-  constexpr double kWindowBytes = 65536;
-  constexpr double kResidentMib = 64;
-  // Caches fill up first, and a plan may measure and compile in its first dozen calls.
-  constexpr int kWarmUp = 12;
-  const double milliseconds = best_milliseconds(kWarmUp, work);
-  const int rounds = static_cast<int>(std::clamp(400 / milliseconds, 8.0, 2000.0));
-  // Two windows: something that fills up late grows in one of them, a leak in both.
-  double least = std::numeric_limits<double>::infinity();
-  const std::int64_t resident = resident_bytes();
-  for (int window = 0; window < 2; ++window) {
-    const std::uint64_t before = bytes_in_use();
-    for (int i = 0; i < rounds; ++i) work();
-    least = std::min(least, static_cast<double>(bytes_in_use()) - static_cast<double>(before));
-  }
-  const double megabytes = static_cast<double>(resident_bytes() - resident) / 1048576;
-  expect(least < kWindowBytes, "{}: memory in use grows by {:.0f} bytes each time, in two windows of {} rounds", what,
-         least / rounds, rounds);
-  expect(megabytes < kResidentMib, "{}: the resident set grew by {:.0f} MiB in {} rounds", what, megabytes, 2 * rounds);
-  return fmt::format("{} rounds", 2 * rounds + kWarmUp);
-}
-
-std::string expect_cancellable(const std::string& what,
-                               const std::function<Outcome(const osteon_call*, bool* right)>& work) {
-  constexpr double kLong = 200;  // milliseconds in which four polls are promised
-  bool right = false;
-  const SteeredCall free;
-  Outcome outcome;
-  double took = best_milliseconds(1, [&] { outcome = work(free.raw(), &right); });
-  expect_ok(outcome, what);
-  // On a busy machine a short call can take long; the best of some is the call's own.
-  const SteeredCall again;
-  if (took >= kLong) took = std::min(took, best_milliseconds(4, [&] { outcome = work(again.raw(), &right); }));
-  expect(free.polls() > 0 || took < kLong, "{} took {:.0f} ms and never asked cancelled(); ask at least every 50 ms",
-         what, took);
-  for (std::int64_t at = 0; at < std::min<std::int64_t>(free.polls(), 4); ++at) {
-    const SteeredCall steered(1, at);
-    outcome = work(steered.raw(), &right);
-    if (outcome.status == OSTEON_CANCELLED) continue;
-    expect(outcome.ok(), "{}, stopped at poll {}, returned {}, expected CANCELLED", what, at + 1, outcome.describe());
-    // It may have been done; then it was done altogether.
-    expect(right, "{}, stopped at poll {}, returned OK with another result than an undisturbed one", what, at + 1);
-    expect(took < kLong || at + 1 == free.polls(), "{} takes {:.0f} ms, was stopped at poll {} of {}, and went on",
-           what, took, at + 1, free.polls());
-  }
-  return fmt::format("{}: {} polls in {:.0f} ms", what, free.polls(), took);
-}
-
-bool no_polls(const std::string& report) { return report.find(": 0 polls") != std::string::npos; }
-
 double best_milliseconds(int rounds, const std::function<void()>& work) {
   double best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < rounds; ++i) {
@@ -376,12 +273,6 @@ double best_milliseconds(int rounds, const std::function<void()>& work) {
     best = std::min(best, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
   return best;
-}
-
-double peak_resident_mib() {
-  struct rusage usage {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
 }  // namespace osteon::validate

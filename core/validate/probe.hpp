@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -11,8 +10,10 @@
 
 #include <osteon/sdk/tensor.hpp>
 
-#include "plugin/call.hpp"
 #include "validate/check.hpp"
+#include "validate/growth.hpp"
+#include "validate/sent.hpp"
+#include "validate/steered_call.hpp"
 
 // What checks need to talk to a component as a host would, function by function, and to compare what it gave.
 namespace osteon::validate {
@@ -26,35 +27,14 @@ struct Outcome {
   std::string describe() const;
 };
 
-/// Calls `function` with an error buffer.
+/// Calls `function` with an error buffer, or with NULL where that is the manner of now. Fails at once when it returns a
+/// status that the ABI does not know.
 Outcome attempt(const std::function<osteon_status(osteon_error*)>& function);
 
 /// Fails unless the outcome is OK; `what` says what was tried: "forward at [1, 1, 32, 32]".
 void expect_ok(const Outcome& outcome, const std::string& what);
 /// Fails unless the call was refused with one of these and with a text; `what` says what was tried.
 void expect_refused(const Outcome& outcome, std::initializer_list<osteon_status> statuses, const std::string& what);
-
-/// A call whose end the check decides: from the poll `cancel_at` of cancelled() on it is to stop. Logs nothing.
-class SteeredCall {
- public:
-  static constexpr std::int64_t kNever = INT64_MAX;
-  explicit SteeredCall(int threads = 1, std::int64_t cancel_at = kNever);
-  SteeredCall(const SteeredCall&) = delete;
-  SteeredCall& operator=(const SteeredCall&) = delete;
-
-  const osteon_call* raw() const noexcept { return &steered_.call; }
-  /// How often the callee has looked whether it is to stop.
-  std::int64_t polls() const noexcept { return steered_.polls.load(); }
-
- private:
-  struct Steered {
-    osteon_call call;  // first, so that the address of the one is that of the other
-    mutable std::atomic<std::int64_t> polls{0};
-    std::int64_t cancel_at = kNever;
-  };
-  plugin::Call inner_;
-  Steered steered_;
-};
 
 /// A tensor of a check: canonical, row-major, aligned to 64 bytes, on the CPU.
 class ProbeTensor {
@@ -84,26 +64,11 @@ class ProbeTensor {
   osteon_tensor_view view_{};
 };
 
-/// A float32 tensor's content in another layout: as a channel slice of a larger tensor, with its rows padded, or with
-/// channels last. Strides are those of the ABI's canonical form, which may have gaps.
-enum class Layout { kChannelSlice, kPaddedRows, kChannelsLast };
-constexpr Layout kLayouts[] = {Layout::kChannelSlice, Layout::kPaddedRows, Layout::kChannelsLast};
-const char* to_string(Layout layout) noexcept;
-class LaidOut {
- public:
-  /// Copies `content` [N, C, H, W]; the gaps hold a value that would show.
-  LaidOut(const ProbeTensor& content, Layout layout);
-  const osteon_tensor_view& view() const noexcept { return view_; }
-  /// The elements, row-major.
-  std::vector<float> values() const;
-  /// Whether the gaps still hold what they held.
-  bool gaps_untouched() const;
-
- private:
-  std::vector<std::int64_t> shape_, strides_;
-  std::unique_ptr<ProbeTensor> memory_;
-  osteon_tensor_view view_{};
-};
+/// Fails unless the view is canonical: of the CPU, row-major without gaps, byte_offset 0, aligned, with memory where it
+/// has elements. `what` names it: "output 'main'".
+void expect_canonical(const osteon_tensor_view& view, const std::string& what, std::size_t alignment = 64);
+/// Fails unless a tensor is owned and canonical.
+void expect_owned(const osteon_tensor& tensor, const std::string& what);
 
 /// Pixel (y, x) of channel c of a picture for checks: waves of a few pixels' length, without edges, 0..1, and unlike
 /// itself a few pixels further.
@@ -138,21 +103,7 @@ plugin::ClassContext classes_of(std::int64_t count, bool multiclass = false);
 /// Runs `body(index)` for 0 .. count - 1, each on a thread of its own, and rethrows the first failure.
 void in_threads(int count, const std::function<void(int)>& body);
 
-/// Calls `work` over and over for some seconds and fails when memory in use grows with it; `what` names it. Counts what
-/// malloc gave out, in the whole process, and the resident set.
-std::string expect_no_growth(const std::string& what, const std::function<void()>& work);
-
-/// Makes a call undisturbed, then stops it at its first polls in turn: each time it returns CANCELLED, or OK with what
-/// an undisturbed one gives (`right` says so). Fails too when a call of 200 ms and more never asks. Gives "WHAT: 3
-/// polls in 20 ms", which no_polls() understands.
-std::string expect_cancellable(const std::string& what,
-                               const std::function<Outcome(const osteon_call* call, bool* right)>& work);
-bool no_polls(const std::string& report);
-
-/// Milliseconds that `work` takes: the best of `rounds`.
+/// Milliseconds that `work` takes: the best of `rounds`. To be reported; no verdict comes from a clock.
 double best_milliseconds(int rounds, const std::function<void()>& work);
-
-/// The greatest resident set so far, in MiB.
-double peak_resident_mib();
 
 }  // namespace osteon::validate

@@ -5,10 +5,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <dlfcn.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/child.hpp"
 #include "base/error.hpp"
@@ -16,6 +18,7 @@
 #include "base/suggest.hpp"
 #include "engine/environment.hpp"
 #include "plugin/scan.hpp"
+#include "validate/watchdog.hpp"
 
 namespace osteon::validate {
 namespace {
@@ -32,43 +35,72 @@ std::chrono::milliseconds patient(const Request& request, std::chrono::seconds l
   return std::chrono::duration_cast<std::chrono::milliseconds>(limit * std::max(0.0, request.patience));
 }
 
+// Every check that there is, of whatever.
+std::set<std::string> all_checks() {
+  std::set<std::string> names;
+  const auto add = [&names](const std::vector<CheckInfo>& list) {
+    for (const CheckInfo& check : list) names.insert(check.name);
+  };
+  add(validator().library_checks());
+  add(validator().component_checks());
+  for (const plugin::Kind kind : {plugin::Kind::kModel, plugin::Kind::kLoss, plugin::Kind::kAugmentation,
+                                  plugin::Kind::kPostprocessor, plugin::Kind::kEnsembler})
+    add(validator().kind_checks(kind));
+  return names;
+}
+
+void expect_known(const std::set<std::string>& asked, const std::set<std::string>& known, const std::string& what) {
+  for (const std::string& name : asked)
+    if (known.count(name) == 0)
+      throw Error(ExitCode::kUsage,
+                  "there is no " + what + " '" + name + "' here" + did_you_mean(name, {known.begin(), known.end()}));
+}
+
+/// What is to be run, and what could be: for what is asked for by name and is not there.
+struct Plan {
+  std::vector<Result> rows;
+  std::set<std::string> checks, components, parameters;
+};
+
+void add_checks(const Request& request, const std::vector<CheckInfo>& list, const Result& of, Plan& plan) {
+  for (const CheckInfo& check : list) {
+    plan.checks.insert(check.name);
+    if (!request.checks.empty() && request.checks.count(check.name) == 0) continue;
+    plan.rows.push_back(of);
+    plan.rows.back().check = check;
+  }
+}
+
 std::vector<Result> planned(const Request& request) {
-  std::vector<Result> plan;
-  std::set<std::string> checks, components, parameters, named;
-  for (const std::string& parameter : request.given.parameters) named.insert(name_of(parameter));
-  const auto add = [&](const std::string& component, std::optional<plugin::Kind> kind,
-                       const std::vector<CheckInfo>& list) {
-    for (const CheckInfo& check : list) {
-      checks.insert(check.name);
-      if (request.checks.empty() || request.checks.count(check.name)) plan.push_back({component, kind, check, {}, 0});
-    }
-  };
-  const auto expect_known = [](const std::set<std::string>& asked, const std::set<std::string>& known,
-                               const std::string& what) {
-    for (const std::string& name : asked)
-      if (known.count(name) == 0)
-        throw Error(ExitCode::kUsage,
-                    "there is no " + what + " '" + name + "' here" + did_you_mean(name, {known.begin(), known.end()}));
-  };
-  if (request.components.empty()) add("", std::nullopt, validator().library_checks());
+  expect_known(request.checks, all_checks(), "check");
+  Plan plan;
+  // Who asks for a component has no use for what is checked of its library, unless he says so.
+  if (request.components.empty() || !request.checks.empty())
+    add_checks(request, validator().library_checks(), {}, plan);
   const plugin::ScanResult scan = plugin::scan_library(request.file, request.program, patient(request, kScanLimit));
   for (const plugin::ComponentSchema& schema : scan.components) {
-    components.insert(schema.name);
+    plan.components.insert(schema.name);
     if (!request.components.empty() && request.components.count(schema.name) == 0) continue;
     parameters_of(schema, request.given);  // here, so that what is wrong is said once and not by every child
-    for (const plugin::ParameterSpec& spec : schema.parameters) parameters.insert(spec.name);
-    add(schema.name, schema.kind, validator().component_checks());
-    add(schema.name, schema.kind, validator().kind_checks(schema.kind));
+    for (const plugin::ParameterSpec& spec : schema.parameters) plan.parameters.insert(spec.name);
+    Result of;
+    of.component = schema.name;
+    of.version = schema.version;
+    of.kind = schema.kind;
+    add_checks(request, validator().component_checks(), of, plan);
+    add_checks(request, validator().kind_checks(schema.kind), of, plan);
   }
-  if (scan.refusal.empty()) {
-    expect_known(request.components, components, "component");
-    expect_known(named, parameters, "parameter");
-    for (const CheckInfo& check : validator().library_checks()) checks.insert(check.name);
-    expect_known(request.checks, checks, "check");
-  } else if (plan.empty()) {
-    throw Error(ExitCode::kPlugin, "the library is refused: " + scan.refusal, request.file.string());
+  if (!scan.refusal.empty()) {
+    if (plan.rows.empty())
+      throw Error(ExitCode::kPlugin, "the library is refused: " + scan.refusal, request.file.string());
+    return plan.rows;
   }
-  return plan;
+  std::set<std::string> named;
+  for (const std::string& parameter : request.given.parameters) named.insert(name_of(parameter));
+  expect_known(request.components, plan.components, "component");
+  expect_known(named, plan.parameters, "parameter");
+  expect_known(request.checks, plan.checks, "check");
+  return plan.rows;
 }
 
 void run_one(const Request& request, Result& result) {
@@ -81,10 +113,13 @@ void run_one(const Request& request, Result& result) {
   const auto add = [&command](const char* flag, const std::string& value) {
     command.insert(command.end(), {flag, value});
   };
+  add("--limit", std::to_string(limit.count()));
+  if (!result.version.empty()) add("--component-version", result.version);
   for (const std::string& parameter : request.given.parameters) add("--set", parameter);
   if (request.given.channels) add("--channels", std::to_string(*request.given.channels));
   if (request.given.classes) add("--classes", std::to_string(*request.given.classes));
-  const ChildOutcome outcome = run_child(command, limit, request.stop);
+  // The child watches over itself, by its processor time. This is for one that cannot.
+  const ChildOutcome outcome = run_child(command, 20 * limit, request.stop);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   // Whatever it answered: who ends badly has failed.
   if (!outcome.ended_well()) {
@@ -97,6 +132,11 @@ void run_one(const Request& request, Result& result) {
   } catch (const nlohmann::json::exception&) {
     result.answer = {Verdict::kFail, "ended the process that checked it, with exit code 0"};
   }
+}
+
+void answer(const Answer& answer) {
+  const nlohmann::json json = {{"verdict", to_string(answer.verdict)}, {"detail", answer.detail}};
+  answer_parent(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace
@@ -168,15 +208,20 @@ std::vector<Result> validate(const Request& request, const std::function<void(co
   return results;
 }
 
-void run_check(const std::filesystem::path& file, const std::string& kind, const std::string& component,
-               const std::string& check, const Given& given) {
+void run_check(const std::filesystem::path& file, const Checked& what, const std::string& check, const Given& given,
+               std::chrono::milliseconds limit) {
   // A check that crashes is a verdict, not a file on the disk.
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
-  const Answer answer =
-      validator().run(file, plugin::kind_from_string(kind).value_or(plugin::Kind::kModel), component, check, given);
-  const nlohmann::json json = {{"verdict", to_string(answer.verdict)}, {"detail", answer.detail}};
-  answer_parent(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  std::optional<Watchdog> watchdog;
+  if (limit.count() > 0)
+    watchdog.emplace(limit, [](const std::string& text) {
+      answer({Verdict::kFail, text});
+      ::_exit(0);
+    });
+  const Answer verdict = validator().run(file, what, check, given);
+  watchdog.reset();  // so that one of the two answers
+  answer(verdict);
 }
 
 }  // namespace osteon::validate

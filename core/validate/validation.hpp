@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -17,9 +18,9 @@ namespace osteon::validate {
 /// What is to be validated, and how.
 struct Request {
   std::filesystem::path file;
-  std::filesystem::path program;     ///< runs one check in a child: PROGRAM run-check FILE KIND COMPONENT CHECK GIVEN
+  std::filesystem::path program;     ///< runs one check in a child: PROGRAM run-check FILE KIND COMPONENT CHECK ...
   std::set<std::string> checks;      ///< these alone; empty: all
-  std::set<std::string> components;  ///< these alone; empty: all, and the library's own checks
+  std::set<std::string> components;  ///< these alone, and of the library's own checks those in `checks`; empty: all
   Given given;
   double patience = 1;  ///< factor on every check's time limit
   int children = 1;     ///< checks that run at once
@@ -29,6 +30,7 @@ struct Request {
 /// One verdict.
 struct Result {
   std::string component;  ///< empty: of the library
+  std::string version;    ///< of the component
   std::optional<plugin::Kind> kind;
   CheckInfo check;
   Answer answer;
@@ -41,11 +43,12 @@ const Validator& validator();
 /// Runs every check of a library in a child process of its own and gives the verdicts in order, each also to `show` as
 /// soon as those before it are known. A library that is refused before its components are known gets the verdicts of
 /// its own checks alone; they say why. Throws Error(kUsage) for names of checks, components or parameters that there
-/// are not, Interrupted when `stop` was set.
+/// are not, and for checks that are of nothing that was asked for; Interrupted when `stop` was set.
 std::vector<Result> validate(const Request& request, const std::function<void(const Result&)>& show);
 
 /// What the child does: runs one check in this process and answers the parent.
-void run_check(const std::filesystem::path& file, const std::string& kind, const std::string& component,
-               const std::string& check, const Given& given);
+/// @param limit  after which it has failed, as Watchdog counts; 0: none
+void run_check(const std::filesystem::path& file, const Checked& what, const std::string& check, const Given& given,
+               std::chrono::milliseconds limit);
 
 }  // namespace osteon::validate

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/library.hpp"
+#include "predict/cache.hpp"
 #include "predict/resample.hpp"
 
 namespace osteon::validate {
@@ -33,22 +34,36 @@ Answer answer_of(const Check& check, const Subject& subject) {
   }
 }
 
+std::vector<Check> joined(const std::vector<Check>& first, const std::vector<Check>& second) {
+  std::vector<Check> all = first;
+  all.insert(all.end(), second.begin(), second.end());
+  return all;
+}
+
+// Those of a kind, and of fitting where the kind may be fitted.
+std::vector<Check> all_of_kind(plugin::Kind kind) {
+  const bool may_fit = kind == plugin::Kind::kEnsembler || kind == plugin::Kind::kPostprocessor;
+  return may_fit ? joined(validate::kind_checks(kind), validate::fit_checks()) : validate::kind_checks(kind);
+}
+
 class LoadedValidator final : public Validator {
  public:
   std::vector<CheckInfo> library_checks() const override { return infos(validate::library_checks()); }
   std::vector<CheckInfo> component_checks() const override { return infos(validate::component_checks()); }
-  std::vector<CheckInfo> kind_checks(plugin::Kind kind) const override { return infos(validate::kind_checks(kind)); }
-  Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
-             const std::string& check, const Given& given) const override {
+  std::vector<CheckInfo> kind_checks(plugin::Kind kind) const override { return infos(all_of_kind(kind)); }
+  std::vector<CheckInfo> fit_checks() const override { return infos(validate::fit_checks()); }
+  Answer run(const std::filesystem::path& file, const Checked& what, const std::string& check,
+             const Given& given) const override {
     predict::install_resample_service();
+    predict::install_cache_service();
     Subject subject;
     subject.file = file;
-    if (component.empty()) return answer_of(named(validate::library_checks(), check), subject);
-    std::vector<Check> checks = validate::component_checks();
-    checks.insert(checks.end(), validate::kind_checks(kind).begin(), validate::kind_checks(kind).end());
+    if (what.component.empty()) return answer_of(named(validate::library_checks(), check), subject);
+    const std::vector<Check> checks = joined(validate::component_checks(), all_of_kind(what.kind));
     const Check& chosen = named(checks, check);
     try {
-      subject.component = plugin::component_of(*plugin::open_library(file).plugin, kind, component);
+      subject.component =
+          plugin::component_of(*plugin::open_library(file).plugin, what.kind, what.component, what.version);
     } catch (const Error& e) {
       return {Verdict::kFail, std::string("the library cannot be used: ") + e.what()};
     }

@@ -27,17 +27,25 @@ struct CheckInfo {
   std::chrono::seconds limit{60};
 };
 
+/// What is checked of a library.
+struct Checked {
+  plugin::Kind kind = plugin::Kind::kModel;
+  std::string component;  ///< empty: the library itself
+  std::string version;    ///< of the component; empty: the highest
+};
+
 /// The checks, in a library of their own, because they bring OpenCV along and the program otherwise does not need it.
 class Validator {
  public:
   virtual ~Validator() = default;
   virtual std::vector<CheckInfo> library_checks() const = 0;
   virtual std::vector<CheckInfo> component_checks() const = 0;
-  /// Those of one kind alone, which run after component_checks().
+  /// Those of one kind alone, which run after component_checks(); of fitting too, for kinds that may be fitted.
   virtual std::vector<CheckInfo> kind_checks(plugin::Kind kind) const = 0;
-  /// Runs one check in this process, which it may end. An empty component name: a check of the library.
-  virtual Answer run(const std::filesystem::path& file, plugin::Kind kind, const std::string& component,
-                     const std::string& check, const Given& given) const = 0;
+  virtual std::vector<CheckInfo> fit_checks() const = 0;
+  /// Runs one check in this process, which it may end.
+  virtual Answer run(const std::filesystem::path& file, const Checked& what, const std::string& check,
+                     const Given& given) const = 0;
 };
 
 using CreateFunction = Validator* (*)();

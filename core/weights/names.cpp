@@ -255,8 +255,8 @@ bool is_rgb_stem(const Shape& shape, const osteon_tensor_view& place, std::int64
          shape[0] == place.shape[0] && shape[2] == place.shape[2] && shape[3] == place.shape[3];
 }
 
-ModelWeights weights_of(plugin::Model& model) {
-  ModelWeights weights{model.tensors(), model.in_channels(), {}};
+ModelWeights weights_of(plugin::Model& model, const plugin::Call& call) {
+  ModelWeights weights{model.tensors(call), model.in_channels(), {}};
   const std::vector<std::string> names = model.weight_dialects();
   for (std::size_t d = 0; d < names.size(); ++d)
     weights.dialects.push_back(

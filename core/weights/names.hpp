@@ -25,7 +25,7 @@ struct ModelWeights {
   std::vector<Dialect> dialects;
 };
 /// Borrows `model`, on the CPU; valid until it moves.
-ModelWeights weights_of(plugin::Model& model);
+ModelWeights weights_of(plugin::Model& model, const plugin::Call& call);
 
 /// The tensors of a file under the model's names.
 struct MatchedNames {

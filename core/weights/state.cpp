@@ -20,14 +20,10 @@ constexpr TypeName kTypes[] = {
     {{OSTEON_DTYPE_FLOAT, 32, 1}, "F32"}, {{OSTEON_DTYPE_FLOAT, 16, 1}, "F16"}, {{OSTEON_DTYPE_BFLOAT, 16, 1}, "BF16"},
     {{OSTEON_DTYPE_FLOAT, 64, 1}, "F64"}, {{OSTEON_DTYPE_INT, 64, 1}, "I64"},   {{OSTEON_DTYPE_INT, 32, 1}, "I32"},
     {{OSTEON_DTYPE_INT, 16, 1}, "I16"},   {{OSTEON_DTYPE_INT, 8, 1}, "I8"},     {{OSTEON_DTYPE_UINT, 64, 1}, "U64"},
-    {{OSTEON_DTYPE_UINT, 32, 1}, "U32"},  {{OSTEON_DTYPE_UINT, 16, 1}, "U16"},  {{OSTEON_DTYPE_UINT, 8, 1}, "U8"}};
+    {{OSTEON_DTYPE_UINT, 32, 1}, "U32"},  {{OSTEON_DTYPE_UINT, 16, 1}, "U16"},  {{OSTEON_DTYPE_UINT, 8, 1}, "U8"},
+    {{OSTEON_DTYPE_BOOL, 8, 1}, "BOOL"}};
 
-std::string dtype_name(const plugin::NamedTensor& tensor) {
-  for (const TypeName& type : kTypes)
-    if (type.type == tensor.value->dtype) return type.name;
-  throw std::invalid_argument("tensor '" + tensor.name + "' is " + sdk::to_string(tensor.value->dtype) +
-                              ", for which safetensors has no dtype");
-}
+std::string dtype_name(const plugin::NamedTensor& tensor) { return weights::dtype_name(tensor.value->dtype, tensor.name); }
 
 /// Calls `visit(index in row-major order, address)` for every element of a strided view.
 template <class Visit>
@@ -50,6 +46,11 @@ void for_each_element(const osteon_tensor_view& view, Visit&& visit) {
 void copy_into(const TensorData& from, const plugin::NamedTensor& to) {
   const osteon_tensor_view& view = *to.value;
   const std::string dtype = dtype_name(to);
+  if (dtype == "BOOL") {
+    // A file's bytes may be anything; code that was compiled for a bool expects 0 or 1.
+    for_each_element(view, [&](std::int64_t i, std::byte* at) { *at = std::byte{from.data[i] != std::byte{0}}; });
+    return;
+  }
   if (from.dtype == dtype && sdk::is_contiguous(view)) {
     if (from.size > 0) std::memcpy(view.data, from.data, from.size);
     return;
@@ -110,6 +111,13 @@ LoadReport compare(const std::vector<TensorData>& file, const std::vector<plugin
 }
 
 }  // namespace
+
+std::string dtype_name(osteon_dtype type, const std::string& tensor) {
+  for (const TypeName& known : kTypes)
+    if (known.type == type) return known.name;
+  throw std::invalid_argument("tensor '" + tensor + "' is " + sdk::to_string(type) +
+                              ", for which safetensors has no dtype");
+}
 
 bool is_counter(const plugin::NamedTensor& tensor) {
   return !tensor.parameter && tensor.value->ndim == 0 && tensor.value->dtype.code == OSTEON_DTYPE_INT;

@@ -13,6 +13,10 @@
 /// Between the tensors of a file and those that a plugin names (a model's, or an ensembler's fitted state), on the CPU.
 namespace osteon::weights {
 
+/// What safetensors calls an element type ("F32", "BOOL"); throws std::invalid_argument, which names `tensor`, for one
+/// that it does not have.
+std::string dtype_name(osteon_dtype type, const std::string& tensor);
+
 /// Whether a tensor counts something instead of being learnt: an integer scalar, such as num_batches_tracked. Old files
 /// lack them, so that they may be missing.
 bool is_counter(const plugin::NamedTensor& tensor);

@@ -24,16 +24,33 @@ struct osteon_augmentation {
   double fill;
 };
 
+/* The version that this file is written for: it uses nothing that came later, whatever headers it is compiled with. */
+#define WRITTEN_FOR ((uint32_t)0 << 16 | (uint32_t)2)
+
 static osteon_status fail(osteon_error* error, osteon_status status, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The caller may want no text. */
 static osteon_status fail(osteon_error* error, osteon_status status, const char* format, ...) {
-  if (error != NULL && error->text != NULL && error->text_size > 0) {
+  if (error != NULL && OSTEON_HAS(error, text) && error->text != NULL && error->text_size > 0) {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(error->text, error->text_size, format, arguments);
     va_end(arguments);
   }
   return status;
+}
+
+/* Every struct that is read passes here first. A later host's may be longer than this file knows it, and none is
+ * shorter than it was in 0.2, where `last` was its last field. An unknown flag of the half that must be understood is
+ * refused, never guessed at: it says that something in the struct means something else. */
+#define CHECK_SENT(pointer, last, what, error)                               \
+  ((pointer) != NULL && OSTEON_HAS(pointer, last)                            \
+       ? check_flags(OSTEON_FLAGS_UNKNOWN((pointer)->flags, 0), what, error) \
+       : fail(error, OSTEON_INVALID_ARGUMENT, "shear: %s is not there, or shorter than in ABI 0.2", what))
+
+static osteon_status check_flags(uint32_t unknown, const char* what, osteon_error* error) {
+  if (unknown == 0) return OSTEON_OK;
+  return fail(error, OSTEON_UNSUPPORTED, "shear: %s has flags 0x%x, which are unknown here", what, (unsigned)unknown);
 }
 
 /* ---- the schema: in the order in which `values` come ---- */
@@ -103,7 +120,9 @@ static osteon_status read_floats(const osteon_value* const* values, int index, u
                                  osteon_error* error) {
   const osteon_param_spec* spec = kParams[index];
   const osteon_value* value = values == NULL ? NULL : values[index];
-  if (value == NULL || value->type != spec->type || value->count != count || value->floats == NULL)
+  const osteon_status status = CHECK_SENT(value, predictors, spec->name, error);
+  if (status != OSTEON_OK) return status;
+  if (value->type != spec->type || value->count != count || value->floats == NULL)
     return fail(error, OSTEON_INVALID_ARGUMENT, "shear: %s has to be %d number(s)", spec->name, (int)count);
   for (uint64_t i = 0; i < count; ++i) {
     out[i] = value->floats[i];
@@ -119,8 +138,9 @@ static osteon_status read_floats(const osteon_value* const* values, int index, u
 static osteon_status read_choice(const osteon_value* const* values, int index, int* out, osteon_error* error) {
   const osteon_param_spec* spec = kParams[index];
   const osteon_value* value = values == NULL ? NULL : values[index];
-  if (value == NULL || value->type != spec->type || value->count != 1 || value->strings == NULL ||
-      value->strings[0] == NULL)
+  const osteon_status status = CHECK_SENT(value, predictors, spec->name, error);
+  if (status != OSTEON_OK) return status;
+  if (value->type != spec->type || value->count != 1 || value->strings == NULL || value->strings[0] == NULL)
     return fail(error, OSTEON_INVALID_ARGUMENT, "shear: %s has to be one text", spec->name);
   for (uint64_t i = 0; i < spec->n_choices; ++i)
     if (strcmp(spec->choices[i], value->strings[0]) == 0) {
@@ -138,13 +158,13 @@ static double tangent(double degrees) { return tan(degrees * (3.1415926535897932
 static osteon_status create(const osteon_call* call, const osteon_value* const* values,
                             const osteon_augmentation_request* request, osteon_augmentation** out,
                             osteon_error* error) {
-  (void)call;
-  if (request->flags != 0)
-    return fail(error, OSTEON_UNSUPPORTED, "shear: flags %u of the request are unknown", (unsigned)request->flags);
+  osteon_status status = CHECK_SENT(call, note, "the call", error);
+  if (status == OSTEON_OK) status = CHECK_SENT(request, mirrored, "the request", error);
+  if (status != OSTEON_OK) return status;
   double angle[2] = {0, 0};
   int axis = 0;
   osteon_augmentation made = {0};
-  osteon_status status = read_floats(values, ANGLE, 2, angle, error);
+  status = read_floats(values, ANGLE, 2, angle, error);
   if (status == OSTEON_OK) status = read_choice(values, AXIS, &axis, error);
   if (status == OSTEON_OK) status = read_choice(values, BORDER, &made.border, error);
   if (status == OSTEON_OK) status = read_floats(values, FILL, 1, &made.fill, error);
@@ -200,9 +220,11 @@ static void two_uniforms(const osteon_random_key* key, double out[2]) {
 static osteon_status sample_warp(const osteon_call* call, const osteon_augmentation* shear,
                                  const osteon_random_key* key, const osteon_warp_request* request, osteon_warp* warp,
                                  osteon_error* error) {
-  (void)call; /* far too short to be cancelled */
-  if (request->flags != 0)
-    return fail(error, OSTEON_UNSUPPORTED, "shear: flags %u of a warp are unknown", (unsigned)request->flags);
+  /* Far too short to ask whether the call is cancelled. */
+  osteon_status status = CHECK_SENT(call, note, "the call", error);
+  if (status == OSTEON_OK) status = CHECK_SENT(request, class_boxes, "the request of a warp", error);
+  if (status == OSTEON_OK) status = CHECK_SENT(warp, state, "the warp", error);
+  if (status != OSTEON_OK) return status;
   if (request->height < 1 || request->width < 1)
     return fail(error, OSTEON_INVALID_ARGUMENT, "shear: an image of %lld x %lld pixels cannot be warped",
                 (long long)request->height, (long long)request->width);
@@ -251,13 +273,13 @@ static const osteon_component kShear = {
     .api = &kApi};
 static const osteon_component* const kComponents[] = {&kShear};
 static const osteon_plugin kPlugin = {.struct_size = sizeof(osteon_plugin),
-                                      .abi_version = OSTEON_ABI_VERSION,
+                                      .abi_version = WRITTEN_FOR,
                                       .name = "shear",
                                       .version = "1.0.0",
                                       .n_components = 1,
                                       .components = kComponents};
 
 const osteon_plugin* osteon_get_plugin(uint32_t host_abi) {
-  /* While the major number is 0, minor numbers have to agree too. */
-  return host_abi == OSTEON_ABI_VERSION ? &kPlugin : NULL;
+  /* A later host of the same major number knows all that is used here; an earlier one does not. */
+  return host_abi >> 16 == WRITTEN_FOR >> 16 && host_abi >= WRITTEN_FOR ? &kPlugin : NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The generator against its paper's known answers, and warps against what a shear is. */
+/* The generator against its paper's known answers, warps against what a shear is, and what a host of another version
+ * may send. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,8 @@ static void philox_gives_the_known_answers(void) {
 
 static const osteon_component* component(void) { return osteon_get_plugin(OSTEON_ABI_VERSION)->components[0]; }
 static const osteon_augmentation_api* api(void) { return component()->api; }
+/* Nothing of it is used, so that nothing else has to be in it. */
+static const osteon_call call = {.struct_size = sizeof call, .threads = 1, .device = {OSTEON_DEVICE_CPU, 0}};
 
 /* A shear between these angles along this axis; all else as recipes have it by default. */
 static osteon_augmentation* made(double low, double high, const char* axis) {
@@ -46,20 +49,23 @@ static osteon_augmentation* made(double low, double high, const char* axis) {
                                   component()->params[3]->default_value};
   const osteon_augmentation_request request = {.struct_size = sizeof request, .n_classes = 29};
   osteon_augmentation* shear = NULL;
-  expect(api()->create(NULL, values, &request, &shear, NULL) == OSTEON_OK, "it is created");
+  expect(api()->create(&call, values, &request, &shear, NULL) == OSTEON_OK, "it is created");
   return shear;
 }
 
 enum { HEIGHT = 41, WIDTH = 81 };
+/* What the host presets a warp with, and the request for one. */
+static const osteon_warp kIdentity = {.struct_size = sizeof kIdentity,
+                                      .border = OSTEON_BORDER_REFLECT_101,
+                                      .height = HEIGHT,
+                                      .width = WIDTH,
+                                      .matrix = {1, 0, 0, 0, 1, 0}};
+static const osteon_warp_request kRequest = {
+    .struct_size = sizeof kRequest, .height = HEIGHT, .width = WIDTH, .view_height = HEIGHT, .view_width = WIDTH};
 static osteon_warp drawn(const osteon_augmentation* shear, uint64_t key) {
   const osteon_random_key random_key = {{key, 5}};
-  const osteon_warp_request request = {.struct_size = sizeof request, .height = HEIGHT, .width = WIDTH};
-  osteon_warp warp = {.struct_size = sizeof warp,
-                      .border = OSTEON_BORDER_REFLECT_101,
-                      .height = HEIGHT,
-                      .width = WIDTH,
-                      .matrix = {1, 0, 0, 0, 1, 0}};
-  if (api()->sample_warp(NULL, shear, &random_key, &request, &warp, NULL) != OSTEON_OK) warp.kind = 99;
+  osteon_warp warp = kIdentity;
+  if (api()->sample_warp(&call, shear, &random_key, &kRequest, &warp, NULL) != OSTEON_OK) warp.kind = 99;
   return warp;
 }
 
@@ -109,10 +115,40 @@ static void nothing_to_do_is_said(void) {
   api()->destroy(none);
 }
 
+static void what_it_does_not_know_is_refused(void) {
+  osteon_augmentation* shear = made(-30, 30, "both");
+  const osteon_random_key key = {{1, 5}};
+  char text[128] = "";
+  osteon_error error = {.struct_size = sizeof error, .text_size = sizeof text, .text = text};
+  osteon_warp_request request = kRequest;
+  osteon_warp warp = kIdentity;
+  request.flags = 1u << 3;
+  expect(api()->sample_warp(&call, shear, &key, &request, &warp, &error) == OSTEON_UNSUPPORTED && text[0],
+         "a flag that must be understood is refused");
+  request.flags = 1u << 19;
+  expect(api()->sample_warp(&call, shear, &key, &request, &warp, &error) == OSTEON_OK,
+         "one that need not be is passed over");
+  request = kRequest;
+  request.struct_size = offsetof(osteon_warp_request, class_boxes);
+  expect(api()->sample_warp(&call, shear, &key, &request, &warp, NULL) == OSTEON_INVALID_ARGUMENT,
+         "a short request is refused");
+  api()->destroy(shear);
+}
+
+static void hosts_get_what_they_know(void) {
+  const uint32_t first = 2;
+  expect(osteon_get_plugin(first - 1) == NULL, "a host before 0.2 gets nothing");
+  expect(osteon_get_plugin((uint32_t)1 << 16) == NULL, "a host of another major number gets nothing");
+  expect(osteon_get_plugin(first)->abi_version == first && osteon_get_plugin(first + 7)->abi_version == first,
+         "hosts from 0.2 on get what they know");
+}
+
 int main(void) {
   philox_gives_the_known_answers();
   warps_are_shears();
   an_axis_can_be_left_alone();
   nothing_to_do_is_said();
+  what_it_does_not_know_is_refused();
+  hosts_get_what_they_know();
   return failures != 0;
 }

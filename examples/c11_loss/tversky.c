@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The Tversky loss in plain C11, on nothing but the ABI's headers.
  *
- * Per class, over the valid pixels of the batch, with p = sigmoid(logit), t the label and w the weight of the sample:
+ * Per class, over the valid pixels of the batch, with p = sigmoid(logit), t the label and w the weight of the sample
+ * times that of the pixel:
  *   TP = sum w p t     FP = sum w p (1 - t)     FN = sum w (1 - p) t
  *   loss = mean over classes of 1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth)
  * alpha = beta = 0.5 is Dice; beta above alpha punishes what is missed. Salehi et al., arXiv:1706.05721. */
@@ -18,16 +19,36 @@ struct osteon_loss {
   double alpha, beta, smooth;
 };
 
+/* The version that this file is written for: it uses nothing that came later, whatever headers it is compiled with. */
+#define WRITTEN_FOR ((uint32_t)0 << 16 | (uint32_t)2)
+
 static osteon_status fail(osteon_error* error, osteon_status status, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The caller may want no text. */
 static osteon_status fail(osteon_error* error, osteon_status status, const char* format, ...) {
-  if (error != NULL && error->text != NULL && error->text_size > 0) {
+  if (error != NULL && OSTEON_HAS(error, text) && error->text != NULL && error->text_size > 0) {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(error->text, error->text_size, format, arguments);
     va_end(arguments);
   }
   return status;
+}
+
+/* ---- what the host sends ---- */
+
+/* Every struct that is read passes here first. A later host's may be longer than this file knows it, and none is
+ * shorter than it was in 0.2, where `last` was its last field. An unknown flag of the half that must be understood is
+ * refused, never guessed at: it says that something in the struct means something else. */
+#define CHECK_SENT(pointer, last, known, what, error)                            \
+  ((pointer) != NULL && OSTEON_HAS(pointer, last)                                \
+       ? check_flags(OSTEON_FLAGS_UNKNOWN((pointer)->flags, known), what, error) \
+       : fail(error, OSTEON_INVALID_ARGUMENT, "tversky: %s is not there, or shorter than in ABI 0.2", what))
+
+static osteon_status check_flags(uint32_t unknown, const char* what, osteon_error* error) {
+  if (unknown == 0) return OSTEON_OK;
+  return fail(error, OSTEON_UNSUPPORTED, "tversky: %s has flags 0x%x, which this loss does not know", what,
+              (unsigned)unknown);
 }
 
 /* ---- the schema: in the order in which `values` come ---- */
@@ -55,7 +76,9 @@ static const osteon_param_spec* const kParams[N_PARAMS] = {&kSpecs[ALPHA], &kSpe
 static osteon_status read_float(const osteon_value* const* values, int index, double* out, osteon_error* error) {
   const osteon_param_spec* spec = kParams[index];
   const osteon_value* value = values == NULL ? NULL : values[index];
-  if (value == NULL || value->type != OSTEON_PARAM_FLOAT || value->count != 1 || value->floats == NULL)
+  const osteon_status status = CHECK_SENT(value, predictors, 0, spec->name, error);
+  if (status != OSTEON_OK) return status;
+  if (value->type != OSTEON_PARAM_FLOAT || value->count != 1 || value->floats == NULL)
     return fail(error, OSTEON_INVALID_ARGUMENT, "tversky: %s has to be one number", spec->name);
   *out = value->floats[0];
   if (!(*out >= spec->minimum && *out <= spec->maximum))
@@ -68,7 +91,9 @@ static osteon_status read_float(const osteon_value* const* values, int index, do
 
 static osteon_status create(const osteon_call* call, const osteon_value* const* values,
                             const osteon_loss_request* request, osteon_loss** out, osteon_error* error) {
-  (void)call;
+  osteon_status status = CHECK_SENT(call, note, 0, "the call", error);
+  if (status == OSTEON_OK) status = CHECK_SENT(request, class_names, 0, "the request", error);
+  if (status != OSTEON_OK) return status;
   if (request->labels == OSTEON_LABELS_MULTICLASS)
     return fail(error, OSTEON_UNSUPPORTED,
                 "tversky treats classes independently, but this data has exactly one class per pixel; use "
@@ -77,7 +102,7 @@ static osteon_status create(const osteon_call* call, const osteon_value* const* 
     return fail(error, OSTEON_UNSUPPORTED, "tversky: labels of kind %u are unknown", (unsigned)request->labels);
   if (request->n_classes < 1) return fail(error, OSTEON_INVALID_ARGUMENT, "tversky needs at least one class");
   osteon_loss made = {.n_classes = request->n_classes};
-  osteon_status status = read_float(values, ALPHA, &made.alpha, error);
+  status = read_float(values, ALPHA, &made.alpha, error);
   if (status == OSTEON_OK) status = read_float(values, BETA, &made.beta, error);
   if (status == OSTEON_OK) status = read_float(values, SMOOTH, &made.smooth, error);
   if (status != OSTEON_OK) return status;
@@ -95,6 +120,7 @@ static void destroy(osteon_loss* loss) { free(loss); }
 
 /* ---- evaluation ---- */
 
+/* Tensors that cross are contiguous; what is not is refused, for it would be read wrongly. -1 in `shape`: any size. */
 static osteon_status check_view(const osteon_tensor_view* view, const char* what, osteon_dtype dtype, int32_t ndim,
                                 const int64_t* shape, osteon_error* error) {
   if (view->device.type != OSTEON_DEVICE_CPU)
@@ -105,25 +131,34 @@ static osteon_status check_view(const osteon_tensor_view* view, const char* what
   if (view->ndim != ndim)
     return fail(error, OSTEON_INVALID_ARGUMENT, "tversky: %s have %d dimensions, not %d", what, (int)view->ndim,
                 (int)ndim);
-  for (int32_t d = 0; d < ndim; ++d)
-    if (shape[d] >= 0 && view->shape[d] != shape[d])
-      return fail(error, OSTEON_INVALID_ARGUMENT, "tversky: dimension %d of %s is %lld, not %lld", (int)d, what,
-                  (long long)view->shape[d], (long long)shape[d]);
   if (view->strides == NULL || view->byte_offset != 0)
     return fail(error, OSTEON_INVALID_ARGUMENT, "tversky: the view of %s is not canonical (strides, byte_offset 0)",
                 what);
+  int64_t step = 1;
+  for (int32_t d = ndim - 1; d >= 0; --d) {
+    if (shape[d] >= 0 && view->shape[d] != shape[d])
+      return fail(error, OSTEON_INVALID_ARGUMENT, "tversky: dimension %d of %s is %lld, not %lld", (int)d, what,
+                  (long long)view->shape[d], (long long)shape[d]);
+    if (step > 0 && view->shape[d] > 1 && view->strides[d] != step)
+      return fail(error, OSTEON_INVALID_ARGUMENT, "tversky: %s have gaps between their elements", what);
+    step *= view->shape[d];
+  }
   return OSTEON_OK;
 }
 
 static osteon_status check_input(const osteon_loss* loss, const osteon_loss_input* in, osteon_error* error) {
   static const osteon_dtype kFloat = {OSTEON_DTYPE_FLOAT, 32, 1}, kInt = {OSTEON_DTYPE_INT, 32, 1},
                             kByte = {OSTEON_DTYPE_UINT, 8, 1};
-  if ((in->flags & ~(uint32_t)OSTEON_LOSS_ACCUMULATE) != 0)
-    return fail(error, OSTEON_UNSUPPORTED, "tversky: loss flags %u are unknown", (unsigned)in->flags);
+  /* Classes that are unknown and targets between 0 and 1 are not among these: data that has them is refused. */
+  osteon_status status =
+      CHECK_SENT(in, soft_target, OSTEON_LOSS_ACCUMULATE | OSTEON_LOSS_PIXEL_WEIGHT, "the input of the loss", error);
+  if (status != OSTEON_OK) return status;
   if (in->logits == NULL || in->target == NULL)
     return fail(error, OSTEON_INVALID_ARGUMENT, "tversky needs logits and a target");
+  if ((in->pixel_weight != NULL) != ((in->flags & OSTEON_LOSS_PIXEL_WEIGHT) != 0))
+    return fail(error, OSTEON_INVALID_ARGUMENT, "tversky: weights of pixels and their flag come together");
   const int64_t free_shape[4] = {-1, loss->n_classes, -1, -1};
-  osteon_status status = check_view(in->logits, "logits", kFloat, 4, free_shape, error);
+  status = check_view(in->logits, "logits", kFloat, 4, free_shape, error);
   if (status != OSTEON_OK) return status;
   const int64_t* shape = in->logits->shape;
   const int64_t planes[4] = {shape[0], (shape[1] + 31) / 32, shape[2], shape[3]};
@@ -132,6 +167,8 @@ static osteon_status check_input(const osteon_loss* loss, const osteon_loss_inpu
   if (status == OSTEON_OK && in->valid != NULL) status = check_view(in->valid, "valid pixels", kByte, 3, pixels, error);
   if (status == OSTEON_OK && in->sample_weight != NULL)
     status = check_view(in->sample_weight, "sample weights", kFloat, 1, shape, error);
+  if (status == OSTEON_OK && in->pixel_weight != NULL)
+    status = check_view(in->pixel_weight, "weights of pixels", kFloat, 3, pixels, error);
   if (status == OSTEON_OK && in->grad != NULL) status = check_view(in->grad, "gradients", kFloat, 4, shape, error);
   return status;
 }
@@ -142,60 +179,53 @@ static double sigmoid(double x) {
   return e / (1 + e);
 }
 
-static float weight_of(const osteon_loss_input* in, int64_t n) {
-  return in->sample_weight == NULL ? 1.0f : ((const float*)in->sample_weight->data)[n * in->sample_weight->strides[0]];
-}
-
-/* A row of one class; index x * step of each pointer is pixel x. `valid` is NULL where all are. */
+/* A row of one class. */
 typedef struct row {
   const float* logit;
   const int32_t* bits;
-  const uint8_t* valid;
+  const uint8_t* valid; /* NULL: all are */
+  const float* weight;  /* NULL: all 1 */
+  float sample_weight;
+  int shift; /* of the class in `bits` */
   float* grad;
-  int64_t logit_step, bits_step, valid_step, grad_step;
 } row;
 
 static row row_of(const osteon_loss_input* in, int64_t n, int64_t c, int64_t y) {
-  const int64_t *l = in->logits->strides, *t = in->target->strides;
-  row r = {.logit = (const float*)in->logits->data + (n * l[0] + c * l[1] + y * l[2]),
-           .bits = (const int32_t*)in->target->data + (n * t[0] + c / 32 * t[1] + y * t[2]),
-           .logit_step = l[3],
-           .bits_step = t[3]};
-  if (in->valid != NULL) {
-    const int64_t* v = in->valid->strides;
-    r.valid = (const uint8_t*)in->valid->data + (n * v[0] + y * v[1]);
-    r.valid_step = v[2];
-  }
-  if (in->grad != NULL) {
-    const int64_t* g = in->grad->strides;
-    r.grad = (float*)in->grad->data + (n * g[0] + c * g[1] + y * g[2]);
-    r.grad_step = g[3];
-  }
+  const int64_t *shape = in->logits->shape, planes = in->target->shape[1];
+  const int64_t pixel = (n * shape[2] + y) * shape[3], logit = ((n * shape[1] + c) * shape[2] + y) * shape[3];
+  row r = {.logit = (const float*)in->logits->data + logit,
+           .bits = (const int32_t*)in->target->data + ((n * planes + c / 32) * shape[2] + y) * shape[3],
+           .sample_weight = 1,
+           .shift = (int)(c % 32)};
+  if (in->valid != NULL) r.valid = (const uint8_t*)in->valid->data + pixel;
+  if (in->pixel_weight != NULL) r.weight = (const float*)in->pixel_weight->data + pixel;
+  if (in->sample_weight != NULL) r.sample_weight = ((const float*)in->sample_weight->data)[n];
+  if (in->grad != NULL) r.grad = (float*)in->grad->data + logit;
   return r;
 }
 
-static int is_valid(const row* r, int64_t x) { return r->valid == NULL || r->valid[x * r->valid_step] != 0; }
-/* Unsigned, for bit 31 is a class like any other. */
-static int is_set(const row* r, int64_t x, int64_t c) {
-  return (((uint32_t)r->bits[x * r->bits_step]) >> (c % 32)) & 1u;
+/* What a pixel counts. */
+static double weight_of(const row* r, int64_t x) {
+  if (r->valid != NULL && r->valid[x] == 0) return 0;
+  return (double)r->sample_weight * (r->weight == NULL ? 1.0 : (double)r->weight[x]);
 }
+/* Unsigned, for bit 31 is a class like any other. */
+static int is_set(const row* r, int64_t x) { return ((uint32_t)r->bits[x] >> r->shift) & 1u; }
 
 /* The value of class c, and how it changes with the probability of a pixel [t] of weight 1. False: cancelled. */
 static int class_loss(const osteon_call* call, const osteon_loss* loss, const osteon_loss_input* in, int64_t c,
                       double* value, double slope[2]) {
   const int64_t* shape = in->logits->shape;
   double hit = 0, extra = 0, missed = 0;
-  int64_t n_valid = 0;
   for (int64_t n = 0; n < shape[0]; ++n) {
-    const double weight = weight_of(in, n);
     for (int64_t y = 0; y < shape[2]; ++y) {
       if (call->cancelled(call)) return 0;
       const row r = row_of(in, n, c, y);
       for (int64_t x = 0; x < shape[3]; ++x) {
-        if (!is_valid(&r, x)) continue;
-        const double p = sigmoid((double)r.logit[x * r.logit_step]);
-        ++n_valid;
-        if (is_set(&r, x, c)) {
+        const double weight = weight_of(&r, x);
+        if (weight == 0) continue; /* whatever its logit is, NaN included */
+        const double p = sigmoid((double)r.logit[x]);
+        if (is_set(&r, x)) {
           hit += weight * p;
           missed += weight * (1 - p);
         } else {
@@ -205,30 +235,29 @@ static int class_loss(const osteon_call* call, const osteon_loss* loss, const os
     }
   }
   const double above = hit + loss->smooth, below = above + loss->alpha * extra + loss->beta * missed;
-  *value = n_valid == 0 ? 0 : 1 - above / below;
+  *value = 1 - above / below; /* 0 where nothing counts, for smooth is above 0 */
   slope[0] = above * loss->alpha / (below * below);
   slope[1] = -(below - above * (1 - loss->beta)) / (below * below);
   return 1;
 }
 
-/* Invalid pixels get 0, whatever their logit is. False: cancelled. */
+/* What does not count gets 0. False: cancelled. */
 static int class_gradient(const osteon_call* call, const osteon_loss_input* in, int64_t c, const double slope[2],
                           double scale) {
   const int64_t* shape = in->logits->shape;
   const int add = (in->flags & OSTEON_LOSS_ACCUMULATE) != 0;
   for (int64_t n = 0; n < shape[0]; ++n) {
-    const double factor = scale * (double)weight_of(in, n);
     for (int64_t y = 0; y < shape[2]; ++y) {
       if (call->cancelled(call)) return 0;
       const row r = row_of(in, n, c, y);
       for (int64_t x = 0; x < shape[3]; ++x) {
+        const double weight = weight_of(&r, x);
         double g = 0;
-        if (is_valid(&r, x)) {
-          const double p = sigmoid((double)r.logit[x * r.logit_step]);
-          g = factor * slope[is_set(&r, x, c)] * p * (1 - p);
+        if (weight != 0) {
+          const double p = sigmoid((double)r.logit[x]);
+          g = scale * weight * slope[is_set(&r, x)] * p * (1 - p);
         }
-        float* out = &r.grad[x * r.grad_step];
-        *out = (float)(add ? (double)*out + g : g);
+        r.grad[x] = (float)(add ? (double)r.grad[x] + g : g);
       }
     }
   }
@@ -237,7 +266,8 @@ static int class_gradient(const osteon_call* call, const osteon_loss_input* in, 
 
 static osteon_status evaluate(const osteon_call* call, osteon_loss* loss, const osteon_loss_input* in, double* value,
                               osteon_error* error) {
-  const osteon_status status = check_input(loss, in, error);
+  osteon_status status = CHECK_SENT(call, note, 0, "the call", error);
+  if (status == OSTEON_OK) status = check_input(loss, in, error);
   if (status != OSTEON_OK) return status;
   const double share = 1 / (double)loss->n_classes;
   double sum = 0;
@@ -274,13 +304,13 @@ static const osteon_component kTversky = {
     .api = &kApi};
 static const osteon_component* const kComponents[] = {&kTversky};
 static const osteon_plugin kPlugin = {.struct_size = sizeof(osteon_plugin),
-                                      .abi_version = OSTEON_ABI_VERSION,
+                                      .abi_version = WRITTEN_FOR,
                                       .name = "tversky",
                                       .version = "1.0.0",
                                       .n_components = 1,
                                       .components = kComponents};
 
 const osteon_plugin* osteon_get_plugin(uint32_t host_abi) {
-  /* While the major number is 0, minor numbers have to agree too. */
-  return host_abi == OSTEON_ABI_VERSION ? &kPlugin : NULL;
+  /* A later host of the same major number knows all that is used here; an earlier one does not. */
+  return host_abi >> 16 == WRITTEN_FOR >> 16 && host_abi >= WRITTEN_FOR ? &kPlugin : NULL;
 }

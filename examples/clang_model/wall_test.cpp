@@ -2,12 +2,12 @@
 // Failures meet two compilers: what LibTorch throws was compiled by whoever built LibTorch, and is caught by code that
 // Clang compiled. Each has to arrive at the C ABI as the status that it stands for, with its text.
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include <osteon/abi/entry.h>
 #include <osteon/abi/model.h>
+#include <osteon/sdk/known.hpp>
 #include <osteon/sdk/testing.hpp>
 
 namespace {
@@ -32,10 +32,9 @@ struct Outcome {
 
 template <class Function>
 Outcome attempt(Function&& function) {
-  char text[512] = "";
-  osteon_error error{sizeof error, sizeof text, text};
-  const osteon_status status = function(&error);
-  return {status, text};
+  osteon::sdk::ErrorBuffer error;
+  const osteon_status status = function(error.out());
+  return {status, error.text()};
 }
 
 void expect_failure(const Outcome& outcome, osteon_status status, const char* text, const std::string& what) {
@@ -46,12 +45,15 @@ void expect_failure(const Outcome& outcome, osteon_status status, const char* te
 Outcome create(const osteon_call* call, std::int64_t classes, osteon_model** model) {
   std::vector<const osteon_value*> values;
   for (std::uint64_t i = 0; i < component().n_params; ++i) values.push_back(component().params[i]->default_value);
-  const osteon_model_request request{sizeof request, 0, 1, classes, nullptr, 7};
+  auto request = osteon::sdk::sized<osteon_model_request>();
+  request.in_channels = 1;
+  request.n_classes = classes;
+  request.seed = 7;
   return attempt([&](osteon_error* e) { return api().create(call, values.data(), &request, model, e); });
 }
 
 Outcome forward(const osteon_call* call, osteon_model* model, const osteon_tensor_view* input, OwnedTensor* output) {
-  const osteon_forward_options options{sizeof options, OSTEON_MODE_INFERENCE, OSTEON_PRECISION_FLOAT32, 0, 0};
+  const auto options = osteon::sdk::sized<osteon_forward_options>();  // inference, in float32
   osteon_tensor* outputs[] = {output->out()};
   return attempt([&](osteon_error* e) { return api().forward(call, model, &options, input, 1, outputs, nullptr, e); });
 }
@@ -70,8 +72,10 @@ int main() {
   expect_failure(forward(call.raw(), model, BorrowedTensor(pixels, {1, 1, 4, 4}), &output), OSTEON_FAILED, "adding",
                  "thrown by LibTorch: an image of 4 pixels has no reflection of 4 more");
 
-  // A picture of one pixel, repeated: it takes no memory, and what is made of it would take more than there can be.
-  std::int64_t shape[] = {1, 1, std::int64_t{1} << 23, std::int64_t{1} << 23}, strides[] = {1, 1, 0, 0};
+  // A picture of which nothing is there but its size: before it is looked at, what is made of it is asked for, and that
+  // is more than there can be.
+  constexpr std::int64_t kSide = std::int64_t{1} << 23;
+  std::int64_t shape[] = {1, 1, kSide, kSide}, strides[] = {kSide * kSide, kSide * kSide, kSide, 1};
   const osteon_tensor_view endless{pixels, {OSTEON_DEVICE_CPU, 0}, 4, osteon::sdk::dtype_of<float>(), shape, strides,
                                    0};
   expect_failure(forward(call.raw(), model, &endless, &output), OSTEON_OUT_OF_MEMORY, "",

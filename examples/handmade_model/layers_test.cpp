@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include <osteon/sdk/random.hpp>
@@ -98,8 +99,13 @@ void expect_near(const std::vector<double>& expected, const std::vector<double>&
   expect(worst <= 2e-5 * largest, what);
 }
 
-std::vector<double> doubles(const Parameter::Floats& values, std::int64_t count) {
-  return {values.get(), values.get() + count};
+std::vector<double> doubles(const float* values, std::int64_t count) { return {values, values + count}; }
+
+/// Gradients for all of them.
+void train(Parameters& parameters) {
+  std::vector<std::uint64_t> all;
+  for (std::uint64_t i = 0; i < parameters.count(); ++i) all.push_back(i);
+  parameters.set_trainable(all.size(), all.data());
 }
 
 void convolution_is_its_formula(const Call& call, Random& random, std::int64_t in, std::int64_t out, std::int64_t h,
@@ -107,7 +113,7 @@ void convolution_is_its_formula(const Call& call, Random& random, std::int64_t i
   Parameters parameters;
   const Convolution layer(parameters, "c", in, out, Convolution::Bias::kOne, random);
   for (std::int64_t o = 0; o < out; ++o) layer.bias->value[o] = static_cast<float>(random.normal());
-  parameters.make_gradients();
+  train(parameters);
   const Image x = random_image(random, 2, in, h, w), grad = random_image(random, 2, out, h, w);
   Image y{2, out, h, w}, grad_x{2, in, h, w};
   std::vector<double> grad_weight(static_cast<std::size_t>(layer.weight.count)),
@@ -176,7 +182,7 @@ std::vector<double> differences(std::vector<double>& values, const std::function
 void normalization_is_its_formula(const Call& call, Random& random, std::int64_t h, std::int64_t w) {
   Parameters parameters;
   const Normalization layer(parameters, "n", 3);
-  parameters.make_gradients();
+  train(parameters);
   for (std::int64_t c = 0; c < 3; ++c) {
     layer.gamma.value[c] = static_cast<float>(1 + 0.3 * random.normal());
     layer.beta.value[c] = static_cast<float>(0.3 * random.normal());
@@ -221,6 +227,48 @@ void resampling_is_its_formula(const Call& call, Random& random) {
          "resampling: zeros around");
 }
 
+/// What the host does with parameters: trains some, lets them live in a block of its own, takes it back.
+void parameters_live_where_the_host_says(const Call& call, Random& random) {
+  Parameters parameters;
+  const Convolution layer(parameters, "down.2.convolution", 2, 3, Convolution::Bias::kOne, random);
+  std::uint64_t count = 0;
+  const osteon_named_tensor* const* tensors = nullptr;
+  parameters.list(&count, &tensors);
+  expect(count == 2 && tensors[0]->grad.data == nullptr && tensors[1]->grad.data == nullptr, "nothing is trained yet");
+  expect(tensors[0]->part == OSTEON_PART_ENCODER && tensors[0]->depth == 2, "the name says the part and the depth");
+  expect(tensors[0]->flags == 0 && tensors[1]->flags == OSTEON_TENSOR_NO_DECAY, "weights decay, biases do not");
+
+  const std::uint64_t bias = 1, both[] = {0, 1};
+  parameters.set_trainable(1, &bias);
+  expect(!layer.weight.trained() && layer.bias->trained() && layer.bias->grad[0] == 0, "one is trained, from zero on");
+  const osteon::sdk::OwnedTensor block = call.allocate<float>({128});
+  auto* floats = block.data<float>();
+  std::fill_n(floats, 128, 5.0f);
+  const osteon::sdk::BorrowedTensor value(floats, {3, 2, 3, 3}), grad(floats + 64, {3}), short_one(floats, {3, 2, 3});
+  const double first = static_cast<double>(layer.weight.value[0]);
+  const osteon_tensor_view *values[] = {value, nullptr}, *grads[] = {nullptr, grad}, *none[] = {nullptr, nullptr};
+  const osteon_tensor_view *wrong[] = {value, short_one}, *untrained[] = {value, grad};
+  for (const auto& [bad_values, bad_grads] : {std::pair{wrong, none}, std::pair{none, untrained}}) {
+    bool refused = false;
+    try {
+      parameters.bind(2, both, bad_values, bad_grads);
+    } catch (const osteon::sdk::InvalidArgument&) {
+      refused = true;
+    }
+    expect(refused && layer.weight.value != floats && layer.bias->grad != floats + 64, "what does not fit is refused");
+  }
+  parameters.bind(2, both, values, grads);
+  expect(layer.weight.value == floats && static_cast<double>(floats[0]) == first, "the value moved to the block");
+  expect(layer.bias->grad == floats + 64 && layer.bias->grad[0] == 5, "the block's gradient is taken as it is");
+  parameters.unbind();
+  floats[0] = 7;
+  expect(layer.weight.value != floats && static_cast<double>(layer.weight.value[0]) == first, "and it moved back");
+  expect(layer.bias->grad != floats + 64 && layer.bias->grad[0] == 5, "its gradient too");
+  parameters.set_trainable(0, nullptr);
+  parameters.list(&count, &tensors);
+  expect(tensors[1]->grad.data == nullptr, "what is frozen has no gradient");
+}
+
 }  // namespace
 
 int main() {
@@ -234,5 +282,6 @@ int main() {
   normalization_is_its_formula(call.get(), random, 5, 7);
   normalization_is_its_formula(call.get(), random, 1, 1);
   resampling_is_its_formula(call.get(), random);
+  parameters_live_where_the_host_says(call.get(), random);
   return failures != 0;
 }

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers, sizes and offsets as a C compiler sees them, for the test of src/abi.rs. */
+/* Numbers, sizes and offsets as a C compiler sees them, for the test of src/abi.rs. Of what can grow the size is the
+ * one that it had in the version that brought it. */
 #include <osteon/abi/entry.h>
 #include <osteon/abi/postprocessor.h>
+#include <osteon/abi/sizes.h>
+
+#define LEAST(type, bytes) LEAST_##type = (bytes),
+enum { OSTEON_EACH_STRUCT(LEAST) LEAST_OF_NOTHING = 0 };
 
 #define NUMBER(name) \
   { #name, name }
 #define SIZE(type) \
+  { #type, LEAST_##type }
+#define FROZEN(type) \
   { #type, sizeof(type) }
 #define AT(type, field) \
   { #type "." #field, offsetof(type, field) }
@@ -16,15 +23,17 @@ struct fact {
 };
 extern const struct fact osteon_facts[];
 extern const size_t osteon_n_facts;
+extern const uint32_t osteon_headers_abi;
 
 const struct fact osteon_facts[] = {
-    NUMBER(OSTEON_ABI_VERSION),
     NUMBER(OSTEON_OK),
     NUMBER(OSTEON_INVALID_ARGUMENT),
     NUMBER(OSTEON_UNSUPPORTED),
     NUMBER(OSTEON_OUT_OF_MEMORY),
     NUMBER(OSTEON_CANCELLED),
     NUMBER(OSTEON_FAILED),
+    NUMBER(OSTEON_BAD_INPUT),
+    NUMBER(OSTEON_FLAGS_MUST),
     NUMBER(OSTEON_DEVICE_CPU),
     NUMBER(OSTEON_DTYPE_FLOAT),
     NUMBER(OSTEON_PARAM_FLOAT),
@@ -34,11 +43,14 @@ const struct fact osteon_facts[] = {
     NUMBER(OSTEON_FORM_PROBABILITIES),
     NUMBER(OSTEON_GRID_MODEL),
     NUMBER(OSTEON_GRID_IMAGE),
+    NUMBER(OSTEON_PREDICT_EACH),
     NUMBER(OSTEON_POSTPROCESSOR_MAP),
     SIZE(osteon_error),
+    AT(osteon_error, flags),
     AT(osteon_error, text_size),
+    AT(osteon_error, reserved),
     AT(osteon_error, text),
-    SIZE(osteon_tensor_view),
+    FROZEN(osteon_tensor_view),
     AT(osteon_tensor_view, data),
     AT(osteon_tensor_view, device),
     AT(osteon_tensor_view, ndim),
@@ -46,13 +58,15 @@ const struct fact osteon_facts[] = {
     AT(osteon_tensor_view, shape),
     AT(osteon_tensor_view, strides),
     AT(osteon_tensor_view, byte_offset),
-    SIZE(osteon_tensor),
+    FROZEN(osteon_tensor),
     AT(osteon_tensor, flags),
     AT(osteon_tensor, view),
     AT(osteon_tensor, owner),
     AT(osteon_tensor, release),
     SIZE(osteon_call),
+    AT(osteon_call, flags),
     AT(osteon_call, threads),
+    AT(osteon_call, reserved),
     AT(osteon_call, device),
     AT(osteon_call, stream),
     AT(osteon_call, host),
@@ -63,16 +77,21 @@ const struct fact osteon_facts[] = {
     AT(osteon_call, allocate),
     AT(osteon_call, scratch),
     AT(osteon_call, service),
+    AT(osteon_call, derive),
+    AT(osteon_call, end),
+    AT(osteon_call, note),
     SIZE(osteon_value),
+    AT(osteon_value, flags),
     AT(osteon_value, type),
+    AT(osteon_value, reserved),
     AT(osteon_value, count),
     AT(osteon_value, ints),
     AT(osteon_value, floats),
     AT(osteon_value, strings),
     AT(osteon_value, predictors),
     SIZE(osteon_param_spec),
-    AT(osteon_param_spec, type),
     AT(osteon_param_spec, flags),
+    AT(osteon_param_spec, type),
     AT(osteon_param_spec, reserved),
     AT(osteon_param_spec, name),
     AT(osteon_param_spec, doc),
@@ -87,7 +106,9 @@ const struct fact osteon_facts[] = {
     AT(osteon_param_spec, n_aliases),
     AT(osteon_param_spec, aliases),
     SIZE(osteon_component),
+    AT(osteon_component, flags),
     AT(osteon_component, kind),
+    AT(osteon_component, reserved),
     AT(osteon_component, name),
     AT(osteon_component, version),
     AT(osteon_component, doc),
@@ -102,6 +123,8 @@ const struct fact osteon_facts[] = {
     AT(osteon_component, extension),
     SIZE(osteon_plugin),
     AT(osteon_plugin, abi_version),
+    AT(osteon_plugin, flags),
+    AT(osteon_plugin, reserved),
     AT(osteon_plugin, name),
     AT(osteon_plugin, version),
     AT(osteon_plugin, n_components),
@@ -111,18 +134,23 @@ const struct fact osteon_facts[] = {
     AT(osteon_image, pixels),
     AT(osteon_image, to_root),
     AT(osteon_image, root),
+    AT(osteon_image, digest),
+    AT(osteon_image, spacing),
     SIZE(osteon_predict_request),
+    AT(osteon_predict_request, flags),
     AT(osteon_predict_request, form),
     AT(osteon_predict_request, grid),
     AT(osteon_predict_request, scale),
+    AT(osteon_predict_request, elements),
     AT(osteon_predict_request, n_classes),
     AT(osteon_predict_request, classes),
     SIZE(osteon_prediction),
-    AT(osteon_prediction, form),
     AT(osteon_prediction, flags),
-    AT(osteon_prediction, reserved),
+    AT(osteon_prediction, form),
+    AT(osteon_prediction, status),
     AT(osteon_prediction, values),
     AT(osteon_prediction, to_image),
+    AT(osteon_prediction, error),
     SIZE(osteon_predictor),
     AT(osteon_predictor, flags),
     AT(osteon_predictor, labels),
@@ -137,16 +165,20 @@ const struct fact osteon_facts[] = {
     AT(osteon_resample_service, flags),
     AT(osteon_resample_service, convert),
     SIZE(osteon_postprocessor_request),
+    AT(osteon_postprocessor_request, flags),
     AT(osteon_postprocessor_request, labels),
+    AT(osteon_postprocessor_request, reserved),
     AT(osteon_postprocessor_request, n_classes),
     AT(osteon_postprocessor_request, class_names),
     AT(osteon_postprocessor_request, mirrored),
     SIZE(osteon_postprocessor_info),
+    AT(osteon_postprocessor_info, flags),
     AT(osteon_postprocessor_info, shape),
     AT(osteon_postprocessor_info, needs_forms),
     AT(osteon_postprocessor_info, needs_grids),
     AT(osteon_postprocessor_info, gives_forms),
     AT(osteon_postprocessor_info, gives_grids),
+    AT(osteon_postprocessor_info, reserved),
     SIZE(osteon_postprocessor_api),
     AT(osteon_postprocessor_api, flags),
     AT(osteon_postprocessor_api, create),
@@ -155,3 +187,4 @@ const struct fact osteon_facts[] = {
     AT(osteon_postprocessor_api, process),
 };
 const size_t osteon_n_facts = sizeof osteon_facts / sizeof osteon_facts[0];
+const uint32_t osteon_headers_abi = OSTEON_ABI_VERSION;

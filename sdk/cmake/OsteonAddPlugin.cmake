@@ -27,14 +27,54 @@ __attribute__((section(".note.osteon"), used, aligned(4))) static const struct o
 ]=])
 endfunction()
 
+# The header of LibTorch and the layer over it that a library of these components ("model:unet", ...) begins with.
+function(_osteon_torch_header components result)
+  set(header osteon/sdk/torch/tensor.hpp)
+  if(components MATCHES "(^|;)model:")
+    set(header osteon/sdk/torch/model.hpp)
+  elseif(components MATCHES "(^|;)loss:")
+    set(header osteon/sdk/torch/loss.hpp)
+  endif()
+  set(${result} ${header} PARENT_SCOPE)
+endfunction()
+
+# PRECOMPILE: the header, and what of the model layer does not depend on the author's class (OSTEON_TORCH_LAYER_APART in
+# osteon/sdk/torch/model.hpp).
+function(_osteon_precompile target components)
+  _osteon_torch_header("${components}" header)
+  target_precompile_headers(${target} PRIVATE <${header}>)
+  if(header STREQUAL osteon/sdk/torch/model.hpp)
+    target_compile_definitions(${target} PUBLIC OSTEON_TORCH_LAYER_APART)
+    set(layer ${OSTEON_SDK_CMAKE_DIR}/torch_layer.cpp)
+    target_sources(${target} PRIVATE ${layer})
+    set_source_files_properties(${layer} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+  endif()
+endfunction()
+
+# TESTS outside Osteon's own tree: a program with a main of its own. It shares the precompiled header, which wants the same
+# flags.
+function(_osteon_add_own_test name target precompiled)
+  add_executable(${target}_test ${ARGN})
+  target_link_libraries(${target}_test PRIVATE ${target}_objects)
+  if(precompiled)
+    set_target_properties(${target}_test PROPERTIES POSITION_INDEPENDENT_CODE OFF
+      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    target_compile_options(${target}_test PRIVATE -fPIC $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+    target_precompile_headers(${target}_test REUSE_FROM ${target}_objects)
+  endif()
+  add_test(NAME ${name} COMMAND ${target}_test)
+endfunction()
+
 # osteon_add_plugin(NAME name KIND model|loss|augmentation|postprocessor|ensembler
 #   SOURCES file...        its sources
 #   [VERSION x.y.z]        of the library; 1.0.0
 #   [COMPONENTS k:n ...]   when the library holds others than KIND:NAME alone
 #   [LINK target...]       osteon::torch, osteon::opencv, osteon::openmp, or libraries of your own
-#   [TESTS file...]        GoogleTest files, linked with the plugin's own objects
+#   [TESTS file...]        a program that ctest runs, linked with the plugin's own objects; Osteon's own tree adds GoogleTest
+#                          and the host to it
 #   [OUTPUT_DIRECTORY dir] where the library is built
-#   [PRECOMPILE]           reads LibTorch's headers once for all sources: half the time at each change, for 0.6 GB of disk
+#   [PRECOMPILE]           for what LINKs osteon::torch: compiles once what a change in a file leaves as it is, LibTorch's
+#                          headers and of a model the layer behind them
 #   [NO_INSTALL])
 #
 # Makes a module of which only the entry is visible, with a note that says what it is, and an option
@@ -115,7 +155,7 @@ function(osteon_add_plugin)
   if(libtorch AND TARGET osteon_torch_pch AND NOT "osteon::openmp" IN_LIST arg_LINK)
     target_precompile_headers(${target}_objects REUSE_FROM osteon_torch_pch)
   elseif(arg_PRECOMPILE)
-    target_precompile_headers(${target}_objects PRIVATE <osteon/sdk/torch/model.hpp>)
+    _osteon_precompile(${target}_objects "${arg_COMPONENTS}")
   endif()
 
   add_library(${target} MODULE ${note})
@@ -143,5 +183,7 @@ function(osteon_add_plugin)
 
   if(arg_TESTS AND COMMAND osteon_add_plugin_test AND OSTEON_BUILD_TESTS)
     osteon_add_plugin_test(${target} ${arg_TESTS})
+  elseif(arg_TESTS AND NOT TARGET osteon_sdk)
+    _osteon_add_own_test(${arg_NAME} ${target} ${arg_PRECOMPILE} ${arg_TESTS})
   endif()
 endfunction()

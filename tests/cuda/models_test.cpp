@@ -2,6 +2,7 @@
 // Every model of the tree on a CUDA device against itself on the CPU: logits, gradients, mixed precision,
 // recomputation.
 #include <cmath>
+#include <mutex>
 #include <optional>
 
 #include <gtest/gtest.h>
@@ -58,7 +59,8 @@ std::unique_ptr<plugin::Model> make(const std::string& keys) {
   options.schemas = test::registry().schemas();
   auto model = engine::make_model(recipe::load_recipe(folder / "recipe.toml", options).recipe, test::registry(), 2);
   std::uint64_t seed = 0;
-  for (const train::HostTensor& tensor : train::host_tensors(*model)) {
+  const plugin::Call call;
+  for (const train::HostTensor& tensor : train::host_tensors(*model, call)) {
     if (!tensor.parameter && tensor.value.is_floating_point()) {
       const bool mean = tensor.name.find("mean") != std::string::npos;
       const at::Tensor random = test::random_tensor(tensor.value.sizes().vec(), ++seed);
@@ -106,7 +108,11 @@ Step train_step(plugin::Model& model, osteon_device device, std::uint32_t precis
   plugin::CallOptions call_options;
   call_options.device = device;
   const plugin::Call call(std::move(call_options));
-  const std::vector<train::HostTensor> tensors = train::host_tensors(model);
+  std::vector<std::uint64_t> parameters;
+  for (std::uint64_t i = 0; i < model.tensors(call).size(); ++i)
+    if (model.tensors(call)[i].parameter) parameters.push_back(i);
+  model.set_trainable(call, parameters);
+  const std::vector<train::HostTensor> tensors = train::host_tensors(model, call);
   train::zero_gradients(tensors);
   const sdk::TorchView input(there(test::random_tensor({2, 3, kSide, kSide}, 1) - 0.5));
   plugin::Model::ForwardOptions options;
@@ -122,7 +128,17 @@ Step train_step(plugin::Model& model, osteon_device device, std::uint32_t precis
     views.emplace_back(there(grad).to(logits.scalar_type()).contiguous());
   }
   std::vector<const osteon_tensor_view*> grads(views.begin(), views.end());
-  model.backward(call, std::move(forward.tape), grads);
+  std::size_t reports = 0;
+  bool on_a_stream = true;
+  std::mutex mutex;
+  model.backward(call, std::move(forward.tape), grads, nullptr, [&](std::uint64_t, void* stream) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++reports;
+    // LibTorch's default stream is the null one, so all that can be said is that the CPU has none.
+    on_a_stream = on_a_stream && (device.type != OSTEON_DEVICE_CPU || stream == nullptr);
+  });
+  EXPECT_EQ(reports, parameters.size());
+  EXPECT_TRUE(on_a_stream);
   std::vector<at::Tensor> parts;
   for (const train::HostTensor& tensor : tensors)
     if (tensor.grad.defined()) parts.push_back((tensor.grad / scale).cpu().flatten());
@@ -164,7 +180,8 @@ TEST_P(OnCuda, GivesTheGradientsOfTheCpu) {
   // A ReLU whose input is rounding away from 0 passes its gradient on one side only: up to 0.012 was seen (U-Net++).
   EXPECT_LE(relative_difference(got.grads, expected.grads), 3e-2);
   // Running statistics moved alike.
-  const auto a = train::host_tensors(*cpu), b = train::host_tensors(*cuda);
+  const plugin::Call call;
+  const auto a = train::host_tensors(*cpu, call), b = train::host_tensors(*cuda, call);
   for (std::size_t i = 0; i < a.size(); ++i)
     EXPECT_TRUE(a[i].parameter || b[i].value.cpu().to(at::kFloat).allclose(a[i].value.to(at::kFloat), 1e-3, 1e-4))
         << a[i].name;
@@ -179,6 +196,42 @@ TEST_P(OnCuda, TrainsInMixedPrecision) {
   ASSERT_TRUE(half.grads.isfinite().all().item<bool>());
   const double cosine = ((half.grads * whole.grads).sum() / (half.grads.norm() * whole.grads.norm())).item<double>();
   EXPECT_GE(cosine, 0.95);
+}
+
+// TF32 rounds, is allowed within the model's own forward and backward alone, and is put back.
+TEST_P(OnCuda, TrainsInTf32) {
+  if (GetParam().random) GTEST_SKIP() << "draws its stochastic depth from the device's generator";
+  const auto model = make(without_dropout(GetParam())), rounded = make(without_dropout(GetParam()));
+  for (plugin::Model* m : {model.get(), rounded.get()}) engine::move_model(*m, kCuda);
+  const Step whole = train_step(*model, kCuda), tf32 = train_step(*rounded, kCuda, OSTEON_PRECISION_TF32);
+  const double cosine = ((tf32.grads * whole.grads).sum() / (tf32.grads.norm() * whole.grads.norm())).item<double>();
+  EXPECT_GE(cosine, 0.98);
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
+  EXPECT_FALSE(at::globalContext().allowTF32CuBLAS());
+}
+
+// Values in memory of the host's on the device.
+TEST_P(OnCuda, WorksInMemoryOfTheHosts) {
+  const auto model = make(without_dropout(GetParam()));
+  const at::Tensor x = test::random_tensor({1, 3, kSide, kSide}, 1) - 0.5;
+  engine::move_model(*model, kCuda);
+  const at::Tensor expected = infer(*model, kCuda, x, /*plain=*/true);
+  plugin::CallOptions options;
+  options.device = kCuda;
+  const plugin::Call call(std::move(options));
+  std::vector<std::uint64_t> all;
+  std::vector<sdk::TorchView> blocks;
+  std::vector<const osteon_tensor_view*> values;
+  for (const train::HostTensor& tensor : train::host_tensors(*model, call)) {
+    all.push_back(all.size());
+    blocks.emplace_back(at::empty_like(tensor.value, at::MemoryFormat::Contiguous));
+  }
+  for (const sdk::TorchView& block : blocks) values.push_back(block);
+  model->bind(call, all, values, {});
+  EXPECT_TRUE(infer(*model, kCuda, x, /*plain=*/true).equal(expected));
+  model->move(plugin::Call(), {OSTEON_DEVICE_CPU, 0});
+  blocks.clear();
+  EXPECT_LE(difference(infer(*model, {OSTEON_DEVICE_CPU, 0}, x, /*plain=*/true), expected), 1e-4);
 }
 
 TEST_P(OnCuda, RecomputesWithTheSameDraws) {
@@ -206,6 +259,20 @@ TEST_P(OnCuda, ComesBackToTheCpu) {
 
 INSTANTIATE_TEST_SUITE_P(Every, OnCuda, ::testing::ValuesIn(kCases),
                          [](const auto& p) { return std::string(p.param.name); });
+
+TEST(PrecisionOnCuda, Float32IsFloat32UnlessTf32IsAskedFor) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "there is no CUDA device";
+  engine::prepare_accelerators();
+  const at::Tensor a = test::random_tensor({256, 512}, 1).cuda(), b = test::random_tensor({512, 256}, 2).cuda();
+  const at::Tensor exact = a.to(at::kDouble).matmul(b.to(at::kDouble));
+  const auto error = [&](std::uint32_t precision) {
+    const sdk::PrecisionGuard guard(a.device(), precision);
+    return relative_difference(a.matmul(b).to(at::kDouble), exact);
+  };
+  EXPECT_LE(error(OSTEON_PRECISION_FLOAT32), 1e-6);
+  EXPECT_LE(error(OSTEON_PRECISION_TF32), 1e-3);  // 10 bits of mantissa
+  EXPECT_LE(error(OSTEON_PRECISION_FLOAT32), 1e-6) << "put back";
+}
 
 // The script's constants and attributes, which no state dict names, move along; a frozen one has nothing else.
 TEST(TorchScriptOnCuda, MovesWhatItsStateDoesNotName) {
@@ -254,6 +321,17 @@ TEST(Devices, TrainEveryLossOfTheTreeOnCuda) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "there is no CUDA device";
   for (const std::string& name : test::names_of(plugin::Kind::kLoss))
     EXPECT_TRUE(test::registry().load(plugin::Kind::kLoss, name).supports_device(OSTEON_DEVICE_CUDA)) << name;
+}
+
+TEST(Devices, GivePinnedMemoryThroughTheCall) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "there is no CUDA device";
+  engine::prepare_accelerators();
+  plugin::CallOptions options;
+  options.device = kCuda;
+  const plugin::Call call(std::move(options));
+  const sdk::OwnedTensor tensor = sdk::Call(call.raw()).allocate<float>({2, 3}, OSTEON_MEMORY_PINNED);
+  EXPECT_EQ(tensor.view().device.type, OSTEON_DEVICE_CPU);
+  EXPECT_TRUE(sdk::borrow(tensor.view()).is_pinned());
 }
 
 TEST(Devices, GiveMemoryThroughTheCall) {

@@ -166,6 +166,64 @@ TEST_F(Training, SaysAtOnceWhenSomethingIsBroken) {
   EXPECT_EQ(json::parse(slurp(path("skips/run.json"))).at("skipped").size(), 1u);
 }
 
+// A label that is missing stops by default; said to be unknown, its class counts nowhere in that image.
+TEST_F(Training, TakesAMissingLabelForWhatTheRecipeSays) {
+  fs::copy(path("data"), path("partly"), fs::copy_options::recursive);
+  std::vector<fs::path> annotations;
+  for (const auto& entry : fs::recursive_directory_iterator(path("partly/train/outputs_json")))
+    if (entry.path().extension() == ".json") annotations.push_back(entry.path());
+  std::sort(annotations.begin(), annotations.end());
+  for (std::size_t i = 0; i < annotations.size(); ++i) {
+    json annotation = json::parse(slurp(annotations[i]));
+    json kept = json::array();
+    for (const json& each : annotation.at("annotations"))
+      if (each.at("label") != "Ulna" && (i % 2 == 0 || each.at("label") != "Radius")) kept.push_back(each);
+    annotation["annotations"] = kept;
+    write_text(annotations[i], annotation.dump());
+  }
+  const std::string train =
+      "train " + path("recipe.toml") + " --set train.epochs=1 --set data.root=" + path("partly") + " --out ";
+  const Outcome strict = osteon(train + path("strict"));
+  EXPECT_EQ(strict.exit_code, 3);
+  EXPECT_THAT(strict.err, HasSubstr("has no entry for"));
+  ASSERT_EQ(osteon(train + path("unknown") + " --set data.absent=unknown").exit_code, 0);
+  const Outcome table = osteon("evaluate " + path("unknown") + " --subset all");
+  ASSERT_EQ(table.exit_code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("over 6 images"));
+  const json result = json::parse(osteon("evaluate " + path("unknown") + " --subset all --json").out);
+  EXPECT_EQ(result.at("images"), 12);
+  EXPECT_EQ(result.at("images_per_class").at("Radius"), 6);
+  EXPECT_EQ(result.at("images_per_class").at("Ulna"), 0);
+  EXPECT_TRUE(result.at("dice").at("per_class").at("Ulna").is_null());
+  EXPECT_TRUE(result.at("dice").at("per_class").at("Radius").is_number());
+  EXPECT_TRUE(result.at("dice").at("mean").is_number());
+}
+
+TEST_F(Training, WeighsImagesAsAFileSaysAndNamesItsMistakes) {
+  std::string first;
+  for (const auto& entry : fs::recursive_directory_iterator(path("data/train/DCM")))
+    if (entry.path().extension() == ".png") first = std::max(first, entry.path().filename().string());
+  write_text(path("weights.csv"), "image,weight\n" + first + ",0.5\n");
+  const std::string train = "train " + path("recipe.toml") +
+                            " --set train.epochs=1 --set data.weights=" + path("weights.csv") + " --out " +
+                            path("weighed");
+  const Outcome outcome = osteon(train);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(slurp(path("weighed/files/weights.csv")), slurp(path("weights.csv"))) << "a run keeps a copy";
+  write_text(path("weights.csv"), "image,weight\n" + first + ",heavy\n");
+  const Outcome wrong = osteon(train + " --overwrite");
+  EXPECT_EQ(wrong.exit_code, 3);
+  EXPECT_THAT(wrong.err, HasSubstr(path("weights.csv") + ":2"));
+  EXPECT_EQ(osteon("evaluate " + path("weighed") + " --subset test").exit_code, 0) << "weights are training's";
+}
+
+TEST_F(Training, RefusesALossForAnOutputThatTheModelDoesNotHave) {
+  const Outcome outcome =
+      osteon("train " + path("recipe.toml") + " --set loss[0].output=presence --out " + path("no_output"));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("loss[0].output names 'presence', but the model's outputs are: main"));
+}
+
 TEST_F(Training, StartsFromTheWeightsOfAnotherRun) {
   const Outcome outcome = osteon("train " + path("recipe.toml") +
                                  " --set train.epochs=1 --set train.optimizer.lr=0 --set train.ema=0 --set "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // That every check of `plugins validate` can fail, and that what is right passes all of them. A faulty component is
-// named after the check that it must fail ('-' becomes '_'), and lies in bad_KIND; tests/fixtures/bad_plugins has them.
+// named after the check that it must fail ('-' becomes '_'; what follows two of them tells several faults of one check
+// apart), and lies in bad_KIND; tests/fixtures/bad_plugins has them.
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -35,7 +36,7 @@ std::set<std::string> failed(const json& report) {
   return names;
 }
 
-// Names of checks by what they are of: "library", "component" (of any kind), "model", "loss", ...
+// Names of checks by what they are of: "library", "component" (of any kind), "model", "loss", ..., "fit".
 const std::map<std::string, std::set<std::string>>& listed() {
   static const auto kListed = [] {
     std::map<std::string, std::set<std::string>> checks;
@@ -47,6 +48,7 @@ const std::map<std::string, std::set<std::string>>& listed() {
 }
 
 std::string check_of(std::string fault) {
+  fault = fault.substr(0, fault.find("__"));
   for (char& c : fault)
     if (c == '_') c = '-';
   return fault;
@@ -116,8 +118,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(FaultyLibrary{"component", "loss", {"good_component"}},
                     FaultyLibrary{"model", "model", {"good_model"}}, FaultyLibrary{"loss", "loss", {"good_loss"}},
                     FaultyLibrary{"augmentation", "augmentation", {"good_augmentation", "good_warp"}},
-                    FaultyLibrary{"postprocessor", "postprocessor", {"good_postprocessor"}},
-                    FaultyLibrary{"ensembler", "ensembler", {"good_ensembler", "good_fitted"}}),
+                    FaultyLibrary{
+                        "postprocessor", "postprocessor", {"good_postprocessor", "good_filter", "good_calibrator"}},
+                    FaultyLibrary{"ensembler", "ensembler", {"good_ensembler"}},
+                    FaultyLibrary{"fit", "ensembler", {"good_fit"}}),
     [](const auto& given) { return given.param.name; });
 
 // Libraries that are wrong as a whole; each fails these checks of libraries and no others.
@@ -128,6 +132,8 @@ const std::map<std::string, std::set<std::string>> kBadLibraries = {
     {"note_disagrees", {"describes-itself"}},
     {"changes_its_mind", {"entry-is-constant"}},
     {"hates_other_hosts", {"bears-other-hosts"}},
+    {"claims_newer", {"bears-other-hosts"}},
+    {"unknown_kind", {"describes-itself"}},
     {"print_at_load", {"prints-nothing"}},
     {"starts_a_thread", {"starts-no-thread"}},
     {"changes_the_environment", {"leaves-the-process-alone"}},
@@ -149,6 +155,15 @@ TEST(ValidateLibraries, EachFindsItsFault) {
     proven.insert(expected.begin(), expected.end());
   }
   EXPECT_EQ(proven, listed().at("library"));
+}
+
+TEST(ValidateDocs, NameEveryCheck) {
+  std::ifstream file(OSTEON_VALIDATOR_PAGE);
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  ASSERT_FALSE(page.empty());
+  for (const auto& [of, checks] : listed())
+    for (const std::string& check : checks)
+      EXPECT_NE(page.find("`" + check + "`"), std::string::npos) << check << " of " << of << " is not in the reference";
 }
 
 TEST(ValidateLibraries, FindsUniqueSymbols) {
@@ -173,9 +188,27 @@ TEST(ValidateArguments, AreNamedWhenTheyMeanNothing) {
       OSTEON_PROGRAM, "plugins validate " + fixture("good").string() + " --check exports-its-entry-alon");
   EXPECT_EQ(check.exit_code, 2);
   EXPECT_NE(check.err.find("exports-its-entry-alone"), std::string::npos) << check.err;
+  const test::Outcome of_another_kind =
+      test::run_program(OSTEON_PROGRAM, "plugins validate rotate --check gradients-of-parameters");
+  EXPECT_EQ(of_another_kind.exit_code, 2) << of_another_kind.out;
+  EXPECT_NE(of_another_kind.err.find("no check 'gradients-of-parameters'"), std::string::npos) << of_another_kind.err;
+  const test::Outcome mistyped = test::run_program(OSTEON_PROGRAM, "plugins validate rotate --check points-are-finit");
+  EXPECT_EQ(mistyped.exit_code, 2);
+  EXPECT_NE(mistyped.err.find("did you mean 'points-are-finite'?"), std::string::npos) << mistyped.err;
   EXPECT_EQ(test::run_program(OSTEON_PROGRAM, "plugins validate no_such_plugin").exit_code, 2);
   EXPECT_EQ(test::run_program(OSTEON_PROGRAM, "plugins validate").exit_code, 2);
   EXPECT_EQ(test::run_program(OSTEON_PROGRAM, "plugins validate /nonexistent.so").exit_code, 2);
+}
+
+// A check of the library is run for a component's name too, once it is asked for.
+TEST(ValidateArguments, RunWhatTheyName) {
+  for (const std::string check : {"can-be-read", "creates-from-defaults", "points-are-finite"}) {
+    const test::Outcome outcome = test::run_program(OSTEON_PROGRAM, "plugins validate rotate --json --check " + check);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const json report = json::parse(outcome.out);
+    ASSERT_EQ(report.at("checks").size(), 1u) << report.dump(2);
+    EXPECT_EQ(report.at("checks")[0].at("name"), check);
+  }
 }
 
 TEST(ValidateArguments, GiveValuesThatNobodyCouldMakeUp) {

@@ -85,9 +85,9 @@ class Over final : public predict::Predictor {
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request,
                std::vector<predict::OwnedPrediction>& predictions) const override {
-    std::vector<osteon_prediction*> out;
-    for (predict::OwnedPrediction& prediction : predictions) out.push_back(&prediction.raw());
+    sdk::detail::OutPredictions out(predictions);
     post_->process(call, inner_.raw(), images.size(), images.data(), request, out.data());
+    out.take();
   }
 
  private:

@@ -24,13 +24,13 @@ sdk::ModelTraits DeepImpl::traits() const {
   return traits;
 }
 
-std::vector<torch::Tensor> DeepImpl::forward(const torch::Tensor& x) {
+std::vector<torch::Tensor> DeepImpl::forward(const torch::Tensor& x, sdk::Outputs wanted) {
   const torch::Tensor full = torch::relu(norm(stem(x)));
   const torch::Tensor half = torch::relu(down2(full));
   const torch::Tensor quarter = torch::relu(down4(half));
   const torch::Tensor coarse = at::upsample_bilinear2d(quarter, {full.size(2), full.size(3)}, false);
   const torch::Tensor main = head1(full + coarse);
-  if (!is_training()) return {main};
+  if (wanted == sdk::Outputs::kMain) return {main};
   return {main, head2(half), head4(quarter)};
 }
 

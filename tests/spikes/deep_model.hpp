@@ -18,7 +18,7 @@ struct DeepImpl : torch::nn::Module {
   };
   DeepImpl(const Params& params, const sdk::ModelRequest& request);
   sdk::ModelTraits traits() const;
-  std::vector<torch::Tensor> forward(const torch::Tensor& x);
+  std::vector<torch::Tensor> forward(const torch::Tensor& x, sdk::Outputs wanted);
 
   torch::nn::Conv2d stem{nullptr}, down2{nullptr}, down4{nullptr}, head1{nullptr}, head2{nullptr}, head4{nullptr};
   torch::nn::BatchNorm2d norm{nullptr};

@@ -81,12 +81,19 @@ class DeepSupervision : public testing::Test {
   plugin::Call call;
   plugin::ClassContext classes{false, {"a", "b", "c", "d"}, {}};
   plugin::Model model{linked_in(), width(6), classes, /*in_channels=*/3, /*seed=*/5, call};
+
+  void SetUp() override {
+    std::vector<std::uint64_t> parameters;
+    for (std::uint64_t i = 0; i < model.tensors(call).size(); ++i)
+      if (model.tensors(call)[i].parameter) parameters.push_back(i);
+    model.set_trainable(call, parameters);
+  }
 };
 
 TEST_F(DeepSupervision, TwoLossesOnThreeHeadsOverTwoMicroBatchesEqualPlainAutograd) {
   // The reference: one module, one sum, one backward.
   DeepImpl reference({6}, {3, 4, {}, 0});
-  for (const plugin::NamedTensor& tensor : model.tensors()) {
+  for (const plugin::NamedTensor& tensor : model.tensors(call)) {
     if (!tensor.parameter) continue;
     const torch::NoGradGuard no_grad;
     reference.named_parameters()[tensor.name].copy_(sdk::borrow(*tensor.value));
@@ -94,7 +101,7 @@ TEST_F(DeepSupervision, TwoLossesOnThreeHeadsOverTwoMicroBatchesEqualPlainAutogr
   const auto traits = reference.traits();
   at::Tensor sum = at::zeros({});
   for (const Batch& batch : batches()) {
-    const std::vector<at::Tensor> heads = reference.forward(batch.input);
+    const std::vector<at::Tensor> heads = reference.forward(batch.input, sdk::Outputs::kAll);
     for (std::size_t h = 0; h < heads.size(); ++h)
       for (const HostLoss& loss : kLosses)
         sum = sum + loss.function(resized(heads[h], batch.target, traits.outputs[h].align_corners), batch.target) *
@@ -103,7 +110,7 @@ TEST_F(DeepSupervision, TwoLossesOnThreeHeadsOverTwoMicroBatchesEqualPlainAutogr
   sum.backward();
 
   // The same through the host's handle.
-  for (const plugin::NamedTensor& tensor : model.tensors())
+  for (const plugin::NamedTensor& tensor : model.tensors(call))
     if (tensor.parameter) sdk::borrow(*tensor.grad).zero_();
   for (const Batch& batch : batches()) {
     const sdk::TorchView input(batch.input);
@@ -121,7 +128,7 @@ TEST_F(DeepSupervision, TwoLossesOnThreeHeadsOverTwoMicroBatchesEqualPlainAutogr
     }
     model.backward(call, std::move(result.tape), {&grads[0].view(), &grads[1].view(), &grads[2].view()});
   }
-  for (const plugin::NamedTensor& tensor : model.tensors()) {
+  for (const plugin::NamedTensor& tensor : model.tensors(call)) {
     if (!tensor.parameter) continue;
     const at::Tensor got = sdk::borrow(*tensor.grad), wanted = reference.named_parameters()[tensor.name].grad();
     EXPECT_LE((got - wanted).abs().max().item<double>(), 1e-5 * std::max(1.0, wanted.abs().max().item<double>()))
@@ -133,22 +140,26 @@ TEST_F(DeepSupervision, TwoLossesOnThreeHeadsOverTwoMicroBatchesEqualPlainAutogr
 TEST_F(DeepSupervision, AHeadWithoutAGradientDoesNotCount) {
   const Batch batch = batches()[0];
   const sdk::TorchView input(batch.input);
-  model.tensors();
   plugin::Model::TrainingResult result = model.forward(call, input.view(), {});
   const sdk::TorchView ones(at::ones_like(sdk::borrow(result.outputs[0].view())));
   model.backward(call, std::move(result.tape), {&ones.view(), nullptr, nullptr});
-  for (const plugin::NamedTensor& tensor : model.tensors()) {
+  for (const plugin::NamedTensor& tensor : model.tensors(call)) {
     if (!tensor.parameter) continue;
     const bool other_head = tensor.name.rfind("head2", 0) == 0 || tensor.name.rfind("head4", 0) == 0;
     EXPECT_EQ(sdk::borrow(*tensor.grad).abs().max().item<float>() == 0, other_head) << tensor.name;
   }
 }
 
-TEST_F(DeepSupervision, InferenceGivesTheMainHeadAlone) {
+TEST_F(DeepSupervision, InferenceGivesTheMainHeadAloneUnlessAllAreAskedFor) {
   const Batch batch = batches()[0];
   const sdk::TorchView input(batch.input);
   const sdk::OwnedTensor logits = model.infer(call.raw(), input.view(), {});
   EXPECT_EQ(sdk::borrow(logits.view()).sizes(), (std::vector<std::int64_t>{2, 4, 20, 28}));
+  const std::vector<sdk::OwnedTensor> all = model.infer_all(call.raw(), input.view(), {});
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_TRUE(sdk::borrow(all[0].view()).equal(sdk::borrow(logits.view())));
+  EXPECT_EQ(sdk::borrow(all[1].view()).sizes(), (std::vector<std::int64_t>{2, 4, 10, 14}));
+  EXPECT_EQ(sdk::borrow(all[2].view()).sizes(), (std::vector<std::int64_t>{2, 4, 5, 7}));
 }
 
 }  // namespace

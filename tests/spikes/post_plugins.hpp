@@ -23,7 +23,7 @@ inline sdk::Image cut(const sdk::Call& call, const osteon_image& image, const Wi
     std::copy_n(in + ((window.y + y) * width + window.x) * channels, window.width * channels,
                 pixels.data<float>() + y * window.width * channels);
   const sdk::Affine shift = sdk::Affine::of({1, 0, static_cast<double>(window.x), 0, 1, static_cast<double>(window.y)});
-  return sdk::Image(std::move(pixels), sdk::Affine::of(image.to_root).after(shift), image.root);
+  return sdk::Image(std::move(pixels), shift, image);
 }
 
 inline std::int64_t class_count(const sdk::Predictor& inner, const osteon_predict_request& request) {
@@ -143,7 +143,7 @@ class Mirror {
         std::copy_n(in + (y * width + width - 1 - x) * channels, channels,
                     pixels.data<float>() + (y * width + x) * channels);
     const sdk::Affine back = sdk::Affine::of({-1, 0, static_cast<double>(width - 1), 0, 1, 0});
-    return sdk::Image(std::move(pixels), sdk::Affine::of(image.to_root).after(back), image.root);
+    return sdk::Image(std::move(pixels), back, image);
   }
 };
 

@@ -36,43 +36,41 @@ class Stacker {
   }
   sdk::EnsemblerTraits traits() const { return {OSTEON_FORM_PROBABILITIES, OSTEON_FORM_PROBABILITIES, true}; }
 
-  std::vector<sdk::EnsemblerTensor> tensors() {
+  std::vector<sdk::StateTensor> tensors() {
     return {{"weights", sdk::dtype_of<double>(), {classes_, terms()}, weights_.data()}};
   }
 
-  void fit_begin(const sdk::Call&, const osteon_tensor_view*) {
+  void fit_begin(const sdk::Call&, const sdk::FitRequest&) {
     products_.assign(static_cast<std::size_t>(classes_ * terms() * terms()), 0);
     answers_.assign(static_cast<std::size_t>(classes_ * terms()), 0);
   }
 
-  void fit_add(const sdk::Call& call, const osteon_band& band, const std::vector<const osteon_tensor_view*>& members,
-               const osteon_tensor_view& target, const osteon_tensor_view* valid) {
-    const std::int64_t pixels = band.height * band.width, n = terms();
-    const auto* truth = sdk::data_of<const std::int32_t>(target, "the truth");
-    const auto* known = valid != nullptr ? sdk::data_of<const std::uint8_t>(*valid, "the valid plane") : nullptr;
-    std::vector<const float*> in;
-    for (const osteon_tensor_view* member : members) in.push_back(sdk::data_of<const float>(*member, "a member"));
+  /// Of images of which a member has nothing to say nothing is learnt.
+  void fit_add(const sdk::Call& call, const sdk::FitSample& sample) {
+    if (std::find(sample.members.begin(), sample.members.end(), nullptr) != sample.members.end()) return;
+    const std::int64_t pixels = sample.pixels(), n = terms();
     std::vector<double> row(static_cast<std::size_t>(n), 1.0);  // the last term is the constant
-    for (std::uint64_t k = 0; k < band.n_classes; ++k) {
+    for (std::uint64_t k = 0; k < sample.band.n_classes; ++k) {
       call.stop_if_cancelled();
-      const std::int64_t c = band.classes[k];
+      const std::int32_t c = sample.band.classes[k];
+      if (!sample.class_known(c)) continue;
+      std::vector<const float*> in;
+      for (std::size_t m = 0; m < sample.members.size(); ++m) in.push_back(sample.values(m, k));
       double* products = products_.data() + c * n * n;
       double* answers = answers_.data() + c * n;
       for (std::int64_t i = 0; i < pixels; ++i) {
-        if (known != nullptr && known[i] == 0) continue;
-        for (std::int64_t m = 0; m < members_; ++m)
-          row[static_cast<std::size_t>(m)] = in[static_cast<std::size_t>(m)][static_cast<std::int64_t>(k) * pixels + i];
-        const bool set = (static_cast<std::uint32_t>(truth[c / 32 * pixels + i]) >> (c % 32) & 1u) != 0;
+        if (!sample.known(i)) continue;
+        for (std::size_t m = 0; m < in.size(); ++m) row[m] = static_cast<double>(in[m][i]);
         for (std::int64_t a = 0; a < n; ++a) {
           const double value = row[static_cast<std::size_t>(a)];
-          if (set) answers[a] += value;
+          if (sample.is_set(c, i)) answers[a] += value;
           for (std::int64_t b = 0; b < n; ++b) products[a * n + b] += value * row[static_cast<std::size_t>(b)];
         }
       }
     }
   }
 
-  void fit_end(const sdk::Call&) {
+  bool fit_end(const sdk::Call&) {
     const std::int64_t n = terms();
     for (std::int64_t c = 0; c < classes_; ++c) {
       std::vector<double> a(products_.begin() + c * n * n, products_.begin() + (c + 1) * n * n);
@@ -87,6 +85,7 @@ class Stacker {
     }
     products_ = {};
     answers_ = {};
+    return false;
   }
 
   bool needed(std::int64_t member, std::int64_t c) const { return weight(member, c) != 0; }

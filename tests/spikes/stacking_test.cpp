@@ -10,6 +10,7 @@
 
 #include <osteon/sdk/random.hpp>
 
+#include "base/error.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/ensembler.hpp"
 #include "predict/ensemble.hpp"
@@ -71,14 +72,14 @@ class Stacking : public ::testing::Test {
         "stacking", "1.0.0", {sdk::ensembler<Stacker>({"stacking", "1.0.0", "Least squares."})});
     std::vector<std::string> names;
     for (const int m : order) names.push_back("m" + std::to_string(m));
-    const auto component = plugin::component_of(*library->get(), plugin::Kind::kEnsembler, "stacking");
+    const auto component =
+        plugin::component_of(*library->get(OSTEON_ABI_VERSION), plugin::Kind::kEnsembler, "stacking");
     return std::make_unique<plugin::Ensembler>(
         component, plugin::Parameters{std::vector<double>{1e-12}, std::vector<double>{drop}}, test::classes(kClasses),
         names, call_);
   }
   static osteon_band band_of(const Part& part) {
-    osteon_band band{};
-    band.struct_size = sizeof band;
+    auto band = sdk::sized<osteon_band>();
     band.first_row = part.first_row;
     band.height = part.rows;
     band.width = kWidth;
@@ -94,7 +95,7 @@ class Stacking : public ::testing::Test {
     return values;
   }
   void fit(plugin::Ensembler& ensembler, const std::vector<Part>& parts, const std::vector<int>& order = {0, 1, 2}) {
-    ensembler.fit_begin(call_, nullptr);
+    ensembler.fit()->begin(call_, kMembers, nullptr);
     for (const Part& part : parts) {
       const int first = part.first_row * kWidth, pixels = part.rows * kWidth;
       std::vector<std::vector<float>> said;
@@ -110,15 +111,24 @@ class Stacking : public ::testing::Test {
                      data().truth[part.image].begin() + plane * kPixels + first + pixels);
       const sdk::BorrowedTensor target(truth.data(), {2, part.rows, kWidth});
       const sdk::BorrowedTensor valid(data().valid[part.image].data() + first, {part.rows, kWidth});
-      ensembler.fit_add(call_, band_of(part), members, target.view(), valid);
+      const osteon_band band = band_of(part);
+      const std::string id = "image " + std::to_string(part.image);
+      auto sample = sdk::sized<osteon_fit_sample>();
+      sample.image = id.c_str();
+      sample.band = &band;
+      sample.n_members = members.size();
+      sample.members = members.data();
+      sample.target = target;
+      sample.valid = valid;
+      ensembler.fit()->add(call_, sample);
     }
-    ensembler.fit_end(call_);
+    EXPECT_FALSE(ensembler.fit()->end(call_));
   }
   static std::vector<Part> whole_images() {
     return {{0, 0, kHeight, classes_from(0, kClasses)}, {1, 0, kHeight, classes_from(0, kClasses)}};
   }
-  static std::vector<double> weights(plugin::Ensembler& ensembler) {
-    const auto tensors = ensembler.tensors();
+  std::vector<double> weights(plugin::Ensembler& ensembler) {
+    const auto tensors = ensembler.fit()->tensors(call_);
     EXPECT_EQ(tensors.size(), 1u);
     const auto* values = sdk::data_of<const double>(*tensors.at(0).value, "weights");
     return {values, values + sdk::element_count(*tensors.at(0).value)};
@@ -221,7 +231,7 @@ TEST_F(Stacking, ComesBackFromItsTensors) {
   const auto fitted = make({0, 1, 2}, 0.5);
   fit(*fitted, whole_images());
   const auto loaded = make({0, 1, 2}, 0.5);
-  const auto from = fitted->tensors(), to = loaded->tensors();
+  const auto from = fitted->fit()->tensors(call_), to = loaded->fit()->tensors(call_);
   ASSERT_EQ(to.size(), from.size());
   for (std::size_t i = 0; i < to.size(); ++i) {
     EXPECT_EQ(to[i].name, from[i].name);
@@ -229,6 +239,10 @@ TEST_F(Stacking, ComesBackFromItsTensors) {
     std::memcpy(to[i].value->data, from[i].value->data,
                 static_cast<std::size_t>(sdk::element_count(*to[i].value)) * sizeof(double));
   }
+  const Part all{0, 0, kHeight, classes_from(0, kClasses)};
+  EXPECT_FALSE(loaded->fit()->ready());
+  EXPECT_THROW(combine(*loaded, all, {0, 1, 2}), osteon::Error) << "nobody has said yet that its state was loaded";
+  loaded->fit()->changed();
   int left_out = 0;
   for (int c = 0; c < kClasses; ++c)
     for (int m = 0; m < kMembers; ++m) {
@@ -236,7 +250,6 @@ TEST_F(Stacking, ComesBackFromItsTensors) {
       left_out += fitted->needed(m, c) ? 0 : 1;
     }
   EXPECT_GT(left_out, 0);
-  const Part all{0, 0, kHeight, classes_from(0, kClasses)};
   EXPECT_EQ(combine(*loaded, all, {0, 1, 2}), combine(*fitted, all, {0, 1, 2}));
 }
 
@@ -246,14 +259,16 @@ TEST_F(Stacking, WorksUnderTheHostsEnsemble) {
   const Part all{0, 0, kHeight, classes_from(0, kClasses)};
   const std::vector<float> expected = combine(*ensembler, all, {0, 1, 2});
   const plugin::ClassContext classes = test::classes(kClasses);
-  std::vector<std::shared_ptr<const predict::Predictor>> members;
+  std::vector<predict::Member> members;
   for (int m = 0; m < kMembers; ++m)
-    members.push_back(
-        std::make_shared<test::FunctionPredictor>(classes, [m](std::int64_t c, std::int64_t y, std::int64_t x) {
-          return static_cast<double>(data().of(0, m, static_cast<int>(c), static_cast<int>(y * kWidth + x)));
-        }));
-  const predict::Ensemble ensemble(ensembler, members, classes,
-                                   std::vector<std::vector<double>>(kMembers, std::vector<double>(kClasses, 0.5)));
+    members.push_back(test::member(
+        std::make_shared<test::FunctionPredictor>(classes,
+                                                  [m](std::int64_t c, std::int64_t y, std::int64_t x) {
+                                                    return static_cast<double>(data().of(
+                                                        0, m, static_cast<int>(c), static_cast<int>(y * kWidth + x)));
+                                                  }),
+        classes));
+  const predict::Ensemble ensemble(ensembler, members, classes);
   const cv::Mat pixels(kHeight, kWidth, CV_32F, cv::Scalar(0));
   const predict::RootImage root(pixels, "image");
   std::vector<predict::OwnedPrediction> predictions(1);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -12,15 +14,16 @@
 /// Rules that every loss keeps, whatever it computes. A loss's own test calls them with its reference.
 namespace osteon::test {
 
-/// Value against the reference, gradient at some 40 places against its finite differences.
-inline void expect_matches(const LossUnderTest& loss, LossBatch batch, const ReferenceLoss& reference) {
+/// Value against the reference, gradient at some places against its finite differences.
+inline void expect_matches(const LossUnderTest& loss, LossBatch batch, const ReferenceLoss& reference,
+                           std::size_t places = 40) {
   const double expected = reference(batch, as_double(batch.logits));
   batch.grad_scale = 3;
   EXPECT_NEAR(batch.run(loss), expected, 2e-6 * std::max(1.0, std::abs(expected)));
   double largest = 0;
   for (const float g : batch.grad) largest = std::max(largest, std::abs(static_cast<double>(g)));
   EXPECT_GT(largest, 0);
-  const std::size_t step = std::max<std::size_t>(1, batch.grad.size() / 40);
+  const std::size_t step = std::max<std::size_t>(1, batch.grad.size() / places);
   for (std::size_t at = 0; at < batch.grad.size(); at += step)
     ASSERT_NEAR(batch.grad[at], 3 * slope(reference, batch, at), 1e-5 * largest + 1e-9) << "logit " << at;
 }
@@ -104,7 +107,102 @@ inline void expect_bfloat16_works(const LossUnderTest& loss, LossBatch batch) {
   for (std::size_t i = 0; i < grad16.size(); ++i) ASSERT_EQ(grad16[i], sdk::bfloat_from_float(batch.grad[i]));
 }
 
-/// Everything above for one loss.
+/// NaN in logits and targets of classes that are unknown in an image changes nothing and gets gradient 0.
+inline void expect_unknown_classes_are_ignored(const LossUnderTest& loss, LossBatch batch) {
+  const double value = batch.run(loss);
+  const std::vector<float> grad = batch.grad;
+  for (std::int64_t i = 0; i < batch.n; ++i)
+    for (std::int64_t c = 0; c < batch.k; ++c)
+      for (std::int64_t p = 0; p < batch.pixels() && !batch.knows(i, c); ++p) {
+        ASSERT_EQ(grad[batch.at(i, c, p)], 0.0f);
+        batch.logits[batch.at(i, c, p)] = p % 2 ? std::nanf("") : 1e30f;
+        if (!batch.soft.empty()) batch.soft[batch.at(i, c, p)] = std::nanf("");
+        batch.planes[batch.plane_at(i, c, p)] ^= 1u << (c % 32);
+      }
+  EXPECT_EQ(batch.run(loss), value);
+  EXPECT_EQ(batch.grad, grad);
+}
+
+/// Weights of 0 are invalid pixels, weights of 1 are none; targets of 0 and 1 are bits; classes that are all known are
+/// what they were.
+inline void expect_says_nothing_new(const LossUnderTest& loss, const LossBatch& batch) {
+  LossBatch plain = batch, told = batch;
+  if (plain.valid.empty()) plain.valid.assign(static_cast<std::size_t>(batch.n * batch.pixels()), 1);
+  for (std::size_t p = 0; p < plain.valid.size(); p += 3) plain.valid[p] = 0;
+  const double expected = plain.run(loss);
+  double largest = 0;
+  for (const float g : plain.grad) largest = std::max(largest, std::abs(static_cast<double>(g)));
+  const auto expect_the_same = [&](const char* what) {
+    EXPECT_NEAR(told.run(loss), expected, 2e-6 * std::max(1.0, std::abs(expected))) << what;
+    for (std::size_t i = 0; i < told.grad.size(); ++i) ASSERT_NEAR(told.grad[i], plain.grad[i], 1e-5 * largest) << what;
+  };
+  told.pixel_weight.assign(plain.valid.begin(), plain.valid.end());
+  expect_the_same("weights");
+  told.known.assign(static_cast<std::size_t>(batch.n * batch.k), 1);
+  expect_the_same("weights, known classes");
+  for (std::int64_t i = 0; i < batch.n; ++i)
+    for (std::int64_t c = 0; c < batch.k; ++c)
+      for (std::int64_t p = 0; p < batch.pixels(); ++p) told.soft.push_back(static_cast<float>(batch.target(i, c, p)));
+  expect_the_same("weights, known classes, targets");
+}
+
+inline void expect_nothing_known_gives_zero(const LossUnderTest& loss, LossBatch batch) {
+  batch.known.assign(static_cast<std::size_t>(batch.n * batch.k), 0);
+  EXPECT_EQ(batch.run(loss), 0.0);
+  for (const float g : batch.grad) ASSERT_EQ(g, 0.0f);
+  batch.known.clear();
+  batch.pixel_weight.assign(static_cast<std::size_t>(batch.n * batch.pixels()), 0.0f);
+  EXPECT_EQ(batch.run(loss), 0.0);
+  for (const float g : batch.grad) ASSERT_EQ(g, 0.0f);
+}
+
+/// For losses that understand weights of pixels, unknown classes and targets between 0 and 1: each of them, and all
+/// that go together. `batch` has none of them.
+inline void expect_understands_all(const LossUnderTest& loss, bool multiclass, const LossBatch& batch,
+                                   const ReferenceLoss& reference) {
+  for (std::uint32_t flags = 0; flags < 16; flags += 2) {  // every set of the three
+    SCOPED_TRACE("flags " + std::to_string(flags));
+    const LossBatch rich = batch.with(flags, multiclass, 17);
+    ASSERT_EQ(rich.flags(), flags);
+    expect_matches(loss, rich, reference, 12);
+    expect_value_only_is_the_same(loss, rich);
+    expect_thread_count_does_not_matter(loss, rich);
+    expect_accumulates(loss, rich);
+    expect_unknown_classes_are_ignored(loss, rich);
+    expect_bfloat16_works(loss, rich);
+    if (!rich.valid.empty()) expect_invalid_pixels_are_ignored(loss, rich);
+  }
+  expect_says_nothing_new(loss, batch);
+  expect_nothing_known_gives_zero(loss, batch);
+}
+
+/// What `act` throws; OSTEON_OK when it throws nothing.
+template <class Act>
+osteon_status status_of(Act&& act) {
+  try {
+    act();
+  } catch (const sdk::Error& e) {
+    return e.status();
+  }
+  return OSTEON_OK;
+}
+
+/// A loss that lists none of these flags refuses each with a sentence.
+inline void expect_refuses_what_it_does_not_know(const LossUnderTest& loss, const LossBatch& batch, bool multiclass) {
+  const std::pair<std::uint32_t, const char*> refusals[] = {
+      {OSTEON_LOSS_PIXEL_WEIGHT, "this loss does not know weights of pixels"},
+      {OSTEON_LOSS_CLASS_VALID, "this loss does not know classes that are unknown in an image"},
+      {OSTEON_LOSS_SOFT_TARGET, "this loss does not know targets between 0 and 1"}};
+  for (const auto& [flag, sentence] : refusals) try {
+      batch.with(flag, multiclass, 3).run(loss);
+      ADD_FAILURE() << "took what it was to refuse: " << sentence;
+    } catch (const sdk::Error& e) {
+      EXPECT_EQ(e.status(), OSTEON_UNSUPPORTED);
+      EXPECT_STREQ(e.what(), sentence);
+    }
+}
+
+/// Everything that holds for a loss without any of these.
 inline void expect_keeps_the_rules(const LossUnderTest& loss, const LossBatch& batch, const ReferenceLoss& reference) {
   expect_matches(loss, batch, reference);
   expect_value_only_is_the_same(loss, batch);

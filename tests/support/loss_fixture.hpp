@@ -3,10 +3,8 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <map>
-#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -15,43 +13,13 @@
 #include <osteon/abi/loss.h>
 #include <osteon/sdk/half.hpp>
 #include <osteon/sdk/tensor.hpp>
+#include <osteon/sdk/testing.hpp>
 
 /// What tests of a loss plugin need: it is linked in and driven through its C entry, as a host would. The references
 /// that it is held against are in double precision, one pixel at a time.
 namespace osteon::test {
 
-/// A call without a host: grants threads and scratch memory, and nothing else.
-class BareCall {
- public:
-  explicit BareCall(int threads = 1) {
-    call_ = {sizeof call_,
-             static_cast<std::uint32_t>(threads),
-             {OSTEON_DEVICE_CPU, 0},
-             nullptr,
-             this,
-             [](const osteon_call* c) { return self(c)->cancel ? 1 : 0; },
-             [](const osteon_call*) { return INT64_MAX; },
-             [](const osteon_call*, double) {},
-             [](const osteon_call*, std::int32_t, const char*) {},
-             [](const osteon_call*, osteon_dtype, std::int32_t, const std::int64_t*, osteon_tensor*, osteon_error*) {
-               return osteon_status{OSTEON_OUT_OF_MEMORY};
-             },
-             [](const osteon_call* c, std::uint64_t bytes) {
-               self(c)->scratch_.emplace_back(std::aligned_alloc(64, (bytes + 63) / 64 * 64), &std::free);
-               return self(c)->scratch_.back().get();
-             },
-             [](const osteon_call*, const char*) -> const void* { return nullptr; }};
-  }
-  BareCall(const BareCall&) = delete;
-  BareCall& operator=(const BareCall&) = delete;
-  const osteon_call* raw() const { return &call_; }
-  bool cancel = false;
-
- private:
-  static BareCall* self(const osteon_call* c) { return static_cast<BareCall*>(c->host); }
-  osteon_call call_{};
-  std::vector<std::unique_ptr<void, decltype(&std::free)>> scratch_;
-};
+using sdk::testing::TestCall;
 
 /// A loss of the library under test; parameters not given have their defaults.
 class LossUnderTest {
@@ -72,20 +40,21 @@ class LossUnderTest {
       const auto given = values.find(spec.name);
       if (given == values.end()) continue;
       ints[p].assign(given->second.begin(), given->second.end());
-      storage[p] = {sizeof(osteon_value),
-                    spec.type,
-                    given->second.size(),
-                    ints[p].data(),
-                    given->second.data(),
-                    nullptr,
-                    nullptr};
+      storage[p] = sdk::sized<osteon_value>();
+      storage[p].type = spec.type;
+      storage[p].count = given->second.size();
+      if (spec.type == OSTEON_PARAM_FLOAT)
+        storage[p].floats = given->second.data();
+      else
+        storage[p].ints = ints[p].data();
       pointers.back() = &storage[p];
     }
     const std::vector<const char*> names(static_cast<std::size_t>(classes), "class");
-    const osteon_loss_request request{
-        sizeof request, multiclass ? std::uint32_t{OSTEON_LABELS_MULTICLASS} : std::uint32_t{OSTEON_LABELS_MULTILABEL},
-        classes, names.data()};
-    const BareCall call;
+    auto request = sdk::sized<osteon_loss_request>();
+    request.labels = multiclass ? OSTEON_LABELS_MULTICLASS : OSTEON_LABELS_MULTILABEL;
+    request.n_classes = classes;
+    request.class_names = names.data();
+    const TestCall call;
     sdk::check([&](osteon_error* e) { return api_->create(call.raw(), pointers.data(), &request, &loss_, e); });
   }
   ~LossUnderTest() { api_->destroy(loss_); }
@@ -93,7 +62,7 @@ class LossUnderTest {
   LossUnderTest& operator=(const LossUnderTest&) = delete;
 
   /// Throws sdk::Error with the plugin's status and text.
-  double evaluate(const osteon_loss_input& input, const BareCall& call) const {
+  double evaluate(const osteon_loss_input& input, const TestCall& call) const {
     double value = std::nan("");
     sdk::check([&](osteon_error* e) { return api_->evaluate(call.raw(), loss_, &input, &value, e); });
     return value;
@@ -111,6 +80,9 @@ struct LossBatch {
   std::vector<std::uint32_t> planes;
   std::vector<std::uint8_t> valid;   ///< empty: all valid
   std::vector<float> sample_weight;  ///< empty: all 1
+  std::vector<float> pixel_weight;   ///< empty: all 1
+  std::vector<std::uint8_t> known;   ///< class_valid; empty: all known
+  std::vector<float> soft;           ///< empty: the planes are the target
   double grad_scale = 1;
   bool accumulate = false;
 
@@ -135,6 +107,32 @@ struct LossBatch {
     for (std::int64_t i = 0; i < n; ++i) sample_weight.push_back(0.5f + 0.75f * static_cast<float>(i));
   }
 
+  /// The same batch with what these flags of osteon_loss_input stand for: weights of pixels, some of them 0; unknown
+  /// classes, one or two in each image; targets between 0 and 1, in multiclass data with a sum of 1.
+  LossBatch with(std::uint32_t flags, bool multiclass, unsigned seed) const {
+    LossBatch batch = *this;
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<float> uniform(0, 1);
+    if ((flags & OSTEON_LOSS_PIXEL_WEIGHT) != 0)
+      for (std::int64_t p = 0; p < n * pixels(); ++p)
+        batch.pixel_weight.push_back(random() % 5 == 0 ? 0.0f : 0.25f + 2 * uniform(random));
+    if ((flags & OSTEON_LOSS_CLASS_VALID) != 0) {
+      batch.known.assign(static_cast<std::size_t>(n * k), 1);
+      for (std::int64_t i = 0; i < n; ++i) batch.known[static_cast<std::size_t>(i * k + i % k)] = 0;
+      if (k > 3) batch.known[2] = 0;
+    }
+    if ((flags & OSTEON_LOSS_SOFT_TARGET) == 0) return batch;
+    batch.soft.resize(logits.size());
+    for (float& t : batch.soft) t = random() % 4 == 0 ? static_cast<float>(random() % 2) : uniform(random);
+    for (std::int64_t i = 0; multiclass && i < n; ++i)
+      for (std::int64_t p = 0; p < pixels(); ++p) {
+        float sum = 0;
+        for (std::int64_t c = 0; c < k; ++c) sum += batch.soft[at(i, c, p)] += 1e-3f;
+        for (std::int64_t c = 0; c < k; ++c) batch.soft[at(i, c, p)] /= sum;
+      }
+    return batch;
+  }
+
   std::int64_t n_planes() const { return (k + 31) / 32; }
   std::int64_t pixels() const { return h * w; }
   std::size_t at(std::int64_t i, std::int64_t c, std::int64_t p) const {
@@ -145,13 +143,38 @@ struct LossBatch {
   }
   void set(std::int64_t i, std::int64_t c, std::int64_t p) { planes[plane_at(i, c, p)] |= 1u << (c % 32); }
   double target(std::int64_t i, std::int64_t c, std::int64_t p) const {
+    if (!soft.empty()) return soft[at(i, c, p)];
     return static_cast<double>(planes[plane_at(i, c, p)] >> (c % 32) & 1u);
   }
   bool is_valid(std::int64_t i, std::int64_t p) const {
     return valid.empty() || valid[static_cast<std::size_t>(i * pixels() + p)] != 0;
   }
+  /// What a pixel counts: 0 where it is not valid.
+  double weight(std::int64_t i, std::int64_t p) const {
+    if (!is_valid(i, p)) return 0;
+    return pixel_weight.empty() ? 1.0 : pixel_weight[static_cast<std::size_t>(i * pixels() + p)];
+  }
+  bool knows(std::int64_t i, std::int64_t c) const {
+    return known.empty() || known[static_cast<std::size_t>(i * k + c)] != 0;
+  }
+  /// Whether the image has a pixel that counts.
+  bool counts(std::int64_t i) const {
+    for (std::int64_t p = 0; p < pixels(); ++p)
+      if (weight(i, p) > 0) return true;
+    return false;
+  }
   double weight(std::int64_t i) const {
     return sample_weight.empty() ? 1.0 : sample_weight[static_cast<std::size_t>(i)];
+  }
+
+  /// Those of osteon_loss_input.
+  std::uint32_t flags() const {
+    std::uint32_t flags = 0;
+    if (accumulate) flags |= OSTEON_LOSS_ACCUMULATE;
+    if (!pixel_weight.empty()) flags |= OSTEON_LOSS_PIXEL_WEIGHT;
+    if (!known.empty()) flags |= OSTEON_LOSS_CLASS_VALID;
+    if (!soft.empty()) flags |= OSTEON_LOSS_SOFT_TARGET;
+    return flags;
   }
 
   /// Runs the loss on these tensors; `grad` gets the gradient unless `value_only`.
@@ -169,15 +192,22 @@ struct LossBatch {
     const sdk::BorrowedTensor x_view(x, type, {n, k, h, w}), g_view(g, type, {n, k, h, w});
     const sdk::BorrowedTensor t_view(planes.data(), sdk::dtype_of<std::int32_t>(), {n, n_planes(), h, w});
     const sdk::BorrowedTensor v_view(valid.data(), {n, h, w}), w_view(sample_weight.data(), {n});
-    const osteon_loss_input input{sizeof input,
-                                  accumulate ? std::uint32_t{OSTEON_LOSS_ACCUMULATE} : 0u,
-                                  x_view,
-                                  t_view,
-                                  valid.empty() ? nullptr : &v_view.view(),
-                                  sample_weight.empty() ? nullptr : &w_view.view(),
-                                  grad_scale,
-                                  value_only ? nullptr : &g_view.view()};
-    const BareCall call(threads);
+    const sdk::BorrowedTensor p_view(pixel_weight.data(), {n, h, w}), k_view(known.data(), {n, k});
+    const sdk::BorrowedTensor s_view(soft.data(), {n, k, h, w});
+    auto input = sdk::sized<osteon_loss_input>();
+    input.flags = flags();
+    input.logits = x_view;
+    if (soft.empty())
+      input.target = t_view;
+    else
+      input.soft_target = s_view;
+    if (!valid.empty()) input.valid = v_view;
+    if (!sample_weight.empty()) input.sample_weight = w_view;
+    if (!pixel_weight.empty()) input.pixel_weight = p_view;
+    if (!known.empty()) input.class_valid = k_view;
+    input.grad_scale = grad_scale;
+    if (!value_only) input.grad = g_view;
+    const TestCall call(static_cast<std::uint32_t>(threads));
     return loss.evaluate(input, call);
   }
 };

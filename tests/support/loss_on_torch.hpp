@@ -24,50 +24,69 @@ inline std::pair<double, at::Tensor> run_on_torch(const LossUnderTest& loss, Los
   const auto logits = tensor(batch.logits, {n, k, h, w}, at::kFloat, type);
   const auto grad = tensor(batch.grad, {n, k, h, w}, at::kFloat, type);
   const auto target = tensor(batch.planes, {n, batch.n_planes(), h, w}, at::kInt, at::kInt);
-  const bool holes = !batch.valid.empty();
-  const auto valid = holes ? tensor(batch.valid, {n, h, w}, at::kByte, at::kByte) : sdk::TorchView();
-  const auto weight = holes ? tensor(batch.sample_weight, {n}, at::kFloat, at::kFloat) : sdk::TorchView();
-  const osteon_loss_input input{sizeof input,
-                                batch.accumulate ? std::uint32_t{OSTEON_LOSS_ACCUMULATE} : 0u,
-                                logits,
-                                target,
-                                holes ? &valid.view() : nullptr,
-                                holes ? &weight.view() : nullptr,
-                                batch.grad_scale,
-                                grad};
-  const BareCall call;
+  const auto given = [&](auto& values, std::vector<std::int64_t> shape, at::ScalarType element) {
+    return values.empty() ? sdk::TorchView() : tensor(values, shape, element, element);
+  };
+  const auto valid = given(batch.valid, {n, h, w}, at::kByte);
+  const auto weight = given(batch.sample_weight, {n}, at::kFloat);
+  const auto pixel_weight = given(batch.pixel_weight, {n, h, w}, at::kFloat);
+  const auto known = given(batch.known, {n, k}, at::kByte);
+  const auto soft = given(batch.soft, {n, k, h, w}, at::kFloat);
+  auto input = sdk::sized<osteon_loss_input>();
+  input.flags = batch.flags();
+  input.logits = logits;
+  if (batch.soft.empty())
+    input.target = target;
+  else
+    input.soft_target = soft;
+  if (!batch.valid.empty()) input.valid = valid;
+  if (!batch.sample_weight.empty()) input.sample_weight = weight;
+  if (!batch.pixel_weight.empty()) input.pixel_weight = pixel_weight;
+  if (!batch.known.empty()) input.class_valid = known;
+  input.grad_scale = batch.grad_scale;
+  input.grad = grad;
+  const TestCall call;
   const double value = loss.evaluate(input, call);
   return {value, grad.tensor().to(at::kCPU, at::kFloat)};
 }
 
 /// Value and gradient of the linked plugin's kernel and of its expression agree: with holes, weights, a scale, added
-/// up, in float32 and float16, and with nonsense under invalid pixels.
+/// up, in float32 and float16, with nonsense under invalid pixels and unknown classes, and with all that
+/// osteon_loss_input can say.
 template <class Expression>
 void expect_agreement(at::Device device, bool multiclass, std::int64_t classes, const LossUnderTest::Values& values,
-                      LossBatch batch) {
+                      const LossBatch& plain) {
   static const osteon_component component = sdk::torch_loss<Expression>({"expression", "1.0.0", "Under test."});
   const LossUnderTest fused(multiclass, classes, values), expression(component, multiclass, classes, values);
-  batch.grad_scale = 3;
-  for (std::int64_t i = 0; i < batch.n; ++i)
-    for (std::int64_t p = 0; p < batch.pixels(); p += 3)
-      if (!batch.is_valid(i, p)) batch.logits[batch.at(i, 0, p)] = std::nanf("");
-  for (const bool accumulate : {false, true}) {
-    batch.accumulate = accumulate;
-    std::fill(batch.grad.begin(), batch.grad.end(), 0.25f);
-    const auto [value, grad] = run_on_torch(expression, batch, device);
+  for (std::uint32_t flags = 0; flags < 16; flags += 2) {
+    SCOPED_TRACE("flags " + std::to_string(flags));
+    LossBatch batch = plain.with(flags, multiclass, 23);
+    batch.grad_scale = 3;
+    for (std::int64_t i = 0; i < batch.n; ++i)
+      for (std::int64_t p = 0; p < batch.pixels(); p += 3) {
+        if (batch.weight(i, p) == 0) batch.logits[batch.at(i, 0, p)] = std::nanf("");
+        for (std::int64_t c = 0; c < batch.k; ++c)
+          if (!batch.knows(i, c)) batch.logits[batch.at(i, c, p)] = std::nanf("");
+      }
+    for (const bool accumulate : {false, true}) {
+      batch.accumulate = accumulate;
+      std::fill(batch.grad.begin(), batch.grad.end(), 0.25f);
+      const auto [value, grad] = run_on_torch(expression, batch, device);
+      EXPECT_NEAR(value, batch.run(fused), 1e-5 * std::max(1.0, std::abs(value)));
+      const at::Tensor expected = at::from_blob(batch.grad.data(), grad.sizes(), at::kFloat);
+      EXPECT_LE((grad - expected).abs().max().template item<double>(),
+                1e-5 * expected.abs().max().template item<double>());
+    }
+    // float16's own rounding, of logits and of gradients large enough for it.
+    batch.accumulate = false;
+    batch.grad_scale = 3e4;
+    for (float& x : batch.logits) x = sdk::float_from_half(sdk::half_from_float(x));
+    const auto [value, grad] = run_on_torch(expression, batch, device, at::kHalf);
     EXPECT_NEAR(value, batch.run(fused), 1e-5 * std::max(1.0, std::abs(value)));
     const at::Tensor expected = at::from_blob(batch.grad.data(), grad.sizes(), at::kFloat);
     EXPECT_LE((grad - expected).abs().max().template item<double>(),
-              1e-5 * expected.abs().max().template item<double>());
+              1e-3 * expected.abs().max().template item<double>());
   }
-  // float16's own rounding, of logits and of gradients large enough for it.
-  batch.accumulate = false;
-  batch.grad_scale = 3e4;
-  for (float& x : batch.logits) x = sdk::float_from_half(sdk::half_from_float(x));
-  const auto [value, grad] = run_on_torch(expression, batch, device, at::kHalf);
-  EXPECT_NEAR(value, batch.run(fused), 1e-5 * std::max(1.0, std::abs(value)));
-  const at::Tensor expected = at::from_blob(batch.grad.data(), grad.sizes(), at::kFloat);
-  EXPECT_LE((grad - expected).abs().max().template item<double>(), 1e-3 * expected.abs().max().template item<double>());
 }
 
 /// The devices that tests of expressions run on; what is not there is skipped.

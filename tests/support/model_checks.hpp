@@ -2,14 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <torch/nn/module.h>
 
 #include <osteon/sdk/torch/guards.hpp>
+#include <osteon/sdk/torch/network.hpp>
 
 #include "support/model_fixture.hpp"
 
@@ -65,22 +66,44 @@ inline void expect_new_weights_count(ModelUnderTest& model, ModelUnderTest& fres
 template <class Network>
 void expect_own_kernels_agree(Network& network, const at::Tensor& x) {
   network.eval();
-  const auto main_of = [](const auto& result) -> at::Tensor {
-    if constexpr (std::is_same_v<std::decay_t<decltype(result)>, at::Tensor>)
-      return result;
+  const auto outputs_of = [&network](const at::Tensor& images) -> std::vector<at::Tensor> {
+    if constexpr (sdk::detail::LooksAtOutputs<Network>::value)
+      return network.forward(images, sdk::Outputs::kAll);
     else
-      return result.at(0);
+      return {network.forward(images)};
   };
-  const at::Tensor expected = main_of(network.forward(x)).detach();
+  const std::vector<at::Tensor> expected = outputs_of(x);
   for (const int threads : {1, 2}) {
     const sdk::ThreadsGuard guard(threads);
     const c10::InferenceMode inference;
-    const at::Tensor got = main_of(network.forward(x));
-    ASSERT_EQ(got.sizes(), expected.sizes());
-    EXPECT_TRUE(got.is_contiguous());
-    EXPECT_LE((got - expected).abs().max().template item<double>(),
-              1e-5 * (expected.max() - expected.min()).template item<double>())
-        << x.sizes() << " on " << threads << " threads";
+    const std::vector<at::Tensor> outputs = outputs_of(x);
+    ASSERT_EQ(outputs.size(), expected.size());
+    EXPECT_TRUE(outputs[0].is_contiguous());
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      ASSERT_EQ(outputs[i].sizes(), expected[i].sizes());
+      const at::Tensor wanted = expected[i].detach();
+      EXPECT_LE((outputs[i] - wanted).abs().max().template item<double>(),
+                1e-5 * (wanted.max() - wanted.min()).template item<double>())
+          << "output " << i << " of " << x.sizes() << " on " << threads << " threads";
+    }
+  }
+}
+
+/// All outputs of inference have the shapes that the model says, the first is what it gives alone, and none is a
+/// matter of chance.
+inline void expect_all_outputs(const ModelUnderTest& model, const at::Tensor& x) {
+  const RecordingCall call;
+  const std::vector<at::Tensor> outputs = model.infer_all(call, x), again = model.infer_all(call, x);
+  EXPECT_TRUE(outputs[0].equal(model.infer(call, x)));
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const osteon_model_output& output = *model.info().outputs[i];
+    const auto size = [&](int dim) {
+      return output.stride == 0 ? 1 : (x.size(dim) + output.stride - 1) / output.stride;
+    };
+    EXPECT_EQ(outputs[i].sizes(), (std::vector<std::int64_t>{x.size(0), output.channels, size(2), size(3)}))
+        << output.name;
+    EXPECT_TRUE(outputs[i].isfinite().all().item<bool>()) << output.name;
+    EXPECT_TRUE(outputs[i].equal(again[i])) << output.name;
   }
 }
 
@@ -118,10 +141,23 @@ inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x
   }
 }
 
-/// Training with `plain` and `recomputing` from the same seeds gives the same outputs and gradients, dropout included.
-/// @param tolerance  of the greatest gradient; what two parts of a deep network read adds up in another order
-inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomputing, const at::Tensor& x,
-                                 double tolerance = 1e-6) {
+/// How far two float32 gradients of one network may be apart, in parts of the greatest one, when their sums were added
+/// up in another order: a rounding for each layer on the way, and a margin of 16 for what normalisation over few pixels
+/// makes of it.
+inline double summation_tolerance(std::size_t layers) {
+  return 16 * static_cast<double>(layers) * static_cast<double>(std::numeric_limits<float>::epsilon());
+}
+
+/// The tensors that are the weights of a layer, and not one of its vectors.
+inline std::size_t layer_count(const ModelUnderTest& model) {
+  const auto& tensors = model.tensors();
+  return static_cast<std::size_t>(
+      std::count_if(tensors.begin(), tensors.end(), [](const auto* tensor) { return tensor->value.ndim >= 2; }));
+}
+
+/// Training with `plain` and `recomputing` from the same seeds gives the same outputs and gradients, dropout included;
+/// what two parts of a network read is added up in another order.
+inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomputing, const at::Tensor& x) {
   std::vector<at::Tensor> outputs, grads;
   for (ModelUnderTest* model : {&plain, &recomputing}) {
     ModelUnderTest::Step step(*model, x, /*seed=*/5);
@@ -133,8 +169,9 @@ inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomput
     grads.push_back(model->all_grads());
   }
   EXPECT_TRUE(outputs[0].equal(outputs[1]));
-  EXPECT_GT(grads[0].abs().max().item<float>(), 0);
-  EXPECT_LE((grads[0] - grads[1]).abs().max().item<double>(), tolerance * grads[0].abs().max().item<double>());
+  const double greatest = grads[0].abs().max().item<double>();
+  EXPECT_GT(greatest, 0);
+  EXPECT_LE((grads[0] - grads[1]).abs().max().item<double>(), summation_tolerance(layer_count(plain)) * greatest);
   for (std::size_t i = 0; i < plain.tensors().size(); ++i) {
     const osteon_named_tensor &a = *plain.tensors()[i], &b = *recomputing.tensors()[i];
     if (a.role != OSTEON_TENSOR_BUFFER) continue;

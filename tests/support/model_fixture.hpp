@@ -42,9 +42,14 @@ class ModelUnderTest {
     std::vector<const osteon_value*> values;
     for (std::uint64_t p = 0; p < component.n_params; ++p) {
       const osteon_param_spec& spec = *component.params[p];
-      osteon_value& value = storage[p] =
-          spec.default_value != nullptr ? *spec.default_value
-                                        : osteon_value{sizeof value, spec.type, 1, nullptr, nullptr, nullptr, nullptr};
+      osteon_value& value = storage[p];
+      if (spec.default_value != nullptr) {
+        value = *spec.default_value;
+      } else {
+        value = sdk::sized<osteon_value>();
+        value.type = spec.type;
+        value.count = 1;
+      }
       if (const auto s = given.strings.find(spec.name); s != given.strings.end()) {
         texts[p] = s->second.c_str();
         value.strings = &texts[p];
@@ -57,16 +62,17 @@ class ModelUnderTest {
       values.push_back(&value);
     }
     const std::vector<const char*> names(static_cast<std::size_t>(n_classes), "class");
-    const osteon_model_request request{sizeof request, 0, in_channels, n_classes, names.data(), seed};
+    auto request = sdk::sized<osteon_model_request>();
+    request.in_channels = in_channels;
+    request.n_classes = n_classes;
+    request.class_names = names.data();
+    request.seed = seed;
     const RecordingCall call;
     // Sums depend on how many threads share them: what a test computes beside the model takes as many as its calls
     // grant.
     at::set_num_threads(static_cast<int>(call.raw()->threads));
     sdk::check([&](osteon_error* e) { return api_.create(call.raw(), values.data(), &request, &model_, e); });
-    std::uint64_t count = 0;
-    const osteon_named_tensor* const* list = nullptr;
-    sdk::check([&](osteon_error* e) { return api_.tensors(model_, &count, &list, e); });
-    tensors_.assign(list, list + count);
+    read_tensors();
   }
   ~ModelUnderTest() { api_.destroy(model_); }
   ModelUnderTest(const ModelUnderTest&) = delete;
@@ -84,40 +90,70 @@ class ModelUnderTest {
     throw std::out_of_range(name);
   }
   at::Tensor value(const std::string& name) const { return sdk::borrow(tensors_[index_of(name)]->value); }
+  bool is_trained(std::size_t index) const { return tensors_[index]->grad.data != nullptr; }
   at::Tensor grad(const std::string& name) const { return sdk::borrow(tensors_[index_of(name)]->grad); }
-  /// Gradients of all parameters, one after the other.
+  /// Gradients of all that is trained, one after the other.
   at::Tensor all_grads() const {
     std::vector<at::Tensor> parts;
-    for (const auto* t : tensors_)
-      if (t->role == OSTEON_TENSOR_PARAMETER) parts.push_back(sdk::borrow(t->grad).flatten());
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+      if (is_trained(i)) parts.push_back(sdk::borrow(tensors_[i]->grad).flatten());
     return at::cat(parts);
   }
   void zero_grads() const {
-    for (const auto* t : tensors_)
-      if (t->role == OSTEON_TENSOR_PARAMETER) sdk::borrow(t->grad).zero_();
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+      if (is_trained(i)) sdk::borrow(tensors_[i]->grad).zero_();
   }
   void set_trainable(const std::vector<std::uint64_t>& indices) {
-    sdk::check([&](osteon_error* e) { return api_.set_trainable(model_, indices.size(), indices.data(), e); });
+    const RecordingCall call;
+    sdk::check(
+        [&](osteon_error* e) { return api_.set_trainable(call.raw(), model_, indices.size(), indices.data(), e); });
+    chosen_ = true;
+    read_tensors();
+  }
+  void train_all() {
+    std::vector<std::uint64_t> parameters;
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+      if (tensors_[i]->role == OSTEON_TENSOR_PARAMETER) parameters.push_back(i);
+    set_trainable(parameters);
+  }
+  /// What is bound must outlive the model, or another bind. nullptr in either list: as it was.
+  void bind(const std::vector<std::uint64_t>& indices, const std::vector<const osteon_tensor_view*>& values,
+            const std::vector<const osteon_tensor_view*>& grads) {
+    const RecordingCall call;
+    sdk::check([&](osteon_error* e) {
+      return api_.bind(call.raw(), model_, indices.size(), indices.data(), values.empty() ? nullptr : values.data(),
+                       grads.empty() ? nullptr : grads.data(), e);
+    });
+    read_tensors();
+  }
+  void move(osteon_device device) {
+    const RecordingCall call;
+    sdk::check([&](osteon_error* e) { return api_.move(call.raw(), model_, device, e); });
+    read_tensors();
   }
 
   at::Tensor infer(const RecordingCall& call, const at::Tensor& input, std::uint32_t flags = OSTEON_FORWARD_PLAIN,
                    std::uint32_t precision = OSTEON_PRECISION_FLOAT32) const {
-    const osteon_forward_options options{sizeof options, OSTEON_MODE_INFERENCE, precision, flags, 0};
-    const sdk::TorchView view(input.contiguous());
-    sdk::OwnedTensor output;
-    osteon_tensor* const outputs[] = {output.out()};
-    sdk::check(
-        [&](osteon_error* e) { return api_.forward(call.raw(), model_, &options, view, 1, outputs, nullptr, e); });
-    return sdk::borrow(output.view()).clone();
+    return run(call, input, flags, precision, 1)[0];
+  }
+  std::vector<at::Tensor> infer_all(const RecordingCall& call, const at::Tensor& input,
+                                    std::uint32_t precision = OSTEON_PRECISION_FLOAT32) const {
+    return run(call, input, OSTEON_FORWARD_ALL_OUTPUTS, precision, info().n_outputs);
   }
 
-  /// A training forward that is still to go back. Holds the input; must die before its model.
+  /// A training forward that is still to go back. Trains all parameters unless the test chose. Holds the input; must
+  /// die before its model.
   class Step {
    public:
     Step(ModelUnderTest& model, const at::Tensor& input, std::uint64_t seed = 0, std::uint32_t flags = 0,
          std::uint32_t precision = OSTEON_PRECISION_FLOAT32)
         : model_(model), input_(input.contiguous()), outputs_(model.info().n_outputs) {
-      const osteon_forward_options options{sizeof options, OSTEON_MODE_TRAINING, precision, flags, seed};
+      if (!model.chosen_) model.train_all();
+      auto options = sdk::sized<osteon_forward_options>();
+      options.flags = flags;
+      options.mode = OSTEON_MODE_TRAINING;
+      options.precision = precision;
+      options.seed = seed;
       std::vector<osteon_tensor*> outs;
       for (sdk::OwnedTensor& output : outputs_) outs.push_back(output.out());
       sdk::check([&](osteon_error* e) {
@@ -160,10 +196,36 @@ class ModelUnderTest {
   };
 
  private:
+  void read_tensors() {
+    const RecordingCall call;
+    std::uint64_t count = 0;
+    const osteon_named_tensor* const* list = nullptr;
+    sdk::check([&](osteon_error* e) { return api_.tensors(call.raw(), model_, &count, &list, e); });
+    tensors_.assign(list, list + count);
+  }
+
+  std::vector<at::Tensor> run(const RecordingCall& call, const at::Tensor& input, std::uint32_t flags,
+                              std::uint32_t precision, std::size_t n_outputs) const {
+    auto options = sdk::sized<osteon_forward_options>();
+    options.flags = flags;
+    options.precision = precision;
+    const sdk::TorchView view(input.contiguous());
+    std::vector<sdk::OwnedTensor> outputs(n_outputs);
+    std::vector<osteon_tensor*> outs;
+    for (sdk::OwnedTensor& output : outputs) outs.push_back(output.out());
+    sdk::check([&](osteon_error* e) {
+      return api_.forward(call.raw(), model_, &options, view, n_outputs, outs.data(), nullptr, e);
+    });
+    std::vector<at::Tensor> copies;
+    for (const sdk::OwnedTensor& output : outputs) copies.push_back(sdk::borrow(output.view()).clone());
+    return copies;
+  }
+
   const osteon_component& component_;
   const osteon_model_api& api_;
   osteon_model* model_ = nullptr;
   std::vector<const osteon_named_tensor*> tensors_;
+  bool chosen_ = false;  ///< what is trained
 };
 
 }  // namespace osteon::test

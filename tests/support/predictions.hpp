@@ -5,11 +5,14 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <osteon/sdk/call.hpp>
 
+#include "predict/member.hpp"
 #include "predict/predictor.hpp"
 
 // Predictions of tests' own making, and bilinear interpolation as PyTorch does it, in double.
@@ -55,6 +58,14 @@ inline plugin::ClassContext classes(int count, bool multiclass = false) {
   context.multiclass = multiclass;
   for (int c = 0; c < count; ++c) context.names.push_back("c" + std::to_string(c));
   return context;
+}
+
+/// A member of a whole that has `classes`.
+inline predict::Member member(std::shared_ptr<const predict::Predictor> predictor, const plugin::ClassContext& classes,
+                              std::vector<double> thresholds = {}) {
+  predict::Member made{std::move(predictor), {}, std::move(thresholds)};
+  made.channels = predict::channels_of(*made.predictor, classes, "a member");
+  return made;
 }
 
 /// A predictor whose probabilities are a function of class and pixel, on the image's grid. Notes what it was asked.

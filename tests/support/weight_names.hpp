@@ -18,7 +18,11 @@ namespace osteon::test {
 inline std::string translated(const std::string& dialect, const std::string& name, std::int64_t rows) {
   const osteon_component& component = *osteon_get_plugin(OSTEON_ABI_VERSION)->components[0];
   const auto& names = *static_cast<const osteon_weight_names*>(component.extension(OSTEON_EXTENSION_WEIGHT_NAMES));
-  const osteon_weight_entry entry{sizeof entry, 1, name.c_str(), &rows};
+  osteon_weight_entry entry{};
+  entry.struct_size = sizeof entry;
+  entry.ndim = 1;
+  entry.name = name.c_str();
+  entry.shape = &rows;
   const osteon_weight_entry* const entries[] = {&entry};
   std::string found;
   const auto add = [](void* user, const osteon_weight_part* part) {

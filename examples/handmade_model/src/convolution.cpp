@@ -123,7 +123,7 @@ Planes Convolution::forward(const Call& call, const Planes& x) const {
   const std::int64_t out = weight.shape[0], in = weight.shape[1];
   const auto weights = packed(
       out, in, [&](std::int64_t o, std::int64_t c, std::int64_t t) { return weight.value[(o * in + c) * kTaps + t]; });
-  return convolved(call, x, out, weights, bias != nullptr ? bias->value.get() : nullptr);
+  return convolved(call, x, out, weights, bias != nullptr ? bias->value : nullptr);
 }
 
 Planes Convolution::input_gradient(const Call& call, const Planes& grad_y) const {
@@ -136,7 +136,7 @@ Planes Convolution::input_gradient(const Call& call, const Planes& grad_y) const
 
 void Convolution::add_gradients(const Call& call, const Planes& x, const Planes& grad_y) const {
   const std::int64_t out = weight.shape[0], in = weight.shape[1], blocks = blocks_of(out);
-  if (weight.trained)
+  if (weight.trained())
     parallel_for(call, blocks * in, [&](std::int64_t i, int) {
       const std::int64_t block = i / in, c = i % in, live = std::min(kBlock, out - block * kBlock);
       float sums[3][kBlock][3] = {};
@@ -151,7 +151,7 @@ void Convolution::add_gradients(const Call& call, const Planes& x, const Planes&
         for (std::int64_t t = 0; t < kTaps; ++t)
           weight.grad[((block * kBlock + b) * in + c) * kTaps + t] += sums[t / 3][b][t % 3];
     });
-  if (bias != nullptr && bias->trained)
+  if (bias != nullptr && bias->trained())
     parallel_for(call, out, [&](std::int64_t o, int) {
       double sum = 0;
       for (std::int64_t image = 0; image < x.n(); ++image)

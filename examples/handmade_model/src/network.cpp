@@ -67,7 +67,7 @@ Planes Block::backward(const Call& call, const Tape& tape, Planes grad, bool wan
   grad = norm.backward(call, tape.norm, std::move(grad));
   convolution.add_gradients(call, tape.x, grad);
   for (const Parameter* parameter : {&convolution.weight, &norm.gamma, &norm.beta})
-    if (parameter->trained) done(*parameter);
+    if (parameter->trained()) done(*parameter);
   return wants_grad_x ? convolution.input_gradient(call, grad) : Planes();
 }
 
@@ -75,7 +75,7 @@ Network::Network(const Options& options, std::int64_t in_channels, std::int64_t 
     : levels_(options.levels),
       blocks_(make_blocks(options, in_channels, random, &parameters_)),
       head_(parameters_, "head", options.width, n_classes, Convolution::Bias::kOne, random) {
-  std::fill_n(head_.bias->value.get(), n_classes, static_cast<float>(std::log(options.prior / (1 - options.prior))));
+  std::fill_n(head_.bias->value, n_classes, static_cast<float>(std::log(options.prior / (1 - options.prior))));
 }
 
 Planes Network::forward(const Call& call, const osteon_tensor_view& images, Tape* tape) const {
@@ -119,7 +119,7 @@ Planes Network::backward(const Call& call, const Tape& tape, const Planes& grad_
 
   head_.add_gradients(call, tape.features, grad_logits);
   for (const Parameter* parameter : {&head_.weight, head_.bias})
-    if (parameter->trained) done(*parameter);
+    if (parameter->trained()) done(*parameter);
   Planes grad = wanted() ? head_.input_gradient(call, grad_logits) : Planes();
 
   std::vector<Planes> skipped;  // from the first level on

@@ -30,7 +30,7 @@ class Block {
   /// dL/dx, or nothing when nobody wants it. `done` hears of each trained parameter whose gradient is complete.
   Planes backward(const osteon::sdk::Call& call, const Tape& tape, Planes grad_y, bool wants_grad_x,
                   const Done& done) const;
-  bool trained() const { return convolution.weight.trained || norm.gamma.trained || norm.beta.trained; }
+  bool trained() const { return convolution.weight.trained() || norm.gamma.trained() || norm.beta.trained(); }
 
   Convolution convolution;
   Normalization norm;

@@ -69,7 +69,7 @@ OSTEON_MULTIVERSION void project(const float* h, float factor, float mean, float
 
 Normalization::Normalization(Parameters& parameters, const std::string& name, std::int64_t channels)
     : gamma(parameters.add(name + ".gamma", {channels})), beta(parameters.add(name + ".beta", {channels})) {
-  std::fill_n(gamma.value.get(), channels, 1.0f);
+  std::fill_n(gamma.value, channels, 1.0f);
 }
 
 Planes Normalization::forward(const Call& call, Planes x, Tape* tape) const {
@@ -111,8 +111,8 @@ Planes Normalization::backward(const Call& call, const Tape& tape, Planes grad) 
       project(h, gamma.value[c] * scale, total / pixels, along / pixels, extent, plane);
       grad.seal(image, c);
     }
-    if (gamma.trained) gamma.grad[c] += of_gamma;
-    if (beta.trained) beta.grad[c] += of_beta;
+    if (gamma.trained()) gamma.grad[c] += of_gamma;
+    if (beta.trained()) beta.grad[c] += of_beta;
   });
   return grad;
 }

@@ -42,12 +42,11 @@ void Planes::seal(std::int64_t image, std::int64_t channel) {
 }
 
 void copy_in(const Call& call, const osteon_tensor_view& from, Planes& to) {
-  const std::int64_t channels = from.shape[1], *strides = from.strides;
+  const std::int64_t channels = from.shape[1], width = to.width();
   parallel_for(call, to.n() * channels, [&](std::int64_t i, int) {
-    const std::int64_t image = i / channels, c = i % channels;
-    const float* source = static_cast<const float*>(from.data) + image * strides[0] + c * strides[1];
+    const float* source = static_cast<const float*>(from.data) + i * to.height() * width;
     for (std::int64_t y = 0; y < to.height(); ++y)
-      for (std::int64_t x = 0; x < to.width(); ++x) to.row(image, c, y)[x] = source[y * strides[2] + x * strides[3]];
+      std::copy_n(source + y * width, width, to.row(i / channels, i % channels, y));
   });
 }
 

@@ -59,7 +59,7 @@ class Planes {
   float* data_ = nullptr;
 };
 
-/// Copies [N, C, H, W] float32 of any strides to the first C channels of `to`.
+/// Copies [N, C, H, W] float32 to the first C channels of `to`.
 void copy_in(const osteon::sdk::Call& call, const osteon_tensor_view& from, Planes& to);
 /// The first `channels` channels as a contiguous [N, channels, H, W].
 osteon::sdk::OwnedTensor copy_out(const osteon::sdk::Call& call, const Planes& from, std::int64_t channels);

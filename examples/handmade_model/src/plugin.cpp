@@ -11,6 +11,7 @@
 
 #include <osteon/abi/model.h>
 #include <osteon/sdk/call.hpp>
+#include <osteon/sdk/known.hpp>
 #include <osteon/sdk/plugin.hpp>
 
 #include "network.hpp"
@@ -23,13 +24,22 @@ using osteon::sdk::Unsupported;
 struct osteon_model {
   osteon_model(const Network::Options& options, const osteon_model_request& request)
       : network(options, request.in_channels, request.n_classes, osteon::sdk::Random(request.seed, 0)) {
-    info = {sizeof info, 0, request.in_channels, request.n_classes, network.size_multiple(), 1, outputs};
+    main.role = OSTEON_OUTPUT_MAIN;
+    main.name = "main";
+    main.loss_weight = 1;
+    main.stride = 1;
+    main.channels = request.n_classes;
+    info.in_channels = request.in_channels;
+    info.n_classes = request.n_classes;
+    info.size_multiple = network.size_multiple();
+    info.n_outputs = 1;
+    info.outputs = outputs;
   }
 
   Network network;
-  osteon_model_output main{sizeof main, 0, "main", 1.0, 1};
+  osteon_model_output main = osteon::sdk::sized<osteon_model_output>();
   const osteon_model_output* outputs[1] = {&main};
-  osteon_model_info info{};
+  osteon_model_info info = osteon::sdk::sized<osteon_model_info>();
   int live_tapes = 0;
 };
 
@@ -88,13 +98,9 @@ void expect_cpu(osteon_device device, const char* what) {
   if (device.type != OSTEON_DEVICE_CPU) throw Unsupported(std::string(what) + " is not on the CPU");
 }
 
-void expect_known_flags(std::uint32_t flags, std::uint32_t known, const char* whose) {
-  if ((flags & ~known) != 0)
-    throw Unsupported(std::string(whose) + " flags " + std::to_string(flags) + " have unknown bits");
-}
-
 void expect_floats(const osteon_tensor_view& view, const std::vector<std::int64_t>& shape, const char* what) {
   expect_cpu(view.device, what);
+  osteon::sdk::expect_canonical(view, what);
   if (view.dtype != osteon::sdk::dtype_of<float>())
     throw Unsupported(std::string(what) + " is " + osteon::sdk::to_string(view.dtype) + ", not float32");
   osteon::sdk::expect_shape(view, shape, what);
@@ -117,13 +123,16 @@ void expect_no_tape(const osteon_model& model) {
 
 // ---- the functions, in the order of osteon_model_api ----
 
-osteon_status create(const osteon_call*, const osteon_value* const* values, const osteon_model_request* request,
+osteon_status create(const osteon_call* raw, const osteon_value* const* values, const osteon_model_request* request,
                      osteon_model** out, osteon_error* error) {
   return walled(error, [&] {
-    expect_known_flags(request->flags, 0, "a model's");
-    if (request->in_channels < 1 || request->n_classes < 1)
+    const Call call(raw);
+    const osteon_model_request wanted = osteon::sdk::known(request, "the request for a model");
+    if (wanted.in_channels < 1 || wanted.n_classes < 1)
       throw InvalidArgument("a model has at least one channel and one class");
-    *out = new osteon_model(schema().read(values), *request);
+    auto made = std::make_unique<osteon_model>(schema().read(values), wanted);
+    call.stop_if_cancelled();
+    *out = made.release();
   });
 }
 
@@ -131,16 +140,25 @@ void destroy(osteon_model* model) { delete model; }
 
 const osteon_model_info* info(const osteon_model* model) { return &model->info; }
 
-osteon_status tensors(osteon_model* model, std::uint64_t* count, const osteon_named_tensor* const** out,
-                      osteon_error* error) {
+osteon_status tensors(const osteon_call*, osteon_model* model, std::uint64_t* count,
+                      const osteon_named_tensor* const** out, osteon_error* error) {
   return walled(error, [&] { model->network.parameters().list(count, out); });
 }
 
-osteon_status set_trainable(osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
+osteon_status set_trainable(const osteon_call*, osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
                             osteon_error* error) {
   return walled(error, [&] {
     expect_no_tape(*model);
     model->network.parameters().set_trainable(count, indices);
+  });
+}
+
+osteon_status bind(const osteon_call*, osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
+                   const osteon_tensor_view* const* values, const osteon_tensor_view* const* grads,
+                   osteon_error* error) {
+  return walled(error, [&] {
+    expect_no_tape(*model);
+    model->network.parameters().bind(count, indices, values, grads);
   });
 }
 
@@ -151,20 +169,26 @@ osteon_status move(const osteon_call*, osteon_model* model, osteon_device device
   return walled(error, [&] {
     expect_no_tape(*model);
     expect_cpu(device, "the device that the model is to move to");
+    model->network.parameters().unbind();
   });
 }
 
-osteon_status forward(const osteon_call* raw, osteon_model* model, const osteon_forward_options* options,
+osteon_status forward(const osteon_call* raw, osteon_model* model, const osteon_forward_options* given,
                       const osteon_tensor_view* images, std::uint64_t n_outputs, osteon_tensor* const* outputs,
                       osteon_tape** tape, osteon_error* error) {
   return walled(error, [&] {
     const Call call(raw);
-    if (options->mode > OSTEON_MODE_TRAINING)
-      throw Unsupported("mode " + std::to_string(options->mode) + " is unknown");
-    if (options->precision != OSTEON_PRECISION_FLOAT32)
-      throw Unsupported("precision " + std::to_string(options->precision) + " is not offered; float32 is");
-    expect_known_flags(options->flags, OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN, "a forward's");
-    const bool training = options->mode == OSTEON_MODE_TRAINING;
+    // There is one path and one output, so that asking for the plain one or for all changes nothing.
+    const osteon_forward_options options =
+        osteon::sdk::known(given, "the options of a forward",
+                           OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN | OSTEON_FORWARD_ALL_OUTPUTS);
+    if (options.mode > OSTEON_MODE_TRAINING) throw Unsupported("mode " + std::to_string(options.mode) + " is unknown");
+    // TF32 is float32 where there is nothing faster.
+    if (options.precision != OSTEON_PRECISION_FLOAT32 && options.precision != OSTEON_PRECISION_TF32)
+      throw Unsupported("precision " + std::to_string(options.precision) + " is not offered; float32 is");
+    const bool training = options.mode == OSTEON_MODE_TRAINING;
+    if (training && !model->network.parameters().is_chosen())
+      throw InvalidArgument("training begins with set_trainable, which says what is trained");
     if (training != (tape != nullptr)) throw InvalidArgument("training wants a place for the tape, inference none");
     if (n_outputs != 1) throw InvalidArgument("the model has one output");
     expect_images(*model, *images);
@@ -172,7 +196,7 @@ osteon_status forward(const osteon_call* raw, osteon_model* model, const osteon_
     std::unique_ptr<osteon_tape> kept;
     if (training) {
       kept = std::make_unique<osteon_tape>();
-      kept->wants_grad_images = (options->flags & OSTEON_FORWARD_INPUT_GRADIENT) != 0;
+      kept->wants_grad_images = (options.flags & OSTEON_FORWARD_INPUT_GRADIENT) != 0;
     }
     const Planes logits = model->network.forward(call, *images, training ? &kept->network : nullptr);
     copy_out(call, logits, logits.channels()).move_to(outputs[0]);
@@ -200,10 +224,9 @@ osteon_status backward(const osteon_call* raw, osteon_model* model, osteon_tape*
     } else {
       grad_logits.clear();
     }
-    model->network.parameters().make_gradients();
     const Planes grad = model->network.backward(call, tape->network, grad_logits, grad_input != nullptr,
                                                 [&](const Parameter& parameter) {
-                                                  if (ready != nullptr) ready(user, parameter.index);
+                                                  if (ready != nullptr) ready(user, parameter.index, nullptr);
                                                 });
     if (grad_input != nullptr) copy_out(call, grad, model->info.in_channels).move_to(grad_input);
   });
@@ -217,9 +240,9 @@ void release_tape(osteon_model* model, osteon_tape* tape) {
 
 // ---- what the library says of itself ----
 
-constexpr osteon_model_api kApi = {sizeof kApi, 0,        &create,        &destroy,
-                                   &info,       &tensors, &set_trainable, &parameters_changed,
-                                   &move,       &forward, &backward,      &release_tape};
+constexpr osteon_model_api kApi = {
+    sizeof kApi,         0,     &create,  &destroy,  &info,        &tensors, &set_trainable, &bind,
+    &parameters_changed, &move, &forward, &backward, &release_tape};
 constexpr std::int32_t kDevices[] = {OSTEON_DEVICE_CPU};
 constexpr osteon_dtype kDtypes[] = {osteon::sdk::dtype_of<float>()};
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The part of Osteon's C ABI that a post-processor meets, written down from the headers in `<osteon/abi/>`; their
-//! comments are the contract. `layout.c` and the tests below hold every number, size and offset against those headers.
+//! The part of Osteon's C ABI 0.2 that a post-processor meets, written down from the headers in `<osteon/abi/>`; their
+//! comments are the contract. Sizes are pinned below; `layout.c` and the test hold every number, size and offset against
+//! those headers. Later headers only append, so that this file stays right.
 #![allow(dead_code)]
 
+use std::mem::size_of;
 use std::os::raw::{c_char, c_void};
 
 pub const ABI_MAJOR: u32 = 0;
-pub const ABI_MINOR: u32 = 1;
+pub const ABI_MINOR: u32 = 2;
+/// What is written down here, and so what the plugin is of: nothing of it came later.
 pub const ABI_VERSION: u32 = ABI_MAJOR << 16 | ABI_MINOR;
 
 pub type Status = i32;
@@ -16,6 +19,10 @@ pub const UNSUPPORTED: Status = 2;
 pub const OUT_OF_MEMORY: Status = 3;
 pub const CANCELLED: Status = 5;
 pub const FAILED: Status = 6;
+pub const BAD_INPUT: Status = 7;
+
+/// Bits of any `flags` that must be understood; the others may be passed over.
+pub const FLAGS_MUST: u32 = 0x0000_ffff;
 
 pub const DEVICE_CPU: i32 = 1;
 pub const DTYPE_FLOAT: u8 = 2;
@@ -26,6 +33,7 @@ pub const LABELS_MULTICLASS: u32 = 2;
 pub const FORM_PROBABILITIES: u32 = 2;
 pub const GRID_MODEL: u32 = 1;
 pub const GRID_IMAGE: u32 = 2;
+pub const PREDICT_EACH: u32 = 1;
 pub const POSTPROCESSOR_MAP: u32 = 1;
 pub const SERVICE_RESAMPLE: &[u8] = b"osteon.resample/1\0";
 
@@ -33,10 +41,23 @@ pub const fn set(number: u32) -> u32 {
     1 << number
 }
 
+/// Whether the struct behind a pointer, which the host filled, is long enough to hold a field: how a field is asked for
+/// that came after 0.2.
+macro_rules! has {
+    ($pointer:expr, $field:ident) => {{
+        let pointer = $pointer;
+        let behind = std::ptr::addr_of!((*pointer).$field).add(1) as usize;
+        behind - pointer as usize <= (*pointer).struct_size as usize
+    }};
+}
+pub(crate) use has;
+
 #[repr(C)]
 pub struct Error {
     pub struct_size: u32,
+    pub flags: u32,
     pub text_size: u32,
+    pub reserved: u32,
     pub text: *mut c_char,
 }
 
@@ -75,10 +96,15 @@ pub struct Tensor {
     pub release: Option<unsafe extern "C" fn(*mut Tensor)>,
 }
 
+/// What `derive` takes; this plugin derives no call.
+pub enum CallOptions {}
+
 #[repr(C)]
 pub struct Call {
     pub struct_size: u32,
+    pub flags: u32,
     pub threads: u32,
+    pub reserved: u32,
     pub device: Device,
     pub stream: *mut c_void,
     pub host: *mut c_void,
@@ -86,9 +112,12 @@ pub struct Call {
     pub time_left: unsafe extern "C" fn(*const Call) -> i64,
     pub progress: unsafe extern "C" fn(*const Call, f64),
     pub log: unsafe extern "C" fn(*const Call, i32, *const c_char),
-    pub allocate: unsafe extern "C" fn(*const Call, Dtype, i32, *const i64, *mut Tensor, *mut Error) -> Status,
+    pub allocate: unsafe extern "C" fn(*const Call, u32, Dtype, i32, *const i64, *mut Tensor, *mut Error) -> Status,
     pub scratch: unsafe extern "C" fn(*const Call, u64) -> *mut c_void,
     pub service: unsafe extern "C" fn(*const Call, *const c_char) -> *const c_void,
+    pub derive: unsafe extern "C" fn(*const Call, *const CallOptions, *mut *const Call, *mut Error) -> Status,
+    pub end: unsafe extern "C" fn(*const Call),
+    pub note: unsafe extern "C" fn(*const Call, *const c_char, *const c_char, *const c_char),
 }
 // All its functions are [any-thread].
 unsafe impl Sync for Call {}
@@ -96,7 +125,9 @@ unsafe impl Sync for Call {}
 #[repr(C)]
 pub struct Value {
     pub struct_size: u32,
+    pub flags: u32,
     pub kind: u32,
+    pub reserved: u32,
     pub count: u64,
     pub ints: *const i64,
     pub floats: *const f64,
@@ -107,8 +138,8 @@ pub struct Value {
 #[repr(C)]
 pub struct ParamSpec {
     pub struct_size: u32,
-    pub kind: u32,
     pub flags: u32,
+    pub kind: u32,
     pub reserved: u32,
     pub name: *const c_char,
     pub doc: *const c_char,
@@ -127,7 +158,9 @@ pub struct ParamSpec {
 #[repr(C)]
 pub struct Component {
     pub struct_size: u32,
+    pub flags: u32,
     pub kind: u32,
+    pub reserved: u32,
     pub name: *const c_char,
     pub version: *const c_char,
     pub doc: *const c_char,
@@ -146,6 +179,8 @@ pub struct Component {
 pub struct Plugin {
     pub struct_size: u32,
     pub abi_version: u32,
+    pub flags: u32,
+    pub reserved: u32,
     pub name: *const c_char,
     pub version: *const c_char,
     pub n_components: u64,
@@ -159,15 +194,19 @@ pub struct Image {
     pub pixels: TensorView,
     pub to_root: [f64; 6],
     pub root: *const c_char,
+    pub digest: *const u8,
+    pub spacing: [f64; 2],
 }
 
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PredictRequest {
     pub struct_size: u32,
+    pub flags: u32,
     pub form: u32,
     pub grid: u32,
     pub scale: u32,
+    pub elements: u32,
     pub n_classes: u64,
     pub classes: *const i32,
 }
@@ -175,11 +214,12 @@ pub struct PredictRequest {
 #[repr(C)]
 pub struct Prediction {
     pub struct_size: u32,
-    pub form: u32,
     pub flags: u32,
-    pub reserved: u32,
+    pub form: u32,
+    pub status: Status,
     pub values: Tensor,
     pub to_image: [f64; 6],
+    pub error: *mut Error,
 }
 
 #[repr(C)]
@@ -222,7 +262,9 @@ pub struct ResampleService {
 #[repr(C)]
 pub struct PostprocessorRequest {
     pub struct_size: u32,
+    pub flags: u32,
     pub labels: u32,
+    pub reserved: u32,
     pub n_classes: i64,
     pub class_names: *const *const c_char,
     pub mirrored: *const i32,
@@ -231,11 +273,13 @@ pub struct PostprocessorRequest {
 #[repr(C)]
 pub struct PostprocessorInfo {
     pub struct_size: u32,
+    pub flags: u32,
     pub shape: u32,
     pub needs_forms: u32,
     pub needs_grids: u32,
     pub gives_forms: u32,
     pub gives_grids: u32,
+    pub reserved: u32,
 }
 
 /// An instance: the host sees a pointer alone.
@@ -266,141 +310,34 @@ pub struct PostprocessorApi {
     ) -> Status,
 }
 
+/// No host and no plugin sends less than a struct had in the version that brought it, here 0.2 (`sizes.h`).
+macro_rules! pinned {
+    ($($name:ident $size:literal),* $(,)?) => { $(const _: () = assert!(size_of::<$name>() == $size);)* };
+}
+pinned!(
+    Error 24,
+    TensorView 48,
+    Tensor 72,
+    Call 120,
+    Value 56,
+    ParamSpec 112,
+    Component 112,
+    Plugin 48,
+    Image 136,
+    PredictRequest 40,
+    Prediction 144,
+    Predictor 56,
+    ResampleService 16,
+    PostprocessorRequest 40,
+    PostprocessorInfo 32,
+    PostprocessorApi 40,
+);
+
 /// A constant whose pointers lead to other constants alone, so that any thread may read it.
 #[repr(transparent)]
 pub struct Constant<T>(pub T);
 unsafe impl<T> Sync for Constant<T> {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::ffi::CStr;
-    use std::mem::{size_of, MaybeUninit};
-
-    #[repr(C)]
-    struct Fact {
-        what: *const c_char,
-        value: usize,
-    }
-    extern "C" {
-        static osteon_facts: Fact; // the first of `osteon_n_facts`
-        static osteon_n_facts: usize;
-    }
-
-    macro_rules! numbers {
-        ($facts:ident, [$($name:ident),*]) => {
-            $($facts.push((concat!("OSTEON_", stringify!($name)).to_string(), $name as usize));)*
-        };
-    }
-    macro_rules! facts_of {
-        ($facts:ident, $name:literal, $type:ty, [$($field:ident $(= $c_field:literal)?),*]) => {
-            $facts.push(($name.to_string(), size_of::<$type>()));
-            $({
-                let place = MaybeUninit::<$type>::uninit();
-                let field = unsafe { std::ptr::addr_of!((*place.as_ptr()).$field) } as usize;
-                #[allow(unused_mut, unused_assignments)]
-                let mut name = stringify!($field);
-                $(name = $c_field;)?
-                $facts.push((format!("{}.{}", $name, name), field - place.as_ptr() as usize));
-            })*
-        };
-    }
-
-    #[test]
-    fn every_number_size_and_offset_is_that_of_the_headers() {
-        let mut ours = Vec::new();
-        numbers!(
-            ours,
-            [
-                ABI_VERSION,
-                OK,
-                INVALID_ARGUMENT,
-                UNSUPPORTED,
-                OUT_OF_MEMORY,
-                CANCELLED,
-                FAILED,
-                DEVICE_CPU,
-                DTYPE_FLOAT,
-                PARAM_FLOAT,
-                KIND_POSTPROCESSOR,
-                LABELS_MULTILABEL,
-                LABELS_MULTICLASS,
-                FORM_PROBABILITIES,
-                GRID_MODEL,
-                GRID_IMAGE,
-                POSTPROCESSOR_MAP
-            ]
-        );
-        facts_of!(ours, "osteon_error", Error, [text_size, text]);
-        facts_of!(ours, "osteon_tensor_view", TensorView, [data, device, ndim, dtype, shape, strides, byte_offset]);
-        facts_of!(ours, "osteon_tensor", Tensor, [flags, view, owner, release]);
-        facts_of!(
-            ours,
-            "osteon_call",
-            Call,
-            [threads, device, stream, host, cancelled, time_left, progress, log, allocate, scratch, service]
-        );
-        facts_of!(ours, "osteon_value", Value, [kind = "type", count, ints, floats, strings, predictors]);
-        facts_of!(
-            ours,
-            "osteon_param_spec",
-            ParamSpec,
-            [
-                kind = "type",
-                flags,
-                reserved,
-                name,
-                doc,
-                unit,
-                default_value,
-                minimum,
-                maximum,
-                min_count,
-                max_count,
-                n_choices,
-                choices,
-                n_aliases,
-                aliases
-            ]
-        );
-        facts_of!(
-            ours,
-            "osteon_component",
-            Component,
-            [
-                kind, name, version, doc, reference, n_params, params, n_devices, devices, n_dtypes, dtypes, api,
-                extension
-            ]
-        );
-        facts_of!(ours, "osteon_plugin", Plugin, [abi_version, name, version, n_components, components]);
-        facts_of!(ours, "osteon_image", Image, [flags, pixels, to_root, root]);
-        facts_of!(ours, "osteon_predict_request", PredictRequest, [form, grid, scale, n_classes, classes]);
-        facts_of!(ours, "osteon_prediction", Prediction, [form, flags, reserved, values, to_image]);
-        facts_of!(
-            ours,
-            "osteon_predictor",
-            Predictor,
-            [flags, labels, reserved, n_classes, class_names, host, predict, gives_forms, gives_grids]
-        );
-        facts_of!(ours, "osteon_resample_service", ResampleService, [flags, convert]);
-        facts_of!(
-            ours,
-            "osteon_postprocessor_request",
-            PostprocessorRequest,
-            [labels, n_classes, class_names, mirrored]
-        );
-        facts_of!(
-            ours,
-            "osteon_postprocessor_info",
-            PostprocessorInfo,
-            [shape, needs_forms, needs_grids, gives_forms, gives_grids]
-        );
-        facts_of!(ours, "osteon_postprocessor_api", PostprocessorApi, [flags, create, destroy, info, process]);
-
-        let theirs: Vec<(String, usize)> = unsafe { std::slice::from_raw_parts(&osteon_facts, osteon_n_facts) }
-            .iter()
-            .map(|fact| (unsafe { CStr::from_ptr(fact.what) }.to_str().unwrap().to_string(), fact.value))
-            .collect();
-        assert_eq!(ours, theirs);
-    }
-}
+#[path = "abi_test.rs"]
+mod tests;

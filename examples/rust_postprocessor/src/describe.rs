@@ -6,9 +6,9 @@ use std::os::raw::c_char;
 use std::ptr::null;
 
 use crate::abi::*;
-use crate::wall::{failure, Failure};
+use crate::wall::{failure, sent, Failure};
 
-const NOTE_TEXT: &[u8] = b"{\"abi\": [0, 1], \"name\": \"largest_part\", \"version\": \"1.0.0\", \
+const NOTE_TEXT: &[u8] = b"{\"abi\": [0, 2], \"name\": \"largest_part\", \"version\": \"1.0.0\", \
     \"components\": [{\"kind\": \"postprocessor\", \"name\": \"largest_part\"}], \
     \"libtorch\": \"\", \"stdlib_abi\": \"\"}";
 
@@ -53,7 +53,9 @@ const THRESHOLD: (f64, f64) = (1e-6, 1.0);
 static THRESHOLD_VALUE: f64 = 0.5;
 static THRESHOLD_DEFAULT: Constant<Value> = Constant(Value {
     struct_size: size_of::<Value>() as u32,
+    flags: 0,
     kind: PARAM_FLOAT,
+    reserved: 0,
     count: 1,
     ints: null(),
     floats: &THRESHOLD_VALUE,
@@ -62,8 +64,8 @@ static THRESHOLD_DEFAULT: Constant<Value> = Constant(Value {
 });
 static THRESHOLD_SPEC: Constant<ParamSpec> = Constant(ParamSpec {
     struct_size: size_of::<ParamSpec>() as u32,
-    kind: PARAM_FLOAT,
     flags: 0,
+    kind: PARAM_FLOAT,
     reserved: 0,
     name: text(b"threshold\0"),
     doc: text(b"probability from which on a pixel belongs to a part\0"),
@@ -82,17 +84,16 @@ static PARAMS: Constant<[*const ParamSpec; 1]> = Constant([&THRESHOLD_SPEC.0]);
 
 /// The value of the one parameter; the host has checked it, and this does again.
 pub unsafe fn read_threshold(value: *const Value) -> Result<f64, Failure> {
-    match value.as_ref() {
-        Some(value) if value.kind == PARAM_FLOAT && value.count == 1 && !value.floats.is_null() => {
-            let threshold = *value.floats;
-            if threshold >= THRESHOLD.0 && threshold <= THRESHOLD.1 {
-                return Ok(threshold);
-            }
-            let what = format!("threshold is {}; it goes from {} to {}", threshold, THRESHOLD.0, THRESHOLD.1);
-            Err(failure(INVALID_ARGUMENT, what))
-        }
-        _ => Err(failure(INVALID_ARGUMENT, "threshold has to be one number")),
+    let value = sent!(value, predictors, 0, "threshold")?;
+    if value.kind != PARAM_FLOAT || value.count != 1 || value.floats.is_null() {
+        return Err(failure(INVALID_ARGUMENT, "threshold has to be one number"));
     }
+    let threshold = *value.floats;
+    if threshold >= THRESHOLD.0 && threshold <= THRESHOLD.1 {
+        return Ok(threshold);
+    }
+    let what = format!("threshold is {}; it goes from {} to {}", threshold, THRESHOLD.0, THRESHOLD.1);
+    Err(failure(INVALID_ARGUMENT, what))
 }
 
 static API: PostprocessorApi = PostprocessorApi {
@@ -107,7 +108,9 @@ static DEVICES: [i32; 1] = [DEVICE_CPU];
 static DTYPES: [Dtype; 1] = [Dtype { code: DTYPE_FLOAT, bits: 32, lanes: 1 }];
 static COMPONENT: Constant<Component> = Constant(Component {
     struct_size: size_of::<Component>() as u32,
+    flags: 0,
     kind: KIND_POSTPROCESSOR,
+    reserved: 0,
     name: text(b"largest_part\0"),
     version: text(b"1.0.0\0"),
     doc: text(b"Of every class only the largest connected part stays (corners connect); others are pressed under the threshold.\0"),
@@ -125,14 +128,35 @@ static COMPONENTS: Constant<[*const Component; 1]> = Constant([&COMPONENT.0]);
 static PLUGIN: Constant<Plugin> = Constant(Plugin {
     struct_size: size_of::<Plugin>() as u32,
     abi_version: ABI_VERSION,
+    flags: 0,
+    reserved: 0,
     name: text(b"largest_part\0"),
     version: text(b"1.0.0\0"),
     n_components: 1,
     components: COMPONENTS.0.as_ptr(),
 });
 
-/// The one symbol of the library. The host compares versions, so that its message can name both.
+/// The one symbol of the library. A later host of the same major number knows all that is used here; an earlier one does
+/// not, and gets nothing.
 #[no_mangle]
-pub extern "C" fn osteon_get_plugin(_host_abi: u32) -> *const Plugin {
-    &PLUGIN.0
+pub extern "C" fn osteon_get_plugin(host_abi: u32) -> *const Plugin {
+    if host_abi >> 16 == ABI_MAJOR && host_abi >= ABI_VERSION {
+        &PLUGIN.0
+    } else {
+        null()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_get_what_they_know() {
+        assert!(osteon_get_plugin(ABI_VERSION - 1).is_null());
+        assert!(osteon_get_plugin(1 << 16).is_null());
+        for host in [ABI_VERSION, ABI_VERSION + 7] {
+            assert_eq!(unsafe { (*osteon_get_plugin(host)).abi_version }, ABI_VERSION);
+        }
+    }
 }

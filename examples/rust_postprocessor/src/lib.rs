@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use abi::*;
 use parts::{Stop, Workspace};
-use wall::{failure, guard, passed_on, Failure};
+use wall::{failure, guard, passed_on, sent, Failure};
 
 /// An instance. It does not change, so that any number of threads may use it.
 struct LargestPart {
@@ -33,11 +33,13 @@ impl LargestPart {
         let grids = set(GRID_MODEL) | set(GRID_IMAGE);
         let info = PostprocessorInfo {
             struct_size: std::mem::size_of::<PostprocessorInfo>() as u32,
+            flags: 0,
             shape: POSTPROCESSOR_MAP,
             needs_forms: set(FORM_PROBABILITIES),
             needs_grids: grids,
             gives_forms: set(FORM_PROBABILITIES),
             gives_grids: grids,
+            reserved: 0,
         };
         Ok(LargestPart { threshold: threshold as f32, info })
     }
@@ -98,36 +100,55 @@ impl LargestPart {
             let what = format!("largest_part does not give form {} on grid {}", request.form, request.grid);
             return Err(failure(UNSUPPORTED, what));
         }
-        let mut below = *request;
-        below.struct_size = std::mem::size_of::<PredictRequest>() as u32;
+        // A request of its own: float32 alone, which this works in, and of flags the one that it answers to.
+        let wanted = PredictRequest {
+            struct_size: std::mem::size_of::<PredictRequest>() as u32,
+            flags: request.flags & PREDICT_EACH,
+            form: request.form,
+            grid: request.grid,
+            scale: request.scale,
+            elements: 0,
+            n_classes: request.n_classes,
+            classes: request.classes,
+        };
+        let mut below = wanted;
         if !given(inner.gives_grids, request.grid) {
             // The image's grid does for the model's; the other way round the host resamples.
             below.grid = if request.grid == GRID_MODEL { GRID_IMAGE } else { GRID_MODEL };
         }
         let n = images.len() as u64;
         passed_on((inner.predict)(call, inner, n, images.as_ptr(), &below, predictions.as_ptr(), error))?;
-        for (image, prediction) in images.iter().zip(predictions) {
-            if below.grid != request.grid && request.grid == GRID_IMAGE {
-                let service = (call.service)(call, SERVICE_RESAMPLE.as_ptr().cast()).cast::<ResampleService>().as_ref();
-                let service = service.ok_or_else(|| failure(UNSUPPORTED, "this host has no osteon.resample/1"))?;
-                let (height, width) = (*(**image).pixels.shape, *(**image).pixels.shape.add(1));
-                passed_on((service.convert)(call, inner, request, height, width, *prediction, error))?;
+        for (&image, &prediction) in images.iter().zip(predictions) {
+            if sent!(prediction, error, 0, "a prediction")?.status != OK {
+                continue; // an image that cannot be predicted, which the caller wanted to be told of by itself
             }
-            self.apply(call, &mut **prediction)?;
+            if below.grid != request.grid && request.grid == GRID_IMAGE {
+                let service = (call.service)(call, SERVICE_RESAMPLE.as_ptr().cast()).cast::<ResampleService>();
+                if service.is_null() {
+                    return Err(failure(UNSUPPORTED, "this host has no osteon.resample/1"));
+                }
+                let service = sent!(service, convert, 0, "the service osteon.resample/1")?;
+                let size = sent!(image, spacing, 0, "an image")?.pixels.shape;
+                let (height, width) = (*size, *size.add(1));
+                passed_on((service.convert)(call, inner, &wanted, height, width, prediction, error))?;
+            }
+            self.apply(call, &mut *prediction)?;
         }
         Ok(())
     }
 }
 
 unsafe extern "C" fn create(
-    _: *const Call,
+    call: *const Call,
     values: *const *const Value,
     request: *const PostprocessorRequest,
     out: *mut *mut Instance,
     error: *mut Error,
 ) -> Status {
     guard(error, || {
-        let made = Box::new(LargestPart::new(values, &*request)?);
+        sent!(call, note, 0, "the call")?;
+        let request = sent!(request, mirrored, 0, "the request of a post-processor")?;
+        let made = Box::new(LargestPart::new(values, request)?);
         *out = Box::into_raw(made).cast();
         Ok(())
     })
@@ -156,11 +177,23 @@ unsafe extern "C" fn process(
     let (images, predictions) = (wall::slice(images, n), wall::slice(predictions, n));
     let status = guard(error, || {
         let post = &*instance.cast::<LargestPart>();
-        post.process(&*call, &*inner, images, &*request, predictions, error)
+        let call = sent!(call, note, 0, "the call")?;
+        let inner = sent!(inner, gives_grids, 0, "the predictor within")?;
+        let request = sent!(request, classes, PREDICT_EACH, "the request of a prediction")?;
+        for &image in images {
+            sent!(image, spacing, 0, "an image")?;
+        }
+        for &prediction in predictions {
+            sent!(prediction, error, 0, "a prediction")?;
+        }
+        post.process(call, inner, images, request, predictions, error)
     });
     if status != OK {
         // Nothing changes hands in a failure: what came from below goes back.
         for &prediction in predictions {
+            if prediction.is_null() || !has!(prediction, values) {
+                continue;
+            }
             if let Some(release) = (*prediction).values.release.take() {
                 release(&mut (*prediction).values);
             }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What lies between Rust and the ABI: failures become a status and a text, and no panic leaves.
+//! What lies between Rust and the ABI: what the host sends is looked at before it is read, failures become a status and a
+//! text, and no panic leaves.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -23,9 +24,31 @@ pub fn passed_on(status: Status) -> Result<(), Failure> {
     }
 }
 
-/// Cuts `text` to the caller's buffer, between characters.
+/// A struct that the host filled, to be read. A later host's may be longer than it is known here, and none is shorter than
+/// it was in 0.2, where `last` was its last field. A flag that must be understood and is not among `known` is refused,
+/// never guessed at: it says that something in the struct means something else.
+macro_rules! sent {
+    ($pointer:expr, $last:ident, $known:expr, $what:expr) => {{
+        let pointer = $pointer;
+        if pointer.is_null() || !has!(pointer, $last) {
+            Err($crate::wall::failure(INVALID_ARGUMENT, concat!($what, " is not there, or shorter than in ABI 0.2")))
+        } else {
+            $crate::wall::check_flags((*pointer).flags & FLAGS_MUST & !$known, $what).map(|()| &*pointer)
+        }
+    }};
+}
+pub(crate) use sent;
+
+pub fn check_flags(unknown: u32, what: &str) -> Result<(), Failure> {
+    if unknown == 0 {
+        return Ok(());
+    }
+    Err(failure(UNSUPPORTED, format!("{} has flags {:#x}, which largest_part does not know", what, unknown)))
+}
+
+/// Cuts `text` to the caller's buffer, between characters. The caller may want no text.
 unsafe fn report(error: *mut Error, text: &str) {
-    if error.is_null() || (*error).text.is_null() || (*error).text_size == 0 {
+    if error.is_null() || !has!(error, text) || (*error).text.is_null() || (*error).text_size == 0 {
         return;
     }
     let mut length = text.len().min((*error).text_size as usize - 1);
@@ -61,7 +84,7 @@ pub unsafe fn slice<'a, T>(pointer: *const T, n: u64) -> &'a [T] {
     }
 }
 
-/// The shape of a float32 view on the CPU without gaps; refuses every other.
+/// The shape of a contiguous float32 view on the CPU; refuses every other.
 pub unsafe fn contiguous_floats(view: &TensorView, ndim: usize) -> Result<Vec<usize>, Failure> {
     if view.device.kind != DEVICE_CPU || view.dtype != (Dtype { code: DTYPE_FLOAT, bits: 32, lanes: 1 }) {
         return Err(failure(UNSUPPORTED, "a prediction is not float32 in the CPU's memory"));
@@ -70,12 +93,15 @@ pub unsafe fn contiguous_floats(view: &TensorView, ndim: usize) -> Result<Vec<us
         let text = format!("a prediction has {} dimensions, expected {}", view.ndim, ndim);
         return Err(failure(INVALID_ARGUMENT, text));
     }
+    if view.strides.is_null() || view.byte_offset != 0 {
+        return Err(failure(INVALID_ARGUMENT, "the view of a prediction is not canonical (strides, byte_offset 0)"));
+    }
     let sizes = slice(view.shape, ndim as u64);
     let strides = slice(view.strides, ndim as u64);
     let mut expected = 1;
     for d in (0..ndim).rev() {
-        if sizes[d] != 1 && strides[d] != expected {
-            return Err(failure(UNSUPPORTED, "a prediction has gaps between its elements"));
+        if expected > 0 && sizes[d] > 1 && strides[d] != expected {
+            return Err(failure(INVALID_ARGUMENT, "a prediction has gaps between its elements"));
         }
         expected *= sizes[d];
     }

@@ -29,15 +29,21 @@ class RandomBrightnessContrast {
   };
   RandomBrightnessContrast(const Params& params, const AugmentationRequest&) : params_(params) {}
 
-  void apply(const Call&, Random& random, Pixels& pixels) const {
+  void apply(const Call& call, Random& random, Pixels& pixels) const {
     const double slope = 1 + random.uniform(params_.contrast.low, params_.contrast.high);
     const double shift = random.uniform(params_.brightness.low, params_.brightness.high) * pixels.maximum();
-    if (pixels.is(dtype_of<std::uint8_t>()))
-      change_by_table(pixels.data<std::uint8_t>(), pixels.size(), slope, shift);
-    else if (pixels.is(dtype_of<std::uint16_t>()))
-      change(pixels.data<std::uint16_t>(), pixels.size(), slope, shift, pixels.maximum());
-    else
-      change(pixels.data<float>(), pixels.size(), slope, shift, pixels.maximum());
+    // In pieces of a few milliseconds, so that a call can be stopped.
+    constexpr std::int64_t kPiece = std::int64_t{1} << 18;
+    for (std::int64_t first = 0; first < pixels.size(); first += kPiece) {
+      call.stop_if_cancelled();
+      const std::int64_t count = std::min(kPiece, pixels.size() - first);
+      if (pixels.is(dtype_of<std::uint8_t>()))
+        change_by_table(pixels.data<std::uint8_t>() + first, count, slope, shift);
+      else if (pixels.is(dtype_of<std::uint16_t>()))
+        change(pixels.data<std::uint16_t>() + first, count, slope, shift, pixels.maximum());
+      else
+        change(pixels.data<float>() + first, count, slope, shift, pixels.maximum());
+    }
   }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weighted mean of the members' probabilities.
+// The weighted mean of the members' probabilities; of a class, the mean over the members that have it.
 //
 //     [ensemble]
 //     plugin = "soft_voting"
@@ -10,7 +10,6 @@
 //     [[ensemble.member]]
 //     run = "../runs/b"
 #include <algorithm>
-#include <numeric>
 
 #include <osteon/sdk/ensembler.hpp>
 
@@ -28,48 +27,66 @@ class SoftVoting {
     }
   };
 
-  SoftVoting(const Params& params, const EnsemblerRequest& request) : weights_(params.weights_by_member) {
+  SoftVoting(const Params& params, const EnsemblerRequest& request)
+      : classes_(request.class_names.size()), shares_(request.member_names.size() * classes_) {
+    std::vector<double> weights = params.weights_by_member;
     const std::size_t members = request.member_names.size();
-    if (weights_.empty()) weights_.assign(members, 1.0);
-    if (weights_.size() != members)
-      throw InvalidArgument("weights_by_member has " + std::to_string(weights_.size()) + " numbers for " +
+    if (weights.empty()) weights.assign(members, 1.0);
+    if (weights.size() != members)
+      throw InvalidArgument("weights_by_member has " + std::to_string(weights.size()) + " numbers for " +
                             std::to_string(members) + " members");
-    const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
-    if (total <= 0) throw InvalidArgument("weights_by_member are all 0");
-    for (double& weight : weights_) weight /= total;
+    for (std::size_t c = 0; c < classes_; ++c) {
+      double total = 0;
+      for (std::size_t m = 0; m < members; ++m) total += request.has(m, c) ? weights[m] : 0;
+      if (total <= 0)
+        throw InvalidArgument("weights_by_member are 0 for all members that have the class '" + request.class_names[c] +
+                              "'");
+      for (std::size_t m = 0; m < members; ++m) shares_[m * classes_ + c] = request.has(m, c) ? weights[m] / total : 0;
+    }
   }
 
   EnsemblerTraits traits() const { return {}; }
-  bool needed(std::int64_t member, std::int64_t) const { return weights_[static_cast<std::size_t>(member)] > 0; }
+  bool needed(std::int64_t member, std::int64_t class_index) const { return share(member, class_index) > 0; }
 
   class Accumulation {
    public:
-    Accumulation(const std::vector<double>& weights, OwnedTensor sum) : weights_(weights), sum_(std::move(sum)) {
+    Accumulation(const SoftVoting& of, const osteon_band& band, OwnedTensor sum)
+        : of_(of), bands_classes_(band.classes, band.classes + band.n_classes), sum_(std::move(sum)) {
       std::fill_n(sum_.data<float>(), element_count(sum_.view()), 0.0f);
     }
-    void add(const Call&, std::int64_t member, const osteon_tensor_view& prediction) {
-      const osteon_tensor_view& view = sum_.view();
-      expect_shape(prediction, {view.shape[0], view.shape[1], view.shape[2]}, "a member's prediction");
+    void add(const Call& call, std::int64_t member, const osteon_tensor_view& prediction) {
+      call.stop_if_cancelled();  // before anything is added
       const float* in = data_of<const float>(prediction, "a member's prediction");
       float* sum = sum_.data<float>();
-      const auto weight = static_cast<float>(weights_[static_cast<std::size_t>(member)]);
-      const std::int64_t count = element_count(view);
-      for (std::int64_t i = 0; i < count; ++i) sum[i] += weight * in[i];
+      const std::int64_t pixels = sum_.view().shape[1] * sum_.view().shape[2];
+      for (const std::int32_t c : bands_classes_) {
+        // What a member says of a class that it does not have may be anything, NaN as well.
+        if (const auto weight = static_cast<float>(of_.share(member, c)); weight > 0)
+          for (std::int64_t i = 0; i < pixels; ++i) sum[i] += weight * in[i];
+        in += pixels;
+        sum += pixels;
+      }
     }
     OwnedTensor finish(const Call&) { return std::move(sum_); }
 
    private:
-    const std::vector<double>& weights_;
+    const SoftVoting& of_;
+    std::vector<std::int32_t> bands_classes_;
     OwnedTensor sum_;
   };
 
   std::unique_ptr<Accumulation> begin(const Call& call, const osteon_band& band) const {
     return std::make_unique<Accumulation>(
-        weights_, call.allocate<float>({static_cast<std::int64_t>(band.n_classes), band.height, band.width}));
+        *this, band, call.allocate<float>({static_cast<std::int64_t>(band.n_classes), band.height, band.width}));
   }
 
  private:
-  std::vector<double> weights_;
+  double share(std::int64_t member, std::int64_t class_index) const {
+    return shares_[static_cast<std::size_t>(member) * classes_ + static_cast<std::size_t>(class_index)];
+  }
+
+  std::size_t classes_;
+  std::vector<double> shares_;  // [members, classes], 1 in sum for each class
 };
 
 }  // namespace

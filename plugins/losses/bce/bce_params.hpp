@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,9 @@
 
 /// What bce.cpp computes in one pass on the CPU and bce_expression.hpp by LibTorch elsewhere.
 namespace osteon::losses {
+
+inline constexpr std::uint32_t kBceUnderstands =
+    OSTEON_LOSS_PIXEL_WEIGHT | OSTEON_LOSS_CLASS_VALID | OSTEON_LOSS_SOFT_TARGET;
 
 struct BceParams {
   std::vector<double> pos_weight;

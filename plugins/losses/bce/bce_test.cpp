@@ -12,20 +12,20 @@ double reference(const LossBatch& b, const std::vector<double>& x, std::vector<d
                  std::vector<double> weight, double smoothing) {
   positive.resize(static_cast<std::size_t>(b.k), 1);
   weight.resize(static_cast<std::size_t>(b.k), 1);
-  double sum = 0, pixels = 0, weights = 0;
-  for (const double w : weight) weights += w;
+  double sum = 0, total = 0;
   for (std::int64_t i = 0; i < b.n; ++i)
-    for (std::int64_t p = 0; p < b.pixels(); ++p) {
-      if (!b.is_valid(i, p)) continue;
-      ++pixels;
-      for (std::int64_t c = 0; c < b.k; ++c) {
+    for (std::int64_t c = 0; c < b.k; ++c) {
+      if (!b.knows(i, c)) continue;
+      const auto at = static_cast<std::size_t>(c);
+      for (std::int64_t p = 0; p < b.pixels(); ++p) {
+        const double w = weight[at] * b.weight(i, p);
+        if (b.weight(i, p) == 0) continue;
         const double t = b.target(i, c, p) * (1 - smoothing) + smoothing / 2, z = x[b.at(i, c, p)];
-        const auto at = static_cast<std::size_t>(c);
-        sum += b.weight(i) * weight[at] *
-               ((1 - t) * std::log1p(std::exp(z)) + positive[at] * t * std::log1p(std::exp(-z)));
+        sum += b.weight(i) * w * ((1 - t) * std::log1p(std::exp(z)) + positive[at] * t * std::log1p(std::exp(-z)));
+        total += w;
       }
     }
-  return sum / (pixels * weights);
+  return sum / total;
 }
 
 ReferenceLoss plain() {
@@ -37,7 +37,25 @@ TEST(Bce, KeepsTheRulesOfALoss) {
 }
 
 TEST(Bce, KeepsTheRulesOverSeveralRunsAndPlanes) {
-  expect_keeps_the_rules(LossUnderTest(false, 65), LossBatch(2, 65, 67, 71, false, true, 2), plain());
+  expect_keeps_the_rules(LossUnderTest(false, 33), LossBatch(1, 33, 67, 71, false, true, 2), plain());
+}
+
+TEST(Bce, UnderstandsAllThatDataCanSay) {
+  expect_understands_all(LossUnderTest(false, 5), false, LossBatch(2, 5, 37, 41, false, true, 11), plain());
+  expect_understands_all(LossUnderTest(false, 3), false, LossBatch(2, 3, 67, 71, false, false, 12), plain());
+  expect_understands_all(LossUnderTest(false, 35), false, LossBatch(1, 35, 9, 7, false, false, 12), plain());
+  const std::vector<double> positive{1, 4, 0.5, 2}, weight{0.2, 0, 3, 1};
+  const LossUnderTest loss(false, 4, {{"pos_weight", positive}, {"class_weight", weight}, {"label_smoothing", {0.1}}});
+  expect_understands_all(
+      loss, false, LossBatch(2, 4, 9, 5, false, true, 13),
+      [&](const LossBatch& b, const std::vector<double>& x) { return reference(b, x, positive, weight, 0.1); });
+}
+
+TEST(Bce, IsZeroWhereOnlyClassesOfNoWeightAreKnown) {
+  LossBatch batch(1, 2, 3, 3, false, false, 14);
+  batch.known = {1, 0};
+  EXPECT_EQ(batch.run(LossUnderTest(false, 2, {{"class_weight", {0, 1}}})), 0.0);
+  for (const float g : batch.grad) ASSERT_EQ(g, 0.0f);
 }
 
 TEST(Bce, MatchesForOnePixelAndOneClass) {
@@ -106,11 +124,14 @@ TEST(Bce, RefusesListsThatDoNotFitTheClasses) {
 TEST(Bce, StopsWhenTheCallIsCancelled) {
   LossBatch batch(1, 1, 2, 2, false, false, 9);
   const LossUnderTest loss(false, 1);
-  BareCall call;
+  TestCall call;
   call.cancel = true;
   const osteon::sdk::BorrowedTensor x(batch.logits.data(), {1, 1, 2, 2});
   const osteon::sdk::BorrowedTensor t(batch.planes.data(), osteon::sdk::dtype_of<std::int32_t>(), {1, 1, 2, 2});
-  const osteon_loss_input input{sizeof input, 0, x, t, nullptr, nullptr, 1, nullptr};
+  auto input = osteon::sdk::sized<osteon_loss_input>();
+  input.logits = x;
+  input.target = t;
+  input.grad_scale = 1;
   try {
     loss.evaluate(input, call);
     FAIL();

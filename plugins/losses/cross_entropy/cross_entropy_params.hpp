@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include <osteon/sdk/loss.hpp>
 
 /// What cross_entropy.cpp computes by runs of pixels on the CPU and cross_entropy_expression.hpp by LibTorch elsewhere.
 namespace osteon::losses {
+
+inline constexpr std::uint32_t kCrossEntropyUnderstands =
+    OSTEON_LOSS_PIXEL_WEIGHT | OSTEON_LOSS_CLASS_VALID | OSTEON_LOSS_SOFT_TARGET;
 
 struct CrossEntropyParams {
   std::vector<double> class_weight;

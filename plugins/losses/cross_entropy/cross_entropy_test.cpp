@@ -13,12 +13,18 @@ ReferenceLoss reference(std::vector<double> weight = {}, double smoothing = 0) {
     double sum = 0, total = 0;
     for (std::int64_t i = 0; i < b.n; ++i)
       for (std::int64_t p = 0; p < b.pixels(); ++p) {
-        if (!b.is_valid(i, p)) continue;
-        double partition = 0;
-        for (std::int64_t c = 0; c < b.k; ++c) partition += std::exp(x[b.at(i, c, p)]);
+        if (b.weight(i, p) == 0) continue;
+        double partition = 0, known = 0, share = 0;
         for (std::int64_t c = 0; c < b.k; ++c) {
-          const double w = weight.empty() ? 1 : weight[static_cast<std::size_t>(c)];
-          const double q = (1 - smoothing) * b.target(i, c, p) + smoothing / static_cast<double>(b.k);
+          if (!b.knows(i, c)) continue;
+          partition += std::exp(x[b.at(i, c, p)]);
+          share += b.target(i, c, p);
+          ++known;
+        }
+        for (std::int64_t c = 0; c < b.k; ++c) {
+          if (!b.knows(i, c)) continue;
+          const double w = b.weight(i, p) * (weight.empty() ? 1 : weight[static_cast<std::size_t>(c)]);
+          const double q = (1 - smoothing) * b.target(i, c, p) + smoothing * share / known;
           sum -= b.weight(i) * w * q * (x[b.at(i, c, p)] - std::log(partition));
           total += w * b.target(i, c, p);
         }
@@ -39,6 +45,40 @@ TEST(CrossEntropy, ClassWeightAndSmoothingMatch) {
   const std::vector<double> weight{0.5, 0, 2, 1};
   const LossUnderTest loss(true, 4, {{"class_weight", weight}, {"label_smoothing", {0.1}}});
   expect_matches(loss, LossBatch(2, 4, 11, 13, true, true, 3), reference(weight, 0.1));
+}
+
+TEST(CrossEntropy, UnderstandsAllThatDataCanSay) {
+  expect_understands_all(LossUnderTest(true, 5), true, LossBatch(2, 5, 37, 41, true, true, 11), reference());
+  expect_understands_all(LossUnderTest(true, 35), true, LossBatch(2, 35, 23, 21, true, false, 12), reference());
+  const std::vector<double> weight{0.5, 0, 2, 1};
+  const LossUnderTest loss(true, 4, {{"class_weight", weight}, {"label_smoothing", {0.1}}});
+  expect_understands_all(loss, true, LossBatch(2, 4, 11, 13, true, true, 13), reference(weight, 0.1));
+}
+
+TEST(CrossEntropy, APixelOfAnUnknownClassCountsNothing) {
+  LossBatch two(1, 3, 1, 2, true, false, 14);
+  two.planes = {1u, 2u};
+  two.known = {1, 0, 1};
+  const LossUnderTest loss(true, 3);
+  const double value = two.run(loss);
+  const double x = two.logits[0], z = two.logits[4];  // classes 0 and 2 of the first pixel
+  EXPECT_NEAR(value, std::log(1 + std::exp(z - x)), 1e-6);
+  for (const std::size_t at : {1u, 2u, 3u, 5u}) EXPECT_EQ(two.grad[at], 0.0f) << at;
+}
+
+TEST(CrossEntropy, NamesAPixelWhoseTargetsDoNotAddUpToOne) {
+  LossBatch batch = LossBatch(1, 3, 2, 2, true, false, 15).with(OSTEON_LOSS_SOFT_TARGET, true, 1);
+  batch.soft[batch.at(0, 1, 3)] += 0.5f;
+  try {
+    batch.run(LossUnderTest(true, 3));
+    FAIL();
+  } catch (const osteon::sdk::Error& e) {
+    EXPECT_EQ(e.status(), OSTEON_INVALID_ARGUMENT);
+    EXPECT_NE(std::string(e.what()).find("(x 1, y 1) of image 0"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("1.5"), std::string::npos) << e.what();
+  }
+  batch.pixel_weight = {1, 1, 1, 0};  // a pixel that counts nothing is not looked at
+  EXPECT_NO_THROW(batch.run(LossUnderTest(true, 3)));
 }
 
 TEST(CrossEntropy, OfEqualLogitsIsTheLogarithmOfTheClasses) {

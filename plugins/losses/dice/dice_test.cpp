@@ -22,7 +22,8 @@ double probability(const LossBatch& b, const std::vector<double>& x, std::int64_
                    bool multiclass) {
   if (!multiclass) return 1 / (1 + std::exp(-x[b.at(i, c, p)]));
   double sum = 0;
-  for (std::int64_t other = 0; other < b.k; ++other) sum += std::exp(x[b.at(i, other, p)]);
+  for (std::int64_t other = 0; other < b.k; ++other)
+    if (b.knows(i, other)) sum += std::exp(x[b.at(i, other, p)]);
   return std::exp(x[b.at(i, c, p)]) / sum;
 }
 
@@ -32,20 +33,23 @@ ReferenceLoss reference(const Options& o, bool multiclass) {
     double value = 0, count = 0;
     for (std::int64_t first = 0; first < b.n; first += o.per_image ? 1 : b.n)
       for (std::int64_t c = 0; c < b.k; ++c) {
-        double overlap = 0, sum = 0, target = 0, weight = 1, pixels = 0;
+        double overlap = 0, sum = 0, target = 0, weight = 1;
+        bool counts = false, has_target = false;
         for (std::int64_t i = first; i < (o.per_image ? first + 1 : b.n); ++i) {
           if (o.per_image) weight = b.weight(i);
-          const double w = o.per_image ? 1 : b.weight(i);
+          if (!b.knows(i, c)) continue;
           for (std::int64_t p = 0; p < b.pixels(); ++p) {
-            if (!b.is_valid(i, p)) continue;
-            ++pixels;
+            const double w = b.weight(i, p) * (o.per_image ? 1 : b.weight(i));
+            if (b.weight(i, p) == 0) continue;
+            counts = true;
             const double q = probability(b, x, i, c, p, multiclass), t = b.target(i, c, p);
+            has_target = has_target || t > 0;
             overlap += w * q * t;
             sum += w * (o.squared ? q * q : q);
-            target += w * t;
+            target += w * (o.squared ? t * t : t);
           }
         }
-        if (pixels == 0 || (o.ignore_empty && target == 0)) continue;
+        if (!counts || (o.ignore_empty && !has_target)) continue;
         ++count;
         value += weight * (1 - (2 * overlap + o.smooth) / (sum + target + o.smooth));
       }
@@ -65,12 +69,47 @@ TEST_P(DiceOptions, KeepTheRulesOfALoss) {
 
 INSTANTIATE_TEST_SUITE_P(All, DiceOptions, ::testing::Combine(::testing::Bool(), ::testing::Bool(), ::testing::Bool()));
 
+TEST_P(DiceOptions, UnderstandAllThatDataCanSay) {
+  const auto [multiclass, squared, per_image] = GetParam();
+  for (const bool ignore_empty : {false, true}) {
+    const Options options{0.5, squared, per_image, ignore_empty};
+    LossBatch batch(3, 5, 11, 13, multiclass, true, 11);
+    for (auto& plane : batch.planes)  // class 4 nowhere
+      if ((plane & 16u) != 0) plane = multiclass ? 8u : plane & ~16u;
+    expect_understands_all(LossUnderTest(multiclass, 5, options.values()), multiclass, batch,
+                           reference(options, multiclass));
+  }
+}
+
+TEST(Dice, UnderstandsAllThatDataCanSayOverSeveralRunsAndPlanes) {
+  for (const bool multiclass : {false, true}) {
+    // A run is 4096 pixels of a sigmoid, and 448 of a softmax over 35 classes.
+    const std::int64_t classes = multiclass ? 35 : 3;
+    const LossBatch batch =
+        multiclass ? LossBatch(1, 35, 23, 21, true, false, 12) : LossBatch(2, 3, 67, 71, false, false, 12);
+    expect_understands_all(LossUnderTest(multiclass, classes), multiclass, batch, reference({}, multiclass));
+  }
+}
+
+TEST(Dice, AClassThatIsKnownInOneImageOnlyIsThatImages) {
+  for (const bool per_image : {false, true}) {
+    LossBatch two(2, 3, 8, 8, false, false, 13);
+    two.known = {1, 1, 1, 0, 0, 0};
+    const LossUnderTest loss(false, 3, {{"per_image", {per_image ? 1.0 : 0.0}}});
+    const double value = two.run(loss);
+    LossBatch one = two;
+    one.n = 1;
+    one.known.clear();
+    EXPECT_EQ(one.run(loss), value);
+  }
+}
+
 TEST(Dice, KeepsTheRulesOverSeveralRunsAndPlanes) {
   for (const bool multiclass : {false, true}) {
-    const LossUnderTest loss(multiclass, 65);
-    // A run is 4096 pixels of a sigmoid, and 192 of a softmax over 65 classes (whose reference takes its time).
+    const LossUnderTest loss(multiclass, 33);
+    // A run is 4096 pixels of a sigmoid, and 448 of a softmax over 33 classes (whose reference takes its time).
     const LossBatch batch =
-        multiclass ? LossBatch(2, 65, 17, 13, true, true, 3) : LossBatch(2, 65, 67, 71, false, true, 3);
+        multiclass ? LossBatch(1, 33, 23, 21, true, true, 3) : LossBatch(1, 33, 67, 71, false, true, 3);
     expect_keeps_the_rules(loss, batch, reference({}, multiclass));
   }
 }

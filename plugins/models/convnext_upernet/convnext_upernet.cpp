@@ -2,6 +2,7 @@
 #include "convnext_upernet.hpp"
 
 #include "layers/inference_ops.hpp"
+#include "layers/tensor_names.hpp"
 
 namespace osteon::models {
 namespace {
@@ -9,6 +10,14 @@ namespace {
 /// The auxiliary head sees the third feature, at stride 16.
 constexpr std::size_t kAuxiliaryFeature = 2;
 constexpr std::int64_t kAuxiliaryStride = 16;
+
+/// Of a tensor of the encoder.
+std::int64_t stage_of(const std::string& name) {
+  const std::int64_t stage = layers::number_behind("backbone.encoder.stages.", name);
+  if (stage >= 0) return stage;
+  const std::int64_t norm = layers::number_behind("backbone.hidden_states_norms.stage", name);
+  return norm > 0 ? norm - 1 : 0;
+}
 
 }  // namespace
 
@@ -43,11 +52,20 @@ sdk::ModelTraits ConvNextUperNetImpl::traits() const {
   return traits;
 }
 
-std::vector<torch::Tensor> ConvNextUperNetImpl::forward(const torch::Tensor& x) {
-  if (!is_training() && layers::own_kernels_apply(x)) return {decode_head_->infer(backbone_->infer(x))};
-  const std::vector<at::Tensor> features = backbone_(x);
-  std::vector<at::Tensor> outputs = {decode_head_(features)};
-  if (is_training() && auxiliary_weight_ > 0) outputs.push_back(auxiliary_head_(features[kAuxiliaryFeature]));
+sdk::TensorTraits ConvNextUperNetImpl::tensor_traits(const std::string& name, sdk::TensorTraits usual) const {
+  if (usual.part == sdk::Part::kEncoder) usual.depth = stage_of(name);
+  // Of what is called a head, the classifier alone is one to those who freeze parts or tune them.
+  if (layers::begins_with(name, "decode_head.") && !layers::begins_with(name, "decode_head.classifier."))
+    usual.part = sdk::Part::kDecoder;
+  return usual;
+}
+
+std::vector<torch::Tensor> ConvNextUperNetImpl::forward(const torch::Tensor& x, sdk::Outputs wanted) {
+  const bool own_kernels = !is_training() && layers::own_kernels_apply(x);
+  const std::vector<at::Tensor> features = own_kernels ? backbone_->infer(x) : backbone_->forward(x);
+  std::vector<at::Tensor> outputs = {own_kernels ? decode_head_->infer(features) : decode_head_->forward(features)};
+  if (wanted == sdk::Outputs::kAll && auxiliary_weight_ > 0)
+    outputs.push_back(auxiliary_head_(features[kAuxiliaryFeature]));
   return outputs;
 }
 

@@ -13,7 +13,7 @@
 
 namespace osteon::models {
 
-/// UPerNet over ConvNeXt, with a fully convolutional auxiliary head in training; logits at a quarter of the resolution.
+/// UPerNet over ConvNeXt, with a fully convolutional auxiliary head; logits at a quarter of the resolution.
 ///
 /// Liu et al., "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545; Xiao et al., "Unified perceptual parsing for
 /// scene understanding", ECCV 2018, arXiv:1807.10221. With width 1 and the default head channels, names and shapes of
@@ -63,11 +63,13 @@ class ConvNextUperNetImpl : public torch::nn::Module {
   ConvNextUperNetImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  sdk::TensorTraits tensor_traits(const std::string& name, sdk::TensorTraits usual) const;
   /// Names of Hugging Face's other models, the paper's authors, OpenMMLab, timm and torchvision.
   static std::vector<sdk::WeightDialect> weight_names();
   /// @param x  [N, C, H, W]
-  /// @return logits [N, n_classes, H / 4, W / 4]; in training those of the auxiliary head too, H / 16 x W / 16
-  std::vector<torch::Tensor> forward(const torch::Tensor& x);
+  /// @return logits [N, n_classes, H / 4, W / 4]; where they are wanted those of the auxiliary head too, H / 16 x W /
+  /// 16
+  std::vector<torch::Tensor> forward(const torch::Tensor& x, sdk::Outputs wanted);
 
  private:
   double auxiliary_weight_;

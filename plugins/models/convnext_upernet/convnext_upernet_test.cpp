@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "convnext_upernet.hpp"
 
+#include <malloc.h>
+
 #include <map>
 #include <string>
 #include <utility>
@@ -9,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "support/model_checks.hpp"
+#include "support/peak_memory.hpp"
 #include "support/weight_names.hpp"
 
 namespace osteon::models {
@@ -45,7 +48,7 @@ TEST_P(ConvNextSizes, AreThePublishedOnesAndRun) {
   EXPECT_EQ(test::parameter_count(model) + (150 - 29) * (512 + 1 + 256 + 1), GetParam().with_150);
   model.eval();
   const c10::InferenceMode inference;
-  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 3, 64, 32}, 1));
+  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 3, 64, 32}, 1), sdk::Outputs::kMain);
   ASSERT_EQ(outputs.size(), 1u);
   EXPECT_EQ(outputs[0].sizes(), (std::vector<std::int64_t>{1, 29, 16, 8}));
   EXPECT_TRUE(outputs[0].isfinite().all().item<bool>());
@@ -174,10 +177,67 @@ TEST(ConvNextUperNet, HasAnAuxiliaryOutputUnlessItIsLeftOut) {
   const ModelUnderTest::Step step(with, random_tensor({2, 3, 64, 96}, 1));
   EXPECT_EQ(step.output(0).sizes(), (std::vector<std::int64_t>{2, 2, 16, 24}));
   EXPECT_EQ(step.output(1).sizes(), (std::vector<std::int64_t>{2, 2, 4, 6}));
+  test::expect_all_outputs(with, random_tensor({2, 3, 64, 96}, 1));
   values.floats["auxiliary"] = 0;
   const ModelUnderTest without(values, 3, 2);
   EXPECT_EQ(without.info().n_outputs, 1u);
   EXPECT_THROW(without.value("auxiliary_head.classifier.bias"), std::out_of_range);
+}
+
+/// MiB that this process has resident, once what was freed is given back.
+long resident_mib() {
+  malloc_trim(0);
+  return test::forget_peak();
+}
+
+long mib_of(const ModelUnderTest& model, osteon_tensor_view osteon_named_tensor::*view) {
+  std::int64_t bytes = 0;
+  for (const osteon_named_tensor* t : model.tensors())
+    if ((t->*view).data != nullptr) bytes += sdk::element_count(t->*view) * ((t->*view).dtype.bits / 8);
+  return static_cast<long>(bytes >> 20);
+}
+
+// The published tiny one. What the process holds is compared with what the tensors take.
+TEST(ConvNextUperNet, HoldsItsWeightsOnceWhileItPredicts) {
+  const long before = resident_mib();
+  ModelUnderTest model({}, 3, 29);
+  model.infer(test::RecordingCall(), random_tensor({1, 3, 64, 64}, 1), 0);
+  const long predicting = resident_mib() - before, weights = mib_of(model, &osteon_named_tensor::value);
+  EXPECT_GT(weights, 220);
+  EXPECT_GT(predicting, weights * 9 / 10);
+  EXPECT_LT(predicting, weights * 13 / 10);
+  EXPECT_EQ(mib_of(model, &osteon_named_tensor::grad), 0);
+
+  std::vector<std::uint64_t> head;
+  for (std::size_t i = 0; i < model.tensors().size(); ++i)
+    if (std::string(model.tensors()[i]->name).rfind("auxiliary_head.", 0) == 0 &&
+        model.tensors()[i]->role == OSTEON_TENSOR_PARAMETER)
+      head.push_back(i);
+  model.set_trainable(head);
+  const long gradients = mib_of(model, &osteon_named_tensor::grad);
+  EXPECT_EQ(gradients, 3);  // 256 x 384 x 9 floats, and some
+  EXPECT_LT(resident_mib() - before - predicting, gradients + weights / 20);
+  model.train_all();
+  EXPECT_GT(resident_mib() - before - predicting, weights * 9 / 10);
+  model.set_trainable({});
+  EXPECT_EQ(mib_of(model, &osteon_named_tensor::grad), 0);
+  EXPECT_LT(resident_mib() - before - predicting, weights / 20);
+}
+
+TEST(ConvNextUperNet, KnowsItsPartsAndTheEncodersDepth) {
+  const ModelUnderTest model(narrow(), 3, 2);
+  const auto expect = [&](const char* name, std::uint32_t part, std::int64_t depth) {
+    const osteon_named_tensor& tensor = *model.tensors()[model.index_of(name)];
+    EXPECT_EQ(tensor.part, part) << name;
+    EXPECT_EQ(tensor.depth, depth) << name;
+  };
+  expect("backbone.embeddings.patch_embeddings.weight", OSTEON_PART_ENCODER, 0);
+  expect("backbone.encoder.stages.0.layers.0.dwconv.weight", OSTEON_PART_ENCODER, 0);
+  expect("backbone.encoder.stages.3.layers.2.layer_scale_parameter", OSTEON_PART_ENCODER, 3);
+  expect("backbone.hidden_states_norms.stage2.weight", OSTEON_PART_ENCODER, 1);
+  expect("decode_head.fpn_bottleneck.conv.weight", OSTEON_PART_DECODER, -1);
+  expect("decode_head.classifier.weight", OSTEON_PART_HEAD, -1);
+  expect("auxiliary_head.convs.0.conv.weight", OSTEON_PART_HEAD, -1);
 }
 
 TEST(ConvNextUperNet, DrawsFromTheCallsSeedAlone) {

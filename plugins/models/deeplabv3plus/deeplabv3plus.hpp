@@ -98,6 +98,9 @@ class DeepLabV3PlusImpl : public torch::nn::Module, public layers::HasInferenceC
   DeepLabV3PlusImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  sdk::TensorTraits tensor_traits(const std::string& name, sdk::TensorTraits usual) const {
+    return encoders::with_depth(*encoder_, name, usual);
+  }
   void forget_prepared() override { infer_head_->forget(); }
   void parameters_changed() { layers::forget_prepared(*this); }
   /// @param x  [N, C, H, W]

@@ -24,6 +24,7 @@ class BasicEncoderImpl : public EncoderImpl, public layers::HasInferenceConvs {
   void forget_prepared() override {
     for (layers::InferenceConv& step : infer_) step.forget();
   }
+  std::int64_t stage_of(const std::string& name) const override { return layers::number_behind("levels.", name); }
   bool has_full_resolution() const noexcept override { return true; }
 
  private:

@@ -268,6 +268,13 @@ EfficientNetEncoderImpl::EfficientNetEncoderImpl(const EfficientNetVariant& vari
     if (auto* layer = module->as<nn::Conv2d>()) initialize(*layer);
 }
 
+std::int64_t EfficientNetEncoderImpl::stage_of(const std::string& name) const {
+  const std::int64_t block = layers::number_behind("_blocks.", name);
+  if (block < 0) return layers::begins_with(name, "_conv_head.") || layers::begins_with(name, "_bn1.") ? -1 : 0;
+  return 1 + std::count_if(features_.begin(), features_.end(),
+                           [block](std::size_t end) { return end <= static_cast<std::size_t>(block); });
+}
+
 template <class RunBlock>
 std::vector<torch::Tensor> EfficientNetEncoderImpl::features(const torch::Tensor& image, torch::Tensor y,
                                                              const RunBlock& run_block) {

@@ -49,6 +49,7 @@ class EfficientNetEncoderImpl : public EncoderImpl, public layers::HasInferenceC
   std::vector<torch::Tensor> forward(const torch::Tensor& x) override;
   std::vector<torch::Tensor> infer(const torch::Tensor& x) override;
   void forget_prepared() override { infer_stem_->forget(); }
+  std::int64_t stage_of(const std::string& name) const override;
 
  private:
   /// The features of an image and what the stem makes of it; `run_block` takes one of blocks_ and its input.

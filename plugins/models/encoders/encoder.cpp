@@ -24,6 +24,12 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options)
                                 std::to_string(options.output_stride));
 }
 
+sdk::TensorTraits with_depth(const EncoderImpl& encoder, const std::string& name, sdk::TensorTraits usual) {
+  static const std::string kPrefix = "encoder.";
+  if (layers::begins_with(name, kPrefix)) usual.depth = encoder.stage_of(name.substr(kPrefix.size()));
+  return usual;
+}
+
 std::int64_t scaled(std::int64_t channels, double width) {
   return std::max<std::int64_t>(8, std::llround(static_cast<double>(channels) * width / 8) * 8);
 }

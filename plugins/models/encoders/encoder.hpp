@@ -9,6 +9,9 @@
 #include <torch/nn/module.h>
 
 #include <osteon/sdk/torch/checkpoint.hpp>
+#include <osteon/sdk/torch/network.hpp>
+
+#include "layers/tensor_names.hpp"
 
 namespace osteon::encoders {
 
@@ -35,6 +38,8 @@ class EncoderImpl : public torch::nn::Module {
   const std::vector<std::int64_t>& channels() const noexcept { return channels_; }
   /// Stride of the deepest feature, and what height and width must be multiples of.
   std::int64_t size_multiple() const noexcept { return size_multiple_; }
+  /// Stages between one of its tensors, by its name in the encoder, and the image: 0 the stem; -1 for what is not run.
+  virtual std::int64_t stage_of(const std::string& name) const = 0;
   /// Whether feature 0 is worth joining at full resolution; in most encoders it is the image itself.
   virtual bool has_full_resolution() const noexcept { return false; }
 
@@ -53,6 +58,9 @@ class EncoderImpl : public torch::nn::Module {
   bool checkpointing_;
 };
 using Encoder = std::shared_ptr<EncoderImpl>;
+
+/// `usual` with the depth of a tensor of `encoder`, whose names begin with "encoder." in a model.
+sdk::TensorTraits with_depth(const EncoderImpl& encoder, const std::string& name, sdk::TensorTraits usual);
 
 /// `channels` times `width`, to the nearest multiple of 8, at least 8.
 std::int64_t scaled(std::int64_t channels, double width);

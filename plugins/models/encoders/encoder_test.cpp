@@ -101,12 +101,16 @@ TEST_P(Encoders, RecomputeToTheSameGradientsAndStatistics) {
     sum.backward();
   }
   double greatest = 0;
-  for (const at::Tensor& parameter : encoders[0]->parameters())
+  std::size_t layers = 0;
+  for (const at::Tensor& parameter : encoders[0]->parameters()) {
     greatest = std::max(greatest, parameter.grad().abs().max().item<double>());
+    layers += parameter.dim() >= 2 ? 1 : 0;
+  }
   EXPECT_GT(greatest, 0);
   const auto expected = encoders[0]->named_parameters();
   for (const auto& item : encoders[1]->named_parameters())
-    EXPECT_LE((item.value().grad() - expected[item.key()].grad()).abs().max().item<double>(), 1e-5 * greatest)
+    EXPECT_LE((item.value().grad() - expected[item.key()].grad()).abs().max().item<double>(),
+              test::summation_tolerance(layers) * greatest)
         << item.key();
   const auto statistics = encoders[0]->named_buffers();
   for (const auto& item : encoders[1]->named_buffers())
@@ -155,6 +159,37 @@ TEST(Encoder, HasThePublicChannels) {
                                                                      {"efficientnet-b7", {3, 64, 48, 80, 224, 640}},
                                                                      {"basic", {64, 128, 256, 512, 1024}}};
   for (const auto& [name, channels] : expected) EXPECT_EQ(make_encoder(name, {})->channels(), channels) << name;
+}
+
+// The stage of a tensor is that of the first feature that it changes, counted from the stem's.
+TEST_P(Encoders, CountTheStagesOfTheirTensorsFromTheImage) {
+  const torch::NoGradGuard no_grad;
+  const Encoder encoder = evaluated(GetParam(), narrow());
+  const at::Tensor image = random_tensor({1, 2, 64, 64}, 1);
+  const std::vector<at::Tensor> before = encoder->forward(image);
+  const std::size_t first = encoder->has_full_resolution() ? 0 : 1;
+  // Of the deepest ones every few layers, which no stage is without.
+  const std::size_t every = encoder->named_parameters().size() / 150 + 1;
+  std::size_t seen = 0;
+  for (const auto& item : encoder->named_parameters()) {
+    if (item.value().dim() < 4 || ++seen % every != 0) continue;
+    const at::Tensor kept = item.value().clone();
+    item.value().add_(1);
+    const std::vector<at::Tensor> after = encoder->forward(image);
+    item.value().copy_(kept);
+    std::size_t changed = first;
+    while (changed < after.size() && after[changed].equal(before[changed])) ++changed;
+    ASSERT_EQ(encoder->stage_of(item.key()), static_cast<std::int64_t>(changed - first)) << item.key();
+  }
+}
+
+TEST(Encoder, SaysTheDepthOfItsOwnTensorsAlone) {
+  const Encoder encoder = make_encoder("resnet18", narrow());
+  const sdk::TensorTraits usual;
+  EXPECT_EQ(with_depth(*encoder, "encoder.conv1.weight", usual).depth, 0);
+  EXPECT_EQ(with_depth(*encoder, "encoder.layer4.1.bn2.bias", usual).depth, 4);
+  EXPECT_EQ(with_depth(*encoder, "decoder.layer4.1.bn2.bias", usual).depth, -1);
+  EXPECT_EQ(make_encoder("efficientnet-b0", narrow())->stage_of("_conv_head.weight"), -1);
 }
 
 TEST(Encoder, StartsEfficientNetAsItsAuthorsDo) {

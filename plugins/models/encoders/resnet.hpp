@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,6 +39,9 @@ class ResNetEncoderImpl : public EncoderImpl, public layers::HasInferenceConvs {
   std::vector<torch::Tensor> forward(const torch::Tensor& x) override;
   std::vector<torch::Tensor> infer(const torch::Tensor& x) override;
   void forget_prepared() override { infer_stem_->forget(); }
+  std::int64_t stage_of(const std::string& name) const override {
+    return std::max<std::int64_t>(0, layers::number_behind("layer", name));
+  }
 
  private:
   torch::nn::Sequential stem_{nullptr};  ///< of conv1 and bn1, which are registered by their public names

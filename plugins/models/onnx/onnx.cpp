@@ -22,20 +22,12 @@ std::string size_text(std::int64_t height, std::int64_t width) {
   return std::to_string(height) + " x " + std::to_string(width);
 }
 
-/// One image of a batch as OpenCV sees it; a copy where there are gaps between its elements.
+/// One image of a batch as OpenCV sees it.
 cv::Mat image_of(const osteon_tensor_view& images, std::int64_t index) {
   const int sizes[] = {1, static_cast<int>(images.shape[1]), static_cast<int>(images.shape[2]),
                        static_cast<int>(images.shape[3])};
-  const auto* data = static_cast<const float*>(images.data) + index * images.strides[0];
-  const std::int64_t* strides = images.strides;
-  if (strides[3] == 1 && strides[2] == sizes[3] && strides[1] == strides[2] * sizes[2])
-    return cv::Mat(4, sizes, CV_32F, const_cast<float*>(data));
-  cv::Mat copy(4, sizes, CV_32F);
-  auto* to = copy.ptr<float>();
-  for (int c = 0; c < sizes[1]; ++c)
-    for (int y = 0; y < sizes[2]; ++y)
-      for (int x = 0; x < sizes[3]; ++x) *to++ = data[c * strides[1] + y * strides[2] + x * strides[3]];
-  return copy;
+  auto* data = static_cast<float*>(images.data) + index * images.strides[0];
+  return cv::Mat(4, sizes, CV_32F, data);
 }
 
 /// The size that a file fixes; 0 and 0 when it fixes none.
@@ -58,7 +50,7 @@ FixedSize fixed_size(const OnnxFile& file, std::int64_t in_channels) {
 }  // namespace
 
 Onnx::Onnx(const sdk::Call& call, const Params& params, std::int64_t in_channels, std::int64_t n_classes)
-    : file_(params.file), pool_(file_, chosen_output(file_, params.output)) {
+    : file_(params.file), pool_(file_, chosen_output(file_, params.output_name)) {
   const FixedSize fixed = fixed_size(file_, in_channels);
   const sdk::TrialRun trial = [&](std::int64_t n, std::int64_t height, std::int64_t width, bool) {
     call.stop_if_cancelled();
@@ -83,9 +75,17 @@ Onnx::Onnx(const sdk::Call& call, const Params& params, std::int64_t in_channels
   wish.width = fixed.width;
   const sdk::Grid grid = sdk::find_grid(trial, wish);
   pool_.clear();
-  output_ = {sizeof output_, params.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0, "main", 1,
-             grid.strides[0]};
-  info_ = {sizeof info_, 0, in_channels, n_classes, grid.size_multiple, 1, outputs_};
+  output_.flags = params.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0;
+  output_.role = OSTEON_OUTPUT_MAIN;
+  output_.name = "main";
+  output_.loss_weight = 1;
+  output_.stride = grid.strides[0];
+  output_.channels = n_classes;
+  info_.in_channels = in_channels;
+  info_.n_classes = n_classes;
+  info_.size_multiple = grid.size_multiple;
+  info_.n_outputs = 1;
+  info_.outputs = outputs_;
 }
 
 void Onnx::check_images(const osteon_tensor_view& images) const {
@@ -96,8 +96,7 @@ void Onnx::check_images(const osteon_tensor_view& images) const {
     throw sdk::InvalidArgument("the input is " + sdk::to_string(images.dtype) + ", expected float32");
   if (images.device.type != OSTEON_DEVICE_CPU) throw sdk::InvalidArgument("the input is not on the CPU");
   if (sdk::element_count(images) == 0) throw sdk::InvalidArgument("the input has no image or no pixel");
-  if (images.data == nullptr || images.strides == nullptr || images.byte_offset != 0)
-    throw sdk::InvalidArgument("the input is not canonical");
+  sdk::expect_canonical(images, "the input");
   const std::int64_t height = images.shape[2], width = images.shape[3], multiple = info_.size_multiple;
   if (height % multiple != 0 || width % multiple != 0)
     throw sdk::InvalidArgument("the input is " + size_text(height, width) + ", expected multiples of " +

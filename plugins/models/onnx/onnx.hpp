@@ -34,14 +34,14 @@ class Onnx {
  public:
   struct Params {
     std::filesystem::path file;
-    std::string output;
+    std::string output_name;
     std::int64_t stride = 0;
     std::int64_t size_multiple = 0;
     bool align_corners = false;
 
     static void schema(sdk::Schema<Params>& s) {
       s.add("file", &Params::file, "the ONNX file").required();
-      s.add("output", &Params::output, "the output that holds the logits; empty: the first");
+      s.add("output_name", &Params::output_name, "the output that holds the logits; empty: the first");
       s.add("stride", &Params::stride, "input pixels per logit; 0: found by a trial").unit("px").between(0, 1024);
       s.add("size_multiple", &Params::size_multiple,
             "height and width that the network takes are multiples of it, where the file leaves them free; 0: found by "
@@ -68,9 +68,9 @@ class Onnx {
 
   OnnxFile file_;
   NetPool pool_;
-  osteon_model_output output_{};
+  osteon_model_output output_ = sdk::sized<osteon_model_output>();
   const osteon_model_output* outputs_[1] = {&output_};
-  osteon_model_info info_{};
+  osteon_model_info info_ = sdk::sized<osteon_model_info>();
 };
 
 }  // namespace osteon::models

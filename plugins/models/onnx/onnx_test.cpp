@@ -150,14 +150,24 @@ class Model {
                  std::int64_t size_multiple = 0, const char* output = "") {
     const char* path = file.c_str();
     const std::int64_t zero = 0;
-    const osteon_value file_value{sizeof(osteon_value), OSTEON_PARAM_PATH, 1, nullptr, nullptr, &path, nullptr};
-    const osteon_value output_value{sizeof(osteon_value), OSTEON_PARAM_STRING, 1, nullptr, nullptr, &output, nullptr};
-    const osteon_value stride{sizeof(osteon_value), OSTEON_PARAM_INT, 1, &zero, nullptr, nullptr, nullptr};
-    const osteon_value multiple{sizeof(osteon_value), OSTEON_PARAM_INT, 1, &size_multiple, nullptr, nullptr, nullptr};
-    const osteon_value corners{sizeof(osteon_value), OSTEON_PARAM_BOOL, 1, &zero, nullptr, nullptr, nullptr};
+    const auto value = [](std::uint32_t type) {
+      auto made = sdk::sized<osteon_value>();
+      made.type = type;
+      made.count = 1;
+      return made;
+    };
+    osteon_value file_value = value(OSTEON_PARAM_PATH), output_value = value(OSTEON_PARAM_STRING);
+    osteon_value stride = value(OSTEON_PARAM_INT), multiple = stride, corners = value(OSTEON_PARAM_BOOL);
+    file_value.strings = &path;
+    output_value.strings = &output;
+    stride.ints = corners.ints = &zero;
+    multiple.ints = &size_multiple;
     const osteon_value* const values[] = {&file_value, &output_value, &stride, &multiple, &corners};
     const std::vector<const char*> names(static_cast<std::size_t>(classes), "class");
-    const osteon_model_request request{sizeof request, 0, channels, classes, names.data(), 1};
+    auto request = sdk::sized<osteon_model_request>();
+    request.in_channels = channels;
+    request.n_classes = classes;
+    request.class_names = names.data();
     const sdk::testing::TestCall call;
     sdk::check([&](osteon_error* e) { return api().create(call.raw(), values, &request, &model_, e); });
   }
@@ -177,8 +187,11 @@ class Model {
     return {data, data + sdk::element_count(output.view())};
   }
   sdk::OwnedTensor forward(const sdk::testing::TestCall& call, const osteon_tensor_view* images, std::uint32_t mode,
-                           std::uint32_t precision) const {
-    const osteon_forward_options options{sizeof options, mode, precision, 0, 0};
+                           std::uint32_t precision, std::uint32_t flags = 0) const {
+    auto options = sdk::sized<osteon_forward_options>();
+    options.flags = flags;
+    options.mode = mode;
+    options.precision = precision;
     sdk::OwnedTensor output;
     osteon_tensor* const outputs[] = {output.out()};
     osteon_tape* tape = nullptr;
@@ -255,19 +268,15 @@ TEST_F(OnnxTest, FindsTheStride) {
   expect_near(model.infer(sdk::BorrowedTensor(images.data(), sizes)), net_.logits(images.data(), 31, 40));
 }
 
-TEST_F(OnnxTest, GoesByTheStridesOfItsInput) {
+TEST_F(OnnxTest, RefusesAnInputThatIsNotContiguous) {
   const Model model(save(net_.file()));
-  // Channels last: [H, W, C] in memory.
   Sizes sizes{1, 2, 9, 7};
   const std::vector<float> images = random_images(sizes);
-  std::vector<float> last(images.size());
-  for (std::size_t c = 0; c < 2; ++c)
-    for (std::size_t p = 0; p < 63; ++p) last[p * 2 + c] = images[c * 63 + p];
-  std::int64_t strides[] = {126, 1, 14, 2};
-  osteon_tensor_view view = sdk::BorrowedTensor(last.data(), sizes).view();
+  std::int64_t strides[] = {126, 1, 14, 2};  // channels last
+  osteon_tensor_view view = sdk::BorrowedTensor(images.data(), sizes).view();
   view.shape = sizes.data();
   view.strides = strides;
-  expect_near(model.infer(&view), net_.logits(images.data(), 9, 7));
+  expect_error(OSTEON_INVALID_ARGUMENT, "the input is not contiguous", [&] { model.infer(&view); });
 }
 
 TEST_F(OnnxTest, TakesTheOneSizeThatAFileFixes) {
@@ -310,14 +319,35 @@ TEST_F(OnnxTest, SaysThatItCannotBeTrained) {
   expect_error(OSTEON_UNSUPPORTED, kWhere,
                [&] { model.forward(call, view, OSTEON_MODE_TRAINING, OSTEON_PRECISION_FLOAT32); });
   expect_error(OSTEON_UNSUPPORTED, kWhere, [&] {
-    sdk::check([&](osteon_error* e) { return Model::api().set_trainable(model.raw(), 0, nullptr, e); });
+    sdk::check([&](osteon_error* e) { return Model::api().set_trainable(call.raw(), model.raw(), 0, nullptr, e); });
+  });
+  expect_error(OSTEON_UNSUPPORTED, "shows none of them", [&] {
+    sdk::check(
+        [&](osteon_error* e) { return Model::api().bind(call.raw(), model.raw(), 0, nullptr, nullptr, nullptr, e); });
   });
   expect_error(OSTEON_UNSUPPORTED, "float32 alone",
                [&] { model.forward(call, view, OSTEON_MODE_INFERENCE, OSTEON_PRECISION_BFLOAT16); });
   std::uint64_t count = 7;
   const osteon_named_tensor* const* list = nullptr;
-  EXPECT_EQ(Model::api().tensors(model.raw(), &count, &list, nullptr), OSTEON_OK);
+  EXPECT_EQ(Model::api().tensors(call.raw(), model.raw(), &count, &list, nullptr), OSTEON_OK);
   EXPECT_EQ(count, 0u);
+}
+
+TEST_F(OnnxTest, HasOneOutputInEitherWay) {
+  const Model model(save(net_.file()));
+  EXPECT_EQ(model.info().outputs[0]->role, OSTEON_OUTPUT_MAIN);
+  EXPECT_EQ(model.info().outputs[0]->channels, 3);
+  const std::vector<float> images = random_images({1, 2, 8, 8});
+  const sdk::BorrowedTensor view(images.data(), {1, 2, 8, 8});
+  const sdk::testing::TestCall call;
+  const std::vector<float> expected = model.infer(view);
+  for (const std::uint32_t flags : {OSTEON_FORWARD_ALL_OUTPUTS, OSTEON_FORWARD_PLAIN})
+    for (const std::uint32_t precision : {OSTEON_PRECISION_FLOAT32, OSTEON_PRECISION_TF32}) {
+      const sdk::OwnedTensor output = model.forward(call, view, OSTEON_MODE_INFERENCE, precision, flags);
+      EXPECT_EQ(std::vector<float>(output.data<float>(), output.data<float>() + expected.size()), expected);
+    }
+  expect_error(OSTEON_UNSUPPORTED, "0x8000",
+               [&] { model.forward(call, view, OSTEON_MODE_INFERENCE, OSTEON_PRECISION_FLOAT32, 0x8000); });
 }
 
 TEST_F(OnnxTest, StopsBetweenImages) {

@@ -6,6 +6,7 @@
 #include <osteon/sdk/torch/checkpoint.hpp>
 
 #include "layers/inference_ops.hpp"
+#include "layers/tensor_names.hpp"
 
 namespace osteon::models {
 
@@ -107,6 +108,19 @@ sdk::ModelTraits SegformerImpl::traits() const {
   traits.outputs[0].stride = 4;
   traits.own_kernels = true;
   return traits;
+}
+
+sdk::TensorTraits SegformerImpl::tensor_traits(const std::string& name, sdk::TensorTraits usual) const {
+  for (const char* layer : {"patch_embeddings.", "block.", "layer_norm."}) {
+    const std::int64_t stage = layers::number_behind(std::string("segformer.encoder.") + layer, name);
+    if (stage < 0) continue;
+    usual.part = sdk::Part::kEncoder;
+    usual.depth = stage;
+  }
+  // Of what is called a head, the classifier alone is one to those who freeze parts or tune them.
+  if (layers::begins_with(name, "decode_head.") && !layers::begins_with(name, "decode_head.classifier."))
+    usual.part = sdk::Part::kDecoder;
+  return usual;
 }
 
 torch::Tensor SegformerImpl::forward(const torch::Tensor& x) {

@@ -87,6 +87,7 @@ class SegformerImpl : public torch::nn::Module {
   SegformerImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  sdk::TensorTraits tensor_traits(const std::string& name, sdk::TensorTraits usual) const;
   /// Names of Hugging Face's classifiers, NVlabs, segmentation_models.pytorch and mmsegmentation.
   static std::vector<sdk::WeightDialect> weight_names();
   /// @param x  [N, C, H, W]

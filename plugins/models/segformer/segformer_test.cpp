@@ -158,6 +158,20 @@ TEST(Segformer, StartsAsThePapersDo) {
   EXPECT_EQ(model.value("segformer.encoder.layer_norm.0.weight").std().item<float>(), 0);
 }
 
+TEST(Segformer, KnowsItsPartsAndTheEncodersDepth) {
+  const ModelUnderTest model(narrow(), 3, 2);
+  const auto expect = [&](const char* name, std::uint32_t part, std::int64_t depth) {
+    const osteon_named_tensor& tensor = *model.tensors()[model.index_of(name)];
+    EXPECT_EQ(tensor.part, part) << name;
+    EXPECT_EQ(tensor.depth, depth) << name;
+  };
+  expect("segformer.encoder.patch_embeddings.0.proj.weight", OSTEON_PART_ENCODER, 0);
+  expect("segformer.encoder.block.2.0.mlp.dense1.weight", OSTEON_PART_ENCODER, 2);
+  expect("segformer.encoder.layer_norm.3.weight", OSTEON_PART_ENCODER, 3);
+  expect("decode_head.linear_c.1.proj.weight", OSTEON_PART_DECODER, -1);
+  expect("decode_head.classifier.weight", OSTEON_PART_HEAD, -1);
+}
+
 TEST(Segformer, RefusesSizesThatLevelsWouldCut) {
   const ModelUnderTest model(narrow(), 3, 2);
   EXPECT_EQ(model.info().size_multiple, 32);

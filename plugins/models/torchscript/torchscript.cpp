@@ -14,11 +14,11 @@ namespace osteon::models {
 namespace {
 
 std::vector<torch::Tensor> run(torch::jit::Module& script, const torch::Tensor& x,
-                               const std::vector<std::string>& outputs, bool training) {
+                               const std::vector<std::string>& outputs, bool all) {
   // The executor would profile the first runs and compile the next ones, which then differ in their last bits, and
   // whose derivatives come from rules of its own instead of autograd's.
   const torch::jit::GraphOptimizerEnabledGuard as_it_is(false);
-  return heads_of(script.forward({x}), outputs, training);
+  return heads_of(script.forward({x}), outputs, all);
 }
 
 sdk::Grid try_script(const torch::jit::Module& script, const std::vector<std::string>& outputs, std::int64_t channels,
@@ -61,10 +61,14 @@ TorchScriptImpl::TorchScriptImpl(const Params& params, const sdk::ModelRequest& 
         {i == 0 ? "main" : outputs_[i], i == 0 ? 1 : params.auxiliary, grid.strides[i], params.align_corners});
 }
 
-std::vector<torch::Tensor> TorchScriptImpl::forward(const torch::Tensor& x) {
+std::vector<torch::Tensor> TorchScriptImpl::forward(const torch::Tensor& x, sdk::Outputs wanted) {
+  const bool all = wanted == sdk::Outputs::kAll;
   try {
     unlisted_.follow(x.device());
-    return run(script(), x, outputs_, is_training());
+    return run(script(), x, outputs_, all);
+  } catch (const sdk::InvalidArgument& e) {
+    if (all && !is_training()) throw sdk::Unsupported(std::string("when it predicts, ") + e.what());
+    throw;
   } catch (const sdk::Error&) {
     throw;
   } catch (const std::exception& e) {

@@ -66,8 +66,9 @@ class TorchScriptImpl : public ScriptTree {
 
   sdk::ModelTraits traits() const { return traits_; }
   /// @param x  [N, C, H, W]
-  /// @return logits of each output in training, of the main one else
-  std::vector<torch::Tensor> forward(const torch::Tensor& x);
+  /// @return logits of the main output, and of the others where they are wanted. A script that leaves those out when it
+  ///         predicts, as is usual, cannot be asked for them then.
+  std::vector<torch::Tensor> forward(const torch::Tensor& x, sdk::Outputs wanted);
 
  private:
   std::vector<std::string> outputs_;

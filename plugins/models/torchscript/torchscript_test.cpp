@@ -215,7 +215,7 @@ TEST_F(TorchScript, KeepsStatisticsOfFrozenNormalisation) {
     step.backward({random_tensor({2, 3, 8, 8}, 4)});
   }
   EXPECT_TRUE(model.value("norm.running_mean").equal(before));
-  EXPECT_EQ(model.grad("conv.weight").abs().max().item<float>(), 0);
+  EXPECT_FALSE(model.is_trained(model.index_of("conv.weight")));
   EXPECT_GT(model.grad("head.weight").abs().max().item<float>(), 0);
 }
 
@@ -279,7 +279,7 @@ TEST_F(TorchScript, FindsItsOutputsInTuplesListsAndDicts) {
     params.outputs = outputs;
     TorchScriptImpl model(params, {2, 3, {}, 0});
     model.eval();
-    return model.forward(x).at(0).detach();
+    return model.forward(x, sdk::Outputs::kMain).at(0).detach();
   };
   EXPECT_TRUE(infer("return (y, z)", {}).equal(logits));
   EXPECT_TRUE(infer("return [y, z]", {}).equal(logits));
@@ -314,9 +314,30 @@ TEST_F(TorchScript, TrainsAuxiliaryHeadsThatOnlyTrainingHas) {
   EXPECT_EQ(traits.outputs[1].stride, 8);
   EXPECT_EQ(traits.outputs[1].loss_weight, 0.3);
   model.train();
-  EXPECT_EQ(model.forward(random_tensor({1, 2, 32, 32}, 1)).size(), 2u);
+  const at::Tensor x = random_tensor({1, 2, 32, 32}, 1);
+  EXPECT_EQ(model.forward(x, sdk::Outputs::kAll).size(), 2u);
   model.eval();
-  EXPECT_EQ(model.forward(random_tensor({1, 2, 32, 32}, 1)).size(), 1u);
+  EXPECT_EQ(model.forward(x, sdk::Outputs::kMain).size(), 1u);
+  try {
+    model.forward(x, sdk::Outputs::kAll);
+    FAIL();
+  } catch (const sdk::Error& e) {
+    EXPECT_EQ(e.status(), OSTEON_UNSUPPORTED);
+    EXPECT_THAT(e.what(), HasSubstr("when it predicts, the script gives no tensor 'aux'"));
+  }
+}
+
+TEST_F(TorchScript, GivesAllOutputsWhereTheScriptDoes) {
+  ModelUnderTest::Values values;
+  values.strings["file"] = save(script_of(*eager_, "return (y, torch.avg_pool2d(y, [2, 2]))"));
+  TorchScriptImpl::Params params;
+  params.file = values.strings["file"];
+  params.outputs = {"0", "1"};
+  TorchScriptImpl model(params, {2, 3, {}, 0});
+  model.eval();
+  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 2, 32, 32}, 1), sdk::Outputs::kAll);
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_TRUE(outputs[1].equal(at::avg_pool2d(outputs[0], {2, 2})));
 }
 
 // The trial works on a copy: what it did in training mode is not in the model.

@@ -180,7 +180,8 @@ TEST(UNet, RefusesDecodersThatDoNotFitTheEncoder) {
 }
 
 TEST(UNet, GivesCanonicalViews) {
-  const ModelUnderTest model(narrow(), 1, 3);
+  ModelUnderTest model(narrow(), 1, 3);
+  model.train_all();
   std::set<std::string> names;
   for (const osteon_named_tensor* t : model.tensors()) {
     EXPECT_TRUE(names.insert(t->name).second) << t->name;

@@ -56,7 +56,7 @@ TEST_P(UNetGradients, RecomputeToTheSameGradients) {
   ModelUnderTest::Values recomputing = narrow(GetParam().first, GetParam().second);
   recomputing.ints["checkpointing"] = {1};
   ModelUnderTest plain(narrow(GetParam().first, GetParam().second), 3, 2), model(recomputing, 3, 2);
-  test::expect_same_training(plain, model, random_tensor({2, 3, 64, 96}, 3), 1e-5);
+  test::expect_same_training(plain, model, random_tensor({2, 3, 64, 96}, 3));
 }
 
 TEST(UNet, GradientsAreThoseOfPlainAutogradAndAddUp) {
@@ -108,10 +108,10 @@ TEST(UNet, TrainsOnlyWhatItIsToldToAndKeepsFrozenStatistics) {
     ModelUnderTest::Step step(model, random_tensor({1, 3, 64, 64}, 3));
     step.backward(
         {at::ones_like(step.output())},
-        [](void* user, std::uint64_t index) { ++(*static_cast<std::map<std::uint64_t, int>*>(user))[index]; },
+        [](void* user, std::uint64_t index, void*) { ++(*static_cast<std::map<std::uint64_t, int>*>(user))[index]; },
         &reports);
   }
-  EXPECT_EQ(model.grad("encoder.conv1.weight").abs().max().item<float>(), 0);
+  EXPECT_FALSE(model.is_trained(model.index_of("encoder.conv1.weight")));
   EXPECT_GT(model.grad("decoder.blocks.0.conv1.0.weight").abs().max().item<float>(), 0);
   EXPECT_EQ(model.value("encoder.bn1.num_batches_tracked").item<std::int64_t>(), 0);
   EXPECT_EQ(model.value("decoder.blocks.0.conv1.1.num_batches_tracked").item<std::int64_t>(), 1);

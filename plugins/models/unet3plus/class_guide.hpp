@@ -18,8 +18,8 @@ namespace osteon::models {
 ///
 /// Below a presence of one half no pixel reaches one half, which is what the arg max does at the usual threshold; and
 /// the product can be differentiated. So whatever loss the segmentation has trains the branch too: pixels of a class
-/// raise its presence, false ones lower it. (The publication trains it with a loss of its own, on labels per image,
-/// which losses over pixels do not see.)
+/// raise its presence, false ones lower it. The publication trains it with a loss of its own, on labels per image; a
+/// recipe can do so too, where the presence of each class is an output of the network.
 ///
 /// Names of weights, below the name that it is registered by: "1".
 class ClassGuideImpl : public torch::nn::Module {

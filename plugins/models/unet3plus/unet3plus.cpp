@@ -7,6 +7,7 @@
 #include <osteon/sdk/torch/checkpoint.hpp>
 
 #include "layers/inference_ops.hpp"
+#include "layers/tensor_names.hpp"
 
 namespace osteon::models {
 namespace {
@@ -71,6 +72,8 @@ UNet3PlusImpl::UNet3PlusImpl(const Params& params, const sdk::ModelRequest& requ
                                                params.classification_guided == "any" ? ClassGuideImpl::Kind::kAny
                                                                                      : ClassGuideImpl::Kind::kPerClass,
                                                params.dropout));
+  gives_presence_ =
+      params.classification_guided == "per_class" || (params.classification_guided == "any" && request.n_classes == 1);
   initialise(*this);
   for (const nn::Conv2d& head : heads_) layers::start_at(head, params.prior);
 }
@@ -81,11 +84,27 @@ sdk::ModelTraits UNet3PlusImpl::traits() const {
   traits.own_kernels = true;
   for (std::size_t i = 1; i < heads_.size(); ++i)
     traits.outputs.push_back({"d" + std::to_string(i + 1), 1, std::int64_t{1} << i, false});
+  // The losses over pixels train it, unless a recipe does.
+  if (gives_presence_) traits.outputs.push_back({"presence", 0, 0, false, sdk::OutputRole::kPresence});
   return traits;
 }
 
-std::vector<torch::Tensor> UNet3PlusImpl::forward(const torch::Tensor& x) {
-  if (!is_training() && layers::own_kernels_apply(x)) return {infer(x)};
+sdk::TensorTraits UNet3PlusImpl::tensor_traits(const std::string& name, sdk::TensorTraits usual) const {
+  // The encoder's levels are conv1 to conv5; a node's fusion has a name such as conv4d_1.
+  const std::int64_t level = name.find("d_") == std::string::npos ? layers::number_behind("conv", name) : -1;
+  if (level > 0) {
+    usual.part = sdk::Part::kEncoder;
+    usual.depth = level - 1;
+  } else {
+    const bool head = layers::begins_with(name, "outconv") || layers::begins_with(name, "cls.");
+    usual.part = head ? sdk::Part::kHead : sdk::Part::kDecoder;
+  }
+  return usual;
+}
+
+std::vector<torch::Tensor> UNet3PlusImpl::forward(const torch::Tensor& x, sdk::Outputs wanted) {
+  if (!is_training() && layers::own_kernels_apply(x)) return infer(x, wanted);
+  const bool all = wanted == sdk::Outputs::kAll;
   const auto run = [this](nn::Module& part, auto body, const std::vector<at::Tensor>& inputs) -> at::Tensor {
     return checkpointing_ ? sdk::checkpoint(part, body, inputs) : body(inputs);
   };
@@ -102,14 +121,17 @@ std::vector<torch::Tensor> UNet3PlusImpl::forward(const torch::Tensor& x) {
         *nodes_[i], [node = nodes_[i]](const auto& in) mutable { return node(in); }, maps);
   std::vector<at::Tensor> outputs = {run(
       *top_, [node = nodes_[0], head = heads_[0]](const auto& in) mutable { return head(node(in)); }, maps)};
-  for (std::size_t i = 1; is_training() && i < heads_.size(); ++i) outputs.push_back(heads_[i](maps[i]));
+  for (std::size_t i = 1; all && i < heads_.size(); ++i) outputs.push_back(heads_[i](maps[i]));
   if (guide_.is_empty()) return outputs;
   const at::Tensor presence = guide_(maps.back());
   for (at::Tensor& logits : outputs) logits = guided(logits, presence);
+  if (all && gives_presence_) outputs.push_back(presence);
   return outputs;
 }
 
-at::Tensor UNet3PlusImpl::infer(const at::Tensor& x) {
+std::vector<at::Tensor> UNet3PlusImpl::infer(const at::Tensor& x, sdk::Outputs wanted) {
+  const bool all = wanted == sdk::Outputs::kAll;
+  std::vector<at::Tensor> outputs(all ? heads_.size() : 1);
   std::vector<std::vector<at::Tensor>> sources(kNodes, std::vector<at::Tensor>(kLevels));
   at::Tensor feature = layers::to_channels_last(x);
   for (std::size_t s = 0; s < kLevels; ++s) {
@@ -119,14 +141,23 @@ at::Tensor UNet3PlusImpl::infer(const at::Tensor& x) {
   }
   const at::Tensor presence = guide_.is_empty() ? at::Tensor() : guide_->infer(feature);
   for (std::size_t i = kNodes; i > 0; --i) {
+    if (i < outputs.size()) outputs[i] = infer_head(i, feature);
     for (std::size_t level = 0; level < i; ++level) sources[level][i] = feature;
     if (i == 1) break;
     feature = nodes_[i - 1]->infer(sources[i - 1]);
     sources.pop_back();
   }
   feature.reset();
-  const at::Tensor logits = infer_top(std::exchange(sources[0], {}));
-  return presence.defined() ? guided(logits, presence) : logits;
+  outputs[0] = infer_top(std::exchange(sources[0], {}));
+  if (!presence.defined()) return outputs;
+  for (at::Tensor& logits : outputs) logits = guided(logits, presence);
+  if (all && gives_presence_) outputs.push_back(presence);
+  return outputs;
+}
+
+at::Tensor UNet3PlusImpl::infer_head(std::size_t level, const at::Tensor& map) const {
+  const nn::Conv2d& head = heads_[level];
+  return layers::to_channels_first(layers::convolve(map, head->weight, 1)) + head->bias.view({1, -1, 1, 1});
 }
 
 at::Tensor UNet3PlusImpl::infer_top(const std::vector<at::Tensor>& sources) const {

@@ -23,8 +23,11 @@ namespace osteon::models {
 ///
 /// Outputs are logits; the release returns probabilities. Those of deep supervision, "d2" to "d5", are on their own
 /// grids, of strides 2 to 16, and are resized to the labels before the loss (bilinear, align_corners = false); the
-/// release resizes them itself, just so. Sizes are multiples of 16, so that every level is a whole number of pixels of
-/// the finer ones. Inference in float32 on the CPU uses kernels of its own and works by bands of rows.
+/// release resizes them itself, just so. Where whether a class is in the image is decided for each class (or for any,
+/// and there is one), that decision is an output too, "presence": logits [N, n_classes, 1, 1]. It has no loss of its
+/// own unless a recipe gives it one, `[[loss]] output = "presence"`, as the publication does. Sizes are multiples of
+/// 16, so that every level is a whole number of pixels of the finer ones. Inference in float32 on the CPU uses kernels
+/// of its own and works by bands of rows.
 ///
 ///     [model]
 ///     plugin = "unet3plus"
@@ -61,16 +64,19 @@ class UNet3PlusImpl : public torch::nn::Module {
   UNet3PlusImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  sdk::TensorTraits tensor_traits(const std::string& name, sdk::TensorTraits usual) const;
   /// @param x  [N, C, H, W]
-  /// @return logits [N, n_classes, H, W]; in deeply supervised training also [N, n_classes, H / 2^i, W / 2^i], i to 4
-  std::vector<torch::Tensor> forward(const torch::Tensor& x);
+  /// @return logits [N, n_classes, H, W]; where they are wanted those of the other outputs of traits() too
+  std::vector<torch::Tensor> forward(const torch::Tensor& x, sdk::Outputs wanted);
 
  private:
-  at::Tensor infer(const at::Tensor& x);
+  std::vector<at::Tensor> infer(const at::Tensor& x, sdk::Outputs wanted);
+  /// A coarser level's head by own kernels. @param map  [N, h, w, C]; @return [N, n_classes, h, w]
+  at::Tensor infer_head(std::size_t level, const at::Tensor& map) const;
   /// The finest node and its head by own kernels, by bands of rows. [N, n_classes, H, W]
   at::Tensor infer_top(const std::vector<at::Tensor>& sources) const;
 
-  bool deep_supervision_, checkpointing_;
+  bool deep_supervision_, checkpointing_, gives_presence_ = false;
   std::vector<EncoderLevel> encoder_;
   std::vector<FullScaleNode> nodes_;
   std::vector<torch::nn::Conv2d> heads_;

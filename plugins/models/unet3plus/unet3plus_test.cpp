@@ -46,7 +46,7 @@ TEST_P(UNet3PlusReleases, HaveTheseEntriesAndRun) {
   EXPECT_EQ(test::parameter_count(model), GetParam().parameters);
   model.eval();
   const c10::InferenceMode inference;
-  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 3, 48, 32}, 1));
+  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 3, 48, 32}, 1), sdk::Outputs::kMain);
   ASSERT_EQ(outputs.size(), 1u);
   EXPECT_EQ(outputs[0].sizes(), (std::vector<std::int64_t>{1, 29, 48, 32}));
   EXPECT_TRUE(outputs[0].isfinite().all().item<bool>());
@@ -141,7 +141,7 @@ TEST(UNet3Plus, ConvolvesWhatIsResizedOnTheCoarseGrid) {
 
 // The host resizes to a size, the release by a factor.
 TEST(UNet3Plus, HasAnOutputPerLevelThatTheHostResizesAsTheReleaseDoes) {
-  ModelUnderTest model(narrow(), 3, 2);
+  ModelUnderTest model(narrow("any"), 3, 2);
   ASSERT_EQ(model.info().n_outputs, 5u);
   const ModelUnderTest::Step step(model, random_tensor({2, 3, 32, 48}, 1));
   for (std::int64_t i = 0; i < 5; ++i) {
@@ -151,6 +151,7 @@ TEST(UNet3Plus, HasAnOutputPerLevelThatTheHostResizesAsTheReleaseDoes) {
     EXPECT_EQ(output.loss_weight, 1);
     EXPECT_EQ(output.stride, 1 << i);
     EXPECT_EQ(output.flags, 0u);
+    EXPECT_EQ(output.role, i == 0 ? OSTEON_OUTPUT_MAIN : OSTEON_OUTPUT_AUXILIARY);
     EXPECT_EQ(logits.sizes(), (std::vector<std::int64_t>{2, 2, 32 >> i, 48 >> i}));
     torch::nn::Upsample release(torch::nn::UpsampleOptions()
                                     .scale_factor(std::vector<double>(2, static_cast<double>(1 << i)))
@@ -161,12 +162,62 @@ TEST(UNet3Plus, HasAnOutputPerLevelThatTheHostResizesAsTheReleaseDoes) {
   EXPECT_EQ(ModelUnderTest({}, 3, 2).info().n_outputs, 1u);
 }
 
+// One decision for each class is one; one for all classes says nothing of each, unless there is one class.
+TEST(UNet3Plus, SaysWhichClassesArePresentWhereItDecidesForEach) {
+  EXPECT_EQ(ModelUnderTest(narrow("any"), 3, 2).info().n_outputs, 5u);
+  EXPECT_EQ(ModelUnderTest(narrow("none"), 3, 1).info().n_outputs, 5u);
+  for (const auto& [guided, classes] : {std::pair<const char*, std::int64_t>{"per_class", 2}, {"any", 1}}) {
+    ModelUnderTest model(narrow(guided), 3, classes);
+    ASSERT_EQ(model.info().n_outputs, 6u);
+    const osteon_model_output& presence = *model.info().outputs[5];
+    EXPECT_STREQ(presence.name, "presence");
+    EXPECT_EQ(presence.role, OSTEON_OUTPUT_PRESENCE);
+    EXPECT_EQ(presence.stride, 0);
+    EXPECT_EQ(presence.channels, classes);
+    EXPECT_EQ(presence.loss_weight, 0);
+    const at::Tensor x = random_tensor({2, 3, 32, 48}, 1);
+    test::expect_all_outputs(model, x);
+    // The main output is the product of which presence is a factor, so no pixel is above it.
+    const std::vector<at::Tensor> outputs = model.infer_all(test::RecordingCall(), x);
+    EXPECT_TRUE((outputs[0] <= outputs[5] + 1e-5).all().item<bool>());
+  }
+}
+
+TEST(UNet3Plus, TrainsItsDecisionByALossOfItsOwn) {
+  ModelUnderTest model(narrow(), 3, 2);
+  {
+    ModelUnderTest::Step step(model, random_tensor({2, 3, 32, 32}, 1));
+    ASSERT_EQ(step.output(5).sizes(), (std::vector<std::int64_t>{2, 2, 1, 1}));
+    step.backward({{}, {}, {}, {}, {}, at::ones({2, 2, 1, 1})});
+  }
+  EXPECT_GT(model.grad("cls.1.weight").abs().max().item<float>(), 0);
+  EXPECT_GT(model.grad("conv1.conv1.0.weight").abs().max().item<float>(), 0);
+  EXPECT_EQ(model.grad("outconv1.weight").abs().max().item<float>(), 0);
+}
+
+TEST(UNet3Plus, KnowsItsPartsAndTheEncodersDepth) {
+  const ModelUnderTest model(narrow(), 3, 2);
+  const auto expect = [&](const char* name, std::uint32_t part, std::int64_t depth) {
+    const osteon_named_tensor& tensor = *model.tensors()[model.index_of(name)];
+    EXPECT_EQ(tensor.part, part) << name;
+    EXPECT_EQ(tensor.depth, depth) << name;
+  };
+  expect("conv1.conv1.0.weight", OSTEON_PART_ENCODER, 0);
+  expect("conv5.conv2.1.running_mean", OSTEON_PART_ENCODER, 4);
+  expect("h1_PT_hd4_conv.weight", OSTEON_PART_DECODER, -1);
+  expect("conv4d_1.weight", OSTEON_PART_DECODER, -1);
+  expect("bn1d_1.weight", OSTEON_PART_DECODER, -1);
+  expect("outconv3.weight", OSTEON_PART_HEAD, -1);
+  expect("cls.1.bias", OSTEON_PART_HEAD, -1);
+}
+
 TEST(UNet3Plus, OwnKernelsGiveWhatAutogradGives) {
   for (const char* guided : {"none", "any", "per_class"})
     for (const auto& size : {std::pair<std::int64_t, std::int64_t>{16, 16}, {80, 112}, {16, 208}}) {
       UNet3PlusImpl::Params params;
       params.filters = 9;
       params.classification_guided = guided;
+      params.deep_supervision = true;
       UNet3PlusImpl model(params, {size.first == 16 ? 1 : 3, 5, {}, 0});
       test::shake(model, 1);
       test::expect_own_kernels_agree(model, random_tensor({2, size.first == 16 ? 1 : 3, size.first, size.second}, 2));

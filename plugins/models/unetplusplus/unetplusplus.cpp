@@ -102,23 +102,27 @@ std::vector<torch::Tensor> UNetPlusPlusImpl::grid(std::vector<torch::Tensor> fea
   return coarse;
 }
 
-torch::Tensor UNetPlusPlusImpl::infer(const torch::Tensor& x) {
+std::vector<torch::Tensor> UNetPlusPlusImpl::infer(const torch::Tensor& x, sdk::Outputs wanted) {
   const auto infer_node = [](layers::DecoderBlock& block, const std::vector<torch::Tensor>& inputs) {
     return block->infer(inputs);
   };
-  const torch::Tensor finest = grid(encoder_->infer(x), infer_node)[0];
-  return infer_head_->planes(last_.is_empty() ? finest : last_->infer({finest}));
+  const std::vector<torch::Tensor> finest = grid(encoder_->infer(x), infer_node);
+  std::vector<torch::Tensor> outputs = {infer_head_->planes(last_.is_empty() ? finest[0] : last_->infer({finest[0]}))};
+  if (wanted == sdk::Outputs::kAll)
+    for (std::size_t i = 0; i < auxiliary_heads_.size(); ++i)
+      outputs.push_back(auxiliary_heads_[i].second(layers::to_channels_first(finest[auxiliary_heads_.size() - i])));
+  return outputs;
 }
 
-std::vector<torch::Tensor> UNetPlusPlusImpl::forward(const torch::Tensor& x) {
-  if (!is_training() && layers::own_kernels_apply(x)) return {infer(x)};
+std::vector<torch::Tensor> UNetPlusPlusImpl::forward(const torch::Tensor& x, sdk::Outputs wanted) {
+  if (!is_training() && layers::own_kernels_apply(x)) return infer(x, wanted);
   if (is_training()) layers::forget_prepared(*this);  // its statistics will move
   // In training channels-last saves a quarter to a third of the time.
   const std::vector<torch::Tensor> finest = grid(
       encoder_->forward(is_training() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x),
       [this](layers::DecoderBlock& block, const std::vector<torch::Tensor>& inputs) { return run(block, inputs); });
   std::vector<torch::Tensor> outputs = {head_(last_.is_empty() ? finest[0] : run(last_, {finest[0]}))};
-  if (!is_training()) return outputs;
+  if (wanted == sdk::Outputs::kMain) return outputs;
   for (std::size_t i = 0; i < auxiliary_heads_.size(); ++i)
     outputs.push_back(auxiliary_heads_[i].second(finest[auxiliary_heads_.size() - i]));
   return outputs;

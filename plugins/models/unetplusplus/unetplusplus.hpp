@@ -28,8 +28,8 @@ namespace osteon::models {
 /// last block without a skip doubles the resolution once more.
 ///
 /// Deep supervision adds a 1x1 classifier to every other node of the finest level, as in the paper; each is an output
-/// named as its node, with the main one's loss weight unless `train.head_weights` says otherwise. They are there in
-/// training alone. Inference in float32 on the CPU uses kernels of its own (layers/inference_conv.hpp).
+/// named as its node, with the main one's loss weight unless `train.head_weights` says otherwise. Inference in float32
+/// on the CPU uses kernels of its own (layers/inference_conv.hpp).
 ///
 ///     [model]
 ///     plugin = "unetplusplus"
@@ -64,18 +64,21 @@ class UNetPlusPlusImpl : public torch::nn::Module, public layers::HasInferenceCo
   UNetPlusPlusImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const;
+  sdk::TensorTraits tensor_traits(const std::string& name, sdk::TensorTraits usual) const {
+    return encoders::with_depth(*encoder_, name, usual);
+  }
   void forget_prepared() override { infer_head_->forget(); }
   void parameters_changed() { layers::forget_prepared(*this); }
   /// @param x  [N, C, H, W]
-  /// @return logits [N, n_classes, H, W]; in training those of the auxiliary heads too, at the finest level's
+  /// @return logits [N, n_classes, H, W]; those of the auxiliary heads too where they are wanted, at the finest level's
   /// resolution
-  std::vector<torch::Tensor> forward(const torch::Tensor& x);
+  std::vector<torch::Tensor> forward(const torch::Tensor& x, sdk::Outputs wanted);
 
  private:
   /// The maps of the finest level, from x_0 on, then the encoder's feature; `run` is called for every node.
   template <class Run>
   std::vector<torch::Tensor> grid(std::vector<torch::Tensor> features, const Run& run);
-  torch::Tensor infer(const torch::Tensor& x);
+  std::vector<torch::Tensor> infer(const torch::Tensor& x, sdk::Outputs wanted);
   torch::Tensor run(layers::DecoderBlock& block, const std::vector<torch::Tensor>& inputs) const;
 
   encoders::Encoder encoder_;

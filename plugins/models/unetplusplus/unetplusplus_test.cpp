@@ -47,7 +47,7 @@ TEST_P(UNetPlusPlusEncoders, AllRun) {
   UNetPlusPlusImpl model(params_of(GetParam()), {3, 29, {}, 0});
   model.eval();
   const c10::InferenceMode inference;
-  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 3, 64, 32}, 1));
+  const std::vector<at::Tensor> outputs = model.forward(random_tensor({1, 3, 64, 32}, 1), sdk::Outputs::kMain);
   ASSERT_EQ(outputs.size(), 1u);
   EXPECT_EQ(outputs[0].sizes(), (std::vector<std::int64_t>{1, 29, 64, 32}));
   EXPECT_TRUE(outputs[0].isfinite().all().item<bool>());
@@ -141,6 +141,7 @@ TEST(UNetPlusPlus, SupervisesEveryNodeOfTheFinestLevel) {
     }
     EXPECT_EQ(model.infer(test::RecordingCall(), random_tensor({1, 3, 32, 64}, 1)).sizes(),
               (std::vector<std::int64_t>{1, 2, 32, 64}));
+    test::expect_all_outputs(model, random_tensor({2, 3, 32, 64}, 1));
   }
 }
 

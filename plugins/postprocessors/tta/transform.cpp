@@ -42,7 +42,7 @@ sdk::Image transformed(const sdk::Call& call, const Transform& t, const osteon_i
   const sdk::Affine unflip =
       sdk::Affine::of({t.flips_x ? -1.0 : 1.0, 0, t.flips_x ? w : 0, 0, t.flips_y ? -1.0 : 1.0, t.flips_y ? h : 0});
   const sdk::Affine exchange = t.swaps ? sdk::Affine::of({0, 1, 0, 1, 0, 0}) : sdk::Affine();
-  return sdk::Image(std::move(pixels), sdk::Affine::of(image.to_root).after(exchange.after(unflip)), image.root);
+  return sdk::Image(std::move(pixels), exchange.after(unflip), image);
 }
 
 void add_back(const Transform& t, const float* plane, std::int64_t height, std::int64_t width, float weight,

@@ -10,8 +10,7 @@
 int main() {
   std::vector<std::uint8_t> image = {0, 64, 128, 255};
   const osteon::sdk::BorrowedTensor view(image.data(), {2, 2, 1});
-  osteon_pixels raw{};
-  raw.struct_size = sizeof raw;
+  auto raw = osteon::sdk::sized<osteon_pixels>();
   raw.image = view;
   raw.maximum = 255;
   osteon::sdk::Pixels pixels(raw);

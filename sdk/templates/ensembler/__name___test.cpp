@@ -17,8 +17,7 @@ int main() {
   const __Class__ ensembler({}, request);
 
   const std::int32_t classes[] = {0};
-  osteon_band band{};
-  band.struct_size = sizeof band;
+  auto band = sized<osteon_band>();
   band.height = 1;
   band.width = 2;
   band.n_classes = 1;

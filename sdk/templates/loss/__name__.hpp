@@ -15,6 +15,9 @@ class __Class__ {
     }
   };
 
+  /// What the data may say beside bits and valid pixels, and mean() takes care of; what is not listed is refused.
+  static constexpr std::uint32_t kUnderstands = OSTEON_LOSS_PIXEL_WEIGHT | OSTEON_LOSS_CLASS_VALID;
+
   __Class__(const Params& params, const osteon::sdk::LossRequest& request) : gamma_(params.gamma) {
     if (request.multiclass) throw osteon::sdk::Unsupported("it is defined for labels that may overlap");
   }

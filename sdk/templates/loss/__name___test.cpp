@@ -14,8 +14,7 @@ double loss_of(double gamma, float logit) {
   std::vector<float> logits = {logit};
   std::vector<std::int32_t> planes = {1};
   const osteon::sdk::BorrowedTensor x(logits.data(), {1, 1, 1, 1}), y(planes.data(), {1, 1, 1, 1});
-  osteon_loss_input input{};
-  input.struct_size = sizeof input;
+  auto input = osteon::sdk::sized<osteon_loss_input>();
   input.logits = x;
   input.target = y;
   const osteon::sdk::TorchTarget target(input, false);

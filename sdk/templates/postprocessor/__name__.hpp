@@ -24,7 +24,8 @@ class __Class__ {
     return traits;
   }
 
-  /// What `request` asks for is what comes back, image by image.
+  /// What `request` asks for is what comes back, image by image. An image that cannot be worked on is answered with
+  /// `throw osteon::sdk::BadInput(why)`.
   std::vector<osteon::sdk::Prediction> process(const osteon::sdk::Call& call, const osteon::sdk::Predictor& inner,
                                                const std::vector<const osteon_image*>& images,
                                                const osteon_predict_request& request) const {

@@ -37,16 +37,14 @@ int main() {
   testing::TestCall call;
   call.services[OSTEON_SERVICE_RESAMPLE] = &nothing_to_do;
 
-  osteon_predictor inner{};
-  inner.struct_size = sizeof inner;
+  auto inner = sized<osteon_predictor>();
   inner.labels = OSTEON_LABELS_MULTILABEL;
   inner.n_classes = 1;
   inner.predict = predict_six;
 
   std::vector<float> pixels(6, 0.5f);
   const BorrowedTensor view(pixels.data(), {2, 3, 1});
-  osteon_image image{};
-  image.struct_size = sizeof image;
+  auto image = sized<osteon_image>();
   image.pixels = view.view();
 
   __Class__::Params params;

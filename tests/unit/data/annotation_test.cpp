@@ -28,7 +28,9 @@ std::string finger(const std::string& points) {
   return R"({"type": "poly_seg", "label": "finger-1", "points": )" + points + "}";
 }
 
-std::vector<Polygon> parse(const std::string& text) { return parse_annotation(text, "a.json", kClasses, {20, 10}); }
+std::vector<Polygon> parse(const std::string& text) {
+  return parse_annotation(text, "a.json", kClasses, {20, 10}).polygons;
+}
 
 TEST(Annotation, MapsByLabelAndIgnoresTheMetadata) {
   const auto polygons = parse(annotation(std::string(kRadius) + "," + finger("[[0, 0], [19.4, 0], [20, 10]]")));
@@ -45,6 +47,17 @@ TEST(Annotation, UnitesPolygonsOfAClassAndTakesAnEmptyClass) {
   const Labels labels = rasterize(polygons, 2, {20, 10});
   EXPECT_EQ(labels.areas()[0], 0);
   EXPECT_EQ(labels.areas()[1], 15);  // a triangle of 5 + 4 + 3 + 2 + 1 pixels
+}
+
+TEST(Annotation, SaysWhichClassesItNames) {
+  const auto named = [](const std::string& text) {
+    return parse_annotation(text, "a.json", kClasses, {20, 10}, /*complete=*/false).named;
+  };
+  EXPECT_THAT(named(annotation(kRadius)), testing::ElementsAre(0, 1));
+  EXPECT_THAT(named(annotation(R"({"type": "empty", "label": "finger-1"})")), testing::ElementsAre(1, 0));
+  EXPECT_THAT(named(annotation("")), testing::ElementsAre(0, 0));
+  const Error error = error_of([&] { parse(annotation(kRadius)); });
+  EXPECT_THAT(error.what(), HasSubstr("data.absent = \"empty\" or \"unknown\""));
 }
 
 TEST(Annotation, RefusesWithFileAndPlace) {

@@ -21,7 +21,8 @@ recipe::AugmentStep step(const std::string& name, double p = 1, const Given& giv
   const plugin::ComponentSchema* schema = test::registry().find(plugin::Kind::kAugmentation, name);
   recipe::AugmentStep made;
   made.p = p;
-  made.component = {plugin::Kind::kAugmentation, name, {}, {}};
+  made.component.kind = plugin::Kind::kAugmentation;
+  made.component.plugin = name;
   for (const plugin::ParameterSpec& spec : schema->parameters) {
     const auto found = given.find(spec.name);
     made.component.parameters.push_back(found != given.end() ? found->second : spec.default_value.value());

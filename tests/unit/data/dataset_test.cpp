@@ -130,6 +130,46 @@ TEST_F(Boostcamp, RefusesWhatCannotBeOpened) {
   EXPECT_EQ(error_of([&] { open(options({"a"}, LabelKind::kMulticlass)); }).code(), ExitCode::kUsage);
 }
 
+TEST_F(Boostcamp, AMissingLabelMeansWhatIsAskedFor) {
+  add("train", "ID001", "a");
+  write_bytes(annotation("ID001", "a"), R"({"annotations":[)" + square("Radius", 2, 5) + "]}");
+  EXPECT_THAT(error_of([&] { open()->read_labels(0); }).what(), HasSubstr("has no entry for 'finger-1'"));
+  for (const Absent absent : {Absent::kEmpty, Absent::kUnknown}) {
+    DatasetOptions with = options({"finger-1", "Radius"});
+    with.absent = absent;
+    const Labels labels = open(with)->read_labels(0);
+    EXPECT_THAT(labels.areas(), ElementsAre(0, 16));
+    EXPECT_EQ(labels.knows(0), absent == Absent::kEmpty);
+    EXPECT_TRUE(labels.knows(1));
+  }
+  // What is said to be empty is known.
+  write_bytes(annotation("ID001", "a"),
+              R"({"annotations":[)" + square("Radius", 2, 5) + R"(,{"type":"empty","label":"finger-1"}]})");
+  DatasetOptions with = options({"finger-1", "Radius"});
+  with.absent = Absent::kUnknown;
+  EXPECT_TRUE(open(with)->read_labels(0).class_valid().empty());
+}
+
+TEST_F(Boostcamp, WeighsTheImagesThatAFileNames) {
+  add("train", "ID001", "a");
+  add("train", "ID001", "b");
+  add("train", "ID002", "c", false);
+  DatasetOptions with = options({"finger-1", "Radius"});
+  with.on_broken = OnBroken::kSkip;
+  EXPECT_FALSE(open(with)->has_weights());
+  with.weights = folder_ / "weights.csv";
+  write_bytes(with.weights, "image,weight\nb.png,0.25\nc.png,3\n");  // c.png was left out
+  const auto dataset = open(with);
+  EXPECT_TRUE(dataset->has_weights());
+  EXPECT_EQ(dataset->samples()[0].weight, 1);
+  EXPECT_EQ(dataset->samples()[1].weight, 0.25);
+  write_bytes(with.weights, "image,weight\nb.png,1\na.pgn,2\n");
+  const Error error = error_of([&] { open(with); });
+  EXPECT_EQ(error.where(), with.weights.string() + ":3");
+  EXPECT_THAT(error.what(), HasSubstr("there is no image 'a.pgn'"));
+  EXPECT_THAT(error.what(), HasSubstr("did you mean 'a.png'"));
+}
+
 TEST_F(Boostcamp, CheckFindsEveryBrokenSampleWhateverTheThreads) {
   for (const char* stem : {"a", "b", "c", "d", "e"}) add("train", "ID001", stem);
   write_bytes(annotation("ID001", "b"), R"({"annotations": [)");
@@ -210,6 +250,41 @@ TEST(ClassPng, ReadsOneMaskPerClass) {
   EXPECT_THAT(dataset->read_labels(0).areas(), ElementsAre(1, 2));
   const auto strict = open_dataset("class_png", folder.path(), options({"ring", "bone"}, LabelKind::kMulticlass));
   EXPECT_THAT(error_of([&] { strict->read_labels(0); }).what(), HasSubstr("(0, 0) has 0 classes"));
+}
+
+TEST(ClassPng, AMissingMaskMeansWhatIsAskedFor) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "images/a.png", grey_png(3, 1));
+  write_bytes(folder / "images/b.png", grey_png(3, 1));
+  write_bytes(folder / "masks/bone/a.png", make_png(3, {std::string("\x00\xff\x01", 3)}, 8, 0));
+  write_bytes(folder / "masks/ring/b.png", make_png(3, {std::string("\x01\x01\x01", 3)}, 8, 0));
+  const auto open = [&](Absent absent, LabelKind kind) {
+    DatasetOptions with = options({"ring", "bone"}, kind);
+    with.absent = absent;
+    return open_dataset("class_png", folder.path(), with);
+  };
+  EXPECT_THAT(error_of([&] { open(Absent::kError, LabelKind::kMultilabel); }).what(), HasSubstr("masks/ring/a.png"));
+  const Labels empty = open(Absent::kEmpty, LabelKind::kMultilabel)->read_labels(0);
+  EXPECT_THAT(empty.areas(), ElementsAre(0, 2));
+  EXPECT_TRUE(empty.class_valid().empty());
+  const Labels unknown = open(Absent::kUnknown, LabelKind::kMultilabel)->read_labels(0);
+  EXPECT_THAT(unknown.class_valid(), ElementsAre(0, 1));
+  EXPECT_TRUE(unknown.valid().empty());
+  // One class per pixel: what is not bone may be ring.
+  const Labels one = open(Absent::kUnknown, LabelKind::kMulticlass)->read_labels(0);
+  EXPECT_EQ(one.valid().at<std::uint8_t>(0, 0), 0);
+  EXPECT_EQ(one.valid().at<std::uint8_t>(0, 1), 1);
+  const auto complete = open(Absent::kEmpty, LabelKind::kMulticlass);
+  EXPECT_THAT(error_of([&] { complete->read_labels(0); }).what(), HasSubstr("(0, 0) has 0 classes"));
+  // An image without any mask was forgotten.
+  write_bytes(folder / "images/c.png", grey_png(3, 1));
+  EXPECT_THAT(error_of([&] { open(Absent::kUnknown, LabelKind::kMultilabel); }).what(), HasSubstr("has no partner"));
+}
+
+TEST(IndexPng, HasNoAbsentClass) {
+  DatasetOptions with = options({"x", "y"}, LabelKind::kMulticlass);
+  with.absent = Absent::kUnknown;
+  EXPECT_EQ(error_of([&] { open_dataset("index_png", "nowhere", with); }).code(), ExitCode::kUsage);
 }
 
 TEST(ClassPng, NamesMissingMasksAndUnknownFolders) {

@@ -75,6 +75,42 @@ TEST(LabelOps, FlipsAndExchangesMirroredClasses) {
   EXPECT_THROW(flip_horizontal(labels, {0, 1}), Error);
 }
 
+TEST(LabelOps, KeepsWhichClassesAreKnown) {
+  Labels labels = random_labels(34, {10, 6}, 6, true);
+  std::vector<std::uint8_t> known(34, 1);
+  known[0] = known[33] = 0;
+  labels.set_class_valid(known);
+  EXPECT_EQ(clone(labels).class_valid(), known);
+  EXPECT_EQ(crop(labels, {2, 3, 4, 2}).class_valid(), known);
+  EXPECT_EQ(resize_nearest(labels, {5, 7}).class_valid(), known);
+  EXPECT_EQ(flip_vertical(labels).class_valid(), known);
+  EXPECT_EQ(flip_horizontal(labels).class_valid(), known);
+  std::vector<int> mirrored(34);
+  for (int c = 0; c < 34; ++c) mirrored[static_cast<std::size_t>(c)] = (c + 1) % 34;
+  const Labels flipped = flip_horizontal(labels, mirrored);
+  for (int c = 0; c < 34; ++c) EXPECT_EQ(flipped.knows(mirrored[static_cast<std::size_t>(c)]), labels.knows(c)) << c;
+  const Labels some = select_classes(labels, {33, 5, -1});
+  EXPECT_EQ(some.class_valid(), (std::vector<std::uint8_t>{0, 1, 1}));
+  EXPECT_TRUE(select_classes(labels, {4, 5}).class_valid().empty()) << "all of these are known";
+  Labels other = clone(labels);
+  EXPECT_TRUE(equal(labels, other));
+  other.set_class_valid({});
+  EXPECT_FALSE(equal(labels, other));
+}
+
+TEST(LabelOps, LeavesPixelsWithoutAClassOut) {
+  Labels labels(33, {3, 1});
+  labels.add(32, (cv::Mat_<std::uint8_t>(1, 3) << 0, 1, 0));
+  labels.add(0, (cv::Mat_<std::uint8_t>(1, 3) << 0, 0, 1));
+  labels.valid() = (cv::Mat_<std::uint8_t>(1, 3) << 1, 0, 1);
+  leave_out_unlabelled(labels);
+  EXPECT_EQ(cv::countNonZero(labels.valid() != (cv::Mat_<std::uint8_t>(1, 3) << 0, 0, 1)), 0);
+  Labels complete(1, {2, 1});
+  complete.add(0, cv::Mat::ones(1, 2, CV_8U));
+  leave_out_unlabelled(complete);
+  EXPECT_EQ(cv::countNonZero(complete.valid()), 2);
+}
+
 TEST(LabelOps, CropsDeeply) {
   const Labels labels = random_labels(33, {10, 8}, 5, true);
   Labels part = crop(labels, {2, 3, 4, 5});

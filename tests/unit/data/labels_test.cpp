@@ -48,6 +48,18 @@ TEST(Labels, AddsToWhatIsThere) {
   EXPECT_EQ(words[3], 0x80000000u);
 }
 
+TEST(Labels, SaysOfWhichClassesItKnows) {
+  Labels labels(3, {2, 2});
+  EXPECT_TRUE(labels.knows(2));
+  EXPECT_TRUE(labels.class_valid().empty());
+  labels.set_class_valid({1, 0, 1});
+  EXPECT_TRUE(labels.knows(0));
+  EXPECT_FALSE(labels.knows(1));
+  EXPECT_THROW(labels.set_class_valid({1, 0}), Error);
+  labels.set_class_valid({1, 1, 1});
+  EXPECT_TRUE(labels.class_valid().empty()) << "to know all is to have nothing to say";
+}
+
 TEST(Labels, RefusesWrongClassesSizesAndTypes) {
   Labels labels(2, {4, 4});
   EXPECT_THROW(labels.add(2, cv::Mat::zeros(4, 4, CV_8UC1)), Error);

@@ -58,6 +58,22 @@ TEST(Confusion, CountsLikeALoopOverPixels) {
   }
 }
 
+TEST(Confusion, CountsNothingOfAClassThatIsUnknown) {
+  std::mt19937 random(6);
+  const Labels prediction = random_labels(random, 40, {50, 20});
+  Labels truth = random_labels(random, 40, {50, 20});
+  const auto before = count_confusion(prediction, truth);
+  std::vector<std::uint8_t> known(40, 1);
+  known[1] = known[35] = 0;
+  truth.set_class_valid(known);
+  const auto counts = count_confusion(prediction, truth);
+  for (std::size_t c = 0; c < 40; ++c) {
+    EXPECT_TRUE(before[c].known);
+    EXPECT_EQ(counts[c].known, known[c] != 0);
+    EXPECT_EQ(counts[c].truth, known[c] != 0 ? before[c].truth : 0);
+  }
+}
+
 TEST(Confusion, RefusesLabelsThatDoNotFit) {
   EXPECT_THROW(count_confusion(Labels(2, {4, 4}), Labels(3, {4, 4})), Error);
   EXPECT_THROW(count_confusion(Labels(2, {4, 4}), Labels(2, {4, 5})), Error);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/evaluation.hpp"
 
+#include <cmath>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -33,6 +34,42 @@ TEST(Evaluation, AveragesOverImagesThenClasses) {
   EXPECT_EQ(json["per_image"][0]["dice"]["per_class"]["a"], half);
   EXPECT_EQ(json["per_image"][0]["dice"]["mean"], (half + 1) / 2);
   EXPECT_EQ(json["per_image"][1]["iou"]["mean"], 0.5);
+}
+
+TEST(Evaluation, AveragesEachClassOverTheImagesInWhichItIsKnown) {
+  const ClassCounts unknown{0, 0, 0, false};
+  Evaluation evaluation({"a", "b", "c"});
+  evaluation.add("1.png", {{10, 10, 10}, unknown, unknown});
+  evaluation.add("2.png", {{0, 10, 10}, {5, 10, 10}, unknown});
+  evaluation.add("3.png", {unknown, unknown, unknown});
+  const double half = (10 + 1e-4) / (20 + 1e-4), none = 1e-4 / (20 + 1e-4);
+  const Summary dice = evaluation.dice();
+  EXPECT_DOUBLE_EQ(dice.per_class[0], (1 + none) / 2);
+  EXPECT_DOUBLE_EQ(dice.per_class[1], half);
+  EXPECT_TRUE(std::isnan(dice.per_class[2]));
+  EXPECT_DOUBLE_EQ(dice.mean, (dice.per_class[0] + dice.per_class[1]) / 2) << "what nobody knows is not averaged";
+  EXPECT_DOUBLE_EQ(evaluation.iou().per_class[1], 1.0 / 3);
+  EXPECT_EQ(evaluation.images_per_class(), (std::vector<int>{2, 1, 0}));
+
+  const auto json = evaluation.to_json();
+  EXPECT_EQ(json["images"], 3);
+  EXPECT_EQ(json["images_per_class"], (nlohmann::ordered_json{{"a", 2}, {"b", 1}, {"c", 0}}));
+  EXPECT_TRUE(json["dice"]["per_class"]["c"].is_null());
+  EXPECT_TRUE(json["per_image"][0]["dice"]["per_class"]["b"].is_null());
+  EXPECT_EQ(json["per_image"][0]["dice"]["mean"], 1.0);
+  EXPECT_TRUE(json["per_image"][2]["iou"]["mean"].is_null());
+  EXPECT_EQ(evaluation.to_csv(),
+            "image_name,class,dice,iou,intersection,predicted,truth\n"
+            "1.png,a,1.0,1.0,10,10,10\n1.png,b,,,,,\n1.png,c,,,,,\n"
+            "2.png,a," +
+                nlohmann::json(none).dump() + ",0.0,0,10,10\n2.png,b," + nlohmann::json(half).dump() + "," +
+                nlohmann::json(1.0 / 3).dump() +
+                ",5,10,10\n2.png,c,,,,,\n"
+                "3.png,a,,,,,\n3.png,b,,,,,\n3.png,c,,,,,\n");
+
+  Evaluation nothing({"a"});
+  nothing.add("1.png", {unknown});
+  EXPECT_THROW(nothing.dice(), Error);
 }
 
 TEST(Evaluation, WritesALinePerImageAndClass) {

@@ -6,9 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include <osteon/sdk/call.hpp>
 #include <osteon/sdk/tensor.hpp>
 
 #include "plugin/pool.hpp"
+#include "plugin/shared_memory.hpp"
 
 namespace osteon::plugin {
 namespace {
@@ -19,7 +21,8 @@ constexpr osteon_dtype kFloat = {OSTEON_DTYPE_FLOAT, 32, 1};
 
 osteon_status allocate(const Call& call, const std::vector<std::int64_t>& shape, osteon_tensor* out,
                        osteon_error* error = nullptr) {
-  return call.raw()->allocate(call.raw(), kFloat, static_cast<std::int32_t>(shape.size()), shape.data(), out, error);
+  return call.raw()->allocate(call.raw(), OSTEON_MEMORY_DEVICE, kFloat, static_cast<std::int32_t>(shape.size()),
+                              shape.data(), out, error);
 }
 
 TEST(Call, CarriesItsOptions) {
@@ -57,15 +60,16 @@ TEST(Call, AllocatesScalarsAndEmptyTensors) {
   EXPECT_EQ(scalar.view().ndim, 0);
   ASSERT_EQ(allocate(call, {4, 0, 2}, empty.out()), OSTEON_OK);
   EXPECT_EQ(sdk::element_count(empty.view()), 0);
+  EXPECT_NO_THROW(empty.data<float>()) << "it can be read through the SDK";
+  EXPECT_NO_THROW(sdk::expect_canonical(empty.view(), "it"));
 }
 
 TEST(Call, RefusesTensorsThatAreNone) {
   const Call call;
-  char text[200] = "";
-  osteon_error error{sizeof error, sizeof text, text};
+  sdk::ErrorBuffer error;
   sdk::OwnedTensor tensor;
-  EXPECT_EQ(allocate(call, {2, -1}, tensor.out(), &error), OSTEON_INVALID_ARGUMENT);
-  EXPECT_STRNE(text, "");
+  EXPECT_EQ(allocate(call, {2, -1}, tensor.out(), error.out()), OSTEON_INVALID_ARGUMENT);
+  EXPECT_NE(error.text(), "");
   EXPECT_EQ(allocate(call, std::vector<std::int64_t>(9, 1), tensor.out()), OSTEON_INVALID_ARGUMENT);
   EXPECT_EQ(allocate(call, {INT64_MAX, INT64_MAX}, tensor.out()), OSTEON_OUT_OF_MEMORY);
   EXPECT_EQ(allocate(call, {INT64_MAX / 4}, tensor.out()), OSTEON_OUT_OF_MEMORY);
@@ -146,18 +150,150 @@ TEST(Call, TakesTheMemoryOfAcceleratorsFromTheAllocatorThatWasInstalled) {
   const Call call(options);
   sdk::OwnedTensor tensor;
   EXPECT_EQ(allocate(call, {3}, tensor.out()), OSTEON_UNSUPPORTED);
-  install_device_allocator(
-      [](osteon_device device, osteon_dtype, const std::vector<std::int64_t>& shape, osteon_tensor*, osteon_error*) {
-        EXPECT_EQ(device.type, OSTEON_DEVICE_CUDA);
-        EXPECT_EQ(device.id, 1);
-        EXPECT_EQ(shape, std::vector<std::int64_t>({3}));
-        return osteon_status{OSTEON_OUT_OF_DEVICE_MEMORY};
-      });
+  install_device_allocator([](osteon_device device, std::uint32_t memory, osteon_dtype,
+                              const std::vector<std::int64_t>& shape, osteon_tensor*, osteon_error*) {
+    EXPECT_EQ(memory, std::uint32_t{OSTEON_MEMORY_DEVICE});
+    EXPECT_EQ(device.type, OSTEON_DEVICE_CUDA);
+    EXPECT_EQ(device.id, 1);
+    EXPECT_EQ(shape, std::vector<std::int64_t>({3}));
+    return osteon_status{OSTEON_OUT_OF_DEVICE_MEMORY};
+  });
   EXPECT_EQ(allocate(call, {3}, tensor.out()), OSTEON_OUT_OF_DEVICE_MEMORY);
   EXPECT_EQ(allocate(Call(), {3}, tensor.out()), OSTEON_OK) << "the host's memory is the pool's";
   install_device_allocator([](auto...) -> osteon_status { throw std::bad_alloc(); });
   EXPECT_EQ(allocate(call, {3}, tensor.out()), OSTEON_OUT_OF_MEMORY) << "nothing may be thrown across the boundary";
   install_device_allocator({});
+}
+
+TEST(Call, GivesMemoryOfTheKindThatIsAskedFor) {
+  CallOptions elsewhere;
+  elsewhere.device = {OSTEON_DEVICE_CUDA, 0};
+  const Call call(elsewhere);
+  const std::int64_t shape[] = {3};
+  for (const std::uint32_t memory : {OSTEON_MEMORY_HOST, OSTEON_MEMORY_SHARED}) {
+    sdk::OwnedTensor tensor;
+    ASSERT_EQ(call.raw()->allocate(call.raw(), memory, kFloat, 1, shape, tensor.out(), nullptr), OSTEON_OK) << memory;
+    EXPECT_EQ(tensor.view().device.type, OSTEON_DEVICE_CPU);
+    EXPECT_EQ(shared_descriptor_of(tensor.view().data) >= 0, memory == OSTEON_MEMORY_SHARED);
+    tensor.data<float>()[2] = 1;
+  }
+  sdk::OwnedTensor tensor;
+  EXPECT_EQ(call.raw()->allocate(call.raw(), 9, kFloat, 1, shape, tensor.out(), nullptr), OSTEON_UNSUPPORTED);
+  const Call here;
+  EXPECT_EQ(here.raw()->allocate(here.raw(), OSTEON_MEMORY_PINNED, kFloat, 1, shape, tensor.out(), nullptr), OSTEON_OK)
+      << "for the CPU all of its memory is as good";
+}
+
+sdk::Call sdk_call(const Call& call) { return sdk::Call(call.raw()); }
+
+TEST(DerivedCall, TakesAShareOfTheThreads) {
+  CallOptions options;
+  options.threads = 6;
+  const Call call(options);
+  sdk::CallOptions wanted;
+  EXPECT_EQ(sdk_call(call).derive(wanted).get().threads(), 6) << "none asked for: all";
+  wanted.threads = 2;
+  const sdk::DerivedCall two = sdk_call(call).derive(wanted);
+  EXPECT_EQ(two.get().threads(), 2);
+  wanted.threads = 3;
+  EXPECT_THROW(two.get().derive(wanted), sdk::Error) << "more than its parent has";
+}
+
+TEST(DerivedCall, ShowsItsProgressAsAPartOfItsParents) {
+  std::vector<double> seen;
+  CallOptions options;
+  options.progress = [&seen](double fraction) { seen.push_back(fraction); };
+  const Call call(options);
+  sdk::CallOptions half;
+  half.progress_begin = 0.5;
+  half.progress_end = 1;
+  const sdk::DerivedCall outer = sdk_call(call).derive(half);
+  outer.get().progress(0.5);
+  outer.get().derive(half).get().progress(0.5);
+  outer.get().derive({}).get().progress(0.5);
+  EXPECT_EQ(seen, (std::vector<double>{0.75, 0.875})) << "one that was given no part shows nothing";
+  half.progress_end = 0.25;
+  EXPECT_THROW(outer.get().derive(half), sdk::Error);
+}
+
+TEST(DerivedCall, StopsAtTheEarlierOfTheDeadlinesAndWhenItsParentDoes) {
+  std::atomic<bool> cancel{false};
+  CallOptions options;
+  options.cancel = &cancel;
+  options.deadline = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  const Call call(options);
+  sdk::CallOptions wanted;
+  wanted.time_left = INT64_MAX;
+  const sdk::DerivedCall later = sdk_call(call).derive(wanted);
+  EXPECT_LE(later.get().time_left(), std::int64_t{3600} * 1000000000);
+  wanted.time_left = -1;
+  EXPECT_TRUE(sdk_call(call).derive(wanted).get().cancelled());
+  EXPECT_FALSE(later.get().cancelled());
+  cancel = true;
+  EXPECT_TRUE(later.get().cancelled());
+}
+
+TEST(DerivedCall, GivesItsScratchMemoryBackWhenItEnds) {
+  const Call call;
+  const std::size_t before = host_pool().in_use();
+  for (int step = 0; step < 100; ++step) {
+    const sdk::DerivedCall derived = sdk_call(call).derive({});
+    EXPECT_NE(derived.get().scratch<float>(1 << 20), nullptr);
+  }
+  EXPECT_EQ(host_pool().in_use(), before);
+}
+
+TEST(DerivedCall, MayHaveADeviceOfItsOwn) {
+  const Call call;
+  sdk::CallOptions wanted;
+  wanted.device = osteon_device{OSTEON_DEVICE_CUDA, 1};
+  wanted.stream = &wanted;
+  const sdk::DerivedCall derived = sdk_call(call).derive(wanted);
+  EXPECT_EQ(derived.get().device().type, OSTEON_DEVICE_CUDA);
+  EXPECT_EQ(derived.get().stream(), &wanted);
+  const sdk::DerivedCall below = derived.get().derive({});
+  EXPECT_EQ(below.get().device().id, 1) << "as its parent's";
+  EXPECT_EQ(below.get().stream(), &wanted);
+}
+
+TEST(DerivedCall, IsEndedByTheHostWhereAPluginForgotIt) {
+  const std::size_t before = host_pool().in_use();
+  {
+    const Call call;
+    auto options = sdk::sized<osteon_call_options>();
+    const osteon_call* derived = nullptr;
+    ASSERT_EQ(call.raw()->derive(call.raw(), &options, &derived, nullptr), OSTEON_OK);
+    ASSERT_NE(derived->scratch(derived, 1000), nullptr);
+    call.raw()->end(nullptr);
+    call.raw()->end(call.raw());  // was not derived: nothing happens
+    EXPECT_EQ(call.raw()->derive(call.raw(), nullptr, &derived, nullptr), OSTEON_INVALID_ARGUMENT);
+    options.flags = 1u << 7;
+    EXPECT_EQ(call.raw()->derive(call.raw(), &options, &derived, nullptr), OSTEON_UNSUPPORTED);
+  }
+  EXPECT_EQ(host_pool().in_use(), before);
+}
+
+TEST(Call, KeepsWhatIsNotedLastUnderImageComponentAndKey) {
+  CallOptions options;
+  options.who = "request";
+  const Call call(options);
+  sdk_call(call).note("a.png", "steps", 3);
+  sdk_call(call).note("a.png", "steps", 4);
+  sdk_call(call).note(nullptr, "kept", true);
+  {
+    DeriveOptions named;
+    named.who = "post 'crf'";
+    const Call derived = call.derive(named);
+    sdk_call(derived).derive({}).get().note("a.png", "steps", std::string("many \"x\""));
+  }
+  const std::vector<Note> notes = call.notes();
+  ASSERT_EQ(notes.size(), 3u);
+  EXPECT_EQ(notes[0].value, "4");
+  EXPECT_EQ(notes[0].who, "request");
+  EXPECT_EQ(notes[1].image, "");
+  EXPECT_EQ(notes[1].value, "true");
+  EXPECT_EQ(notes[2].who, "post 'crf'");
+  EXPECT_EQ(notes[2].value, R"("many \"x\"")");
 }
 
 }  // namespace

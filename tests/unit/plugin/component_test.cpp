@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/component.hpp"
 
+#include <atomic>
+
 #include <cstring>
 
 #include <gmock/gmock.h>
@@ -106,12 +108,16 @@ LoadedComponent component() {
 }
 
 // The exit code and text that a status leads to.
-std::pair<ExitCode, std::string> outcome(osteon_status status, const char* call, const char* text) {
+std::pair<ExitCode, std::string> outcome(osteon_status status, const char* call, const char* text,
+                                         const osteon_call* request = nullptr) {
   try {
-    check_call(component(), call, [&](osteon_error* error) {
-      std::strncpy(error->text, text, error->text_size - 1);
-      return status;
-    });
+    check_call(
+        component(), call,
+        [&](osteon_error* error) {
+          std::strncpy(error->text, text, error->text_size - 1);
+          return status;
+        },
+        request);
   } catch (const Error& e) {
     return {e.code(), e.what()};
   }
@@ -120,16 +126,43 @@ std::pair<ExitCode, std::string> outcome(osteon_status status, const char* call,
 
 TEST(CheckCall, TurnsStatusesIntoErrorsThatNameKindPluginAndCall) {
   EXPECT_EQ(outcome(OSTEON_OK, "forward", "ignored").first, ExitCode::kDone);
-  EXPECT_EQ(outcome(OSTEON_CANCELLED, "forward", "").first, ExitCode::kInterrupted);
+  EXPECT_EQ(outcome(OSTEON_BAD_INPUT, "process", "").first, ExitCode::kData);
   EXPECT_EQ(outcome(OSTEON_OUT_OF_MEMORY, "forward", "").first, ExitCode::kResources);
   EXPECT_EQ(outcome(OSTEON_OUT_OF_DEVICE_MEMORY, "create", "").first, ExitCode::kResources);
   EXPECT_EQ(outcome(OSTEON_INVALID_ARGUMENT, "create", "depth").first, ExitCode::kUsage);
   EXPECT_EQ(outcome(OSTEON_UNSUPPORTED, "create", "").first, ExitCode::kUsage);
   EXPECT_EQ(outcome(OSTEON_UNSUPPORTED, "set_trainable", "").first, ExitCode::kUsage);
   EXPECT_EQ(outcome(OSTEON_INVALID_ARGUMENT, "forward", "").first, ExitCode::kPlugin);
-  EXPECT_EQ(outcome(4711, "forward", "").first, ExitCode::kPlugin);
+  EXPECT_EQ(outcome(4711, "forward", "why"),
+            std::pair(ExitCode::kPlugin,
+                      std::string("model 'unet', forward: returned status 4711, which the ABI does not know: why")));
   EXPECT_EQ(outcome(OSTEON_FAILED, "forward", "no luck").second, "model 'unet', forward: no luck");
   EXPECT_EQ(outcome(OSTEON_FAILED, "forward", "").second, "model 'unet', forward: failed without saying why");
+}
+
+TEST(CheckCall, BelievesThatACallWasCancelledOnlyWhereSomebodyDid) {
+  std::atomic<bool> cancel{false};
+  CallOptions options;
+  options.cancel = &cancel;
+  const Call call(options);
+  const auto unasked = std::pair(
+      ExitCode::kPlugin, std::string("model 'unet', forward: says that it was cancelled, and nobody cancelled it"));
+  EXPECT_EQ(outcome(OSTEON_CANCELLED, "forward", ""), unasked);
+  EXPECT_EQ(outcome(OSTEON_CANCELLED, "forward", "", call.raw()), unasked);
+  cancel = true;
+  EXPECT_EQ(outcome(OSTEON_CANCELLED, "forward", "", call.raw()).first, ExitCode::kInterrupted);
+}
+
+TEST(CheckCall, ReadsTextsThatWereNotClosed) {
+  try {
+    check_call(component(), "forward", [](osteon_error* error) {
+      std::memset(error->text, 'x', error->text_size);
+      return osteon_status{OSTEON_FAILED};
+    });
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string(e.what()), "model 'unet', forward: " + std::string(2048, 'x'));
+  }
 }
 
 }  // namespace

@@ -99,18 +99,18 @@ class RefusedByFacts : public testing::TestWithParam<Refusal> {};
 TEST_P(RefusedByFacts, WithItsReason) {
   expect_refusal(ExitCode::kPlugin, GetParam().parts, [] { refuse_by_facts(read_elf(fixture(GetParam().fixture))); });
 }
-INSTANTIATE_TEST_SUITE_P(Each, RefusedByFacts,
-                         testing::Values(Refusal{"no_entry", {"no entry", "osteon_get_plugin"}},
-                                         Refusal{"no_note", {"no note", "osteon_add_plugin"}},
-                                         Refusal{"damaged_note", {"note is damaged"}},
-                                         Refusal{"other_abi", {"ABI 99.7", "this host has 0.1", "rebuild"}},
-                                         Refusal{"other_libtorch", {"LibTorch 99.1.2", "the engine has"}},
-                                         Refusal{"origin_run_path", {"$ORIGIN/private", "statically"}},
-                                         Refusal{"relative_run_path", {"'private'", "absolute"}},
-                                         Refusal{"empty_run_path", {"''", "absolute"}},
-                                         Refusal{"needs_by_path", {"./libosteon_fixture_here.so", "soname"}},
-                                         Refusal{"bundled_gomp", {"libgomp-a34b3233.so.1"}}),
-                         [](const auto& test) { return std::string(test.param.fixture); });
+INSTANTIATE_TEST_SUITE_P(
+    Each, RefusedByFacts,
+    testing::Values(Refusal{"no_entry", {"no entry", "osteon_get_plugin"}},
+                    Refusal{"no_note", {"no note", "osteon_add_plugin"}}, Refusal{"damaged_note", {"note is damaged"}},
+                    Refusal{"other_abi", {"ABI 99.7", "this host takes 0.2", "build the plugin again"}},
+                    Refusal{"other_libtorch", {"LibTorch 99.1.2", "the engine has"}},
+                    Refusal{"origin_run_path", {"$ORIGIN/private", "statically"}},
+                    Refusal{"relative_run_path", {"'private'", "absolute"}},
+                    Refusal{"empty_run_path", {"''", "absolute"}},
+                    Refusal{"needs_by_path", {"./libosteon_fixture_here.so", "soname"}},
+                    Refusal{"bundled_gomp", {"libgomp-a34b3233.so.1"}}),
+    [](const auto& test) { return std::string(test.param.fixture); });
 
 TEST(RefuseByFacts, KnowsTheSystemsOwnLibrariesFromPrivateCopies) {
   ElfFacts facts = read_elf(fixture("good"));

@@ -11,11 +11,15 @@
 namespace osteon::plugin::test {
 
 struct FakeParameter {
-  osteon_value value{sizeof(osteon_value), OSTEON_PARAM_INT, 1, &integer, nullptr, nullptr, nullptr};
   std::int64_t integer = 3;
+  osteon_value value{};
   osteon_param_spec spec{};
 
   FakeParameter() {
+    value.struct_size = sizeof value;
+    value.type = OSTEON_PARAM_INT;
+    value.count = 1;
+    value.ints = &integer;
     spec.struct_size = sizeof spec;
     spec.type = OSTEON_PARAM_INT;
     spec.name = "depth";
@@ -65,7 +69,14 @@ struct FakeLibrary {
     component.devices = devices.data();
     component.n_dtypes = dtypes.size();
     component.dtypes = dtypes.data();
-    return {sizeof(osteon_plugin), OSTEON_ABI_VERSION, "library", "1.0.0", components.size(), components.data()};
+    osteon_plugin made{};
+    made.struct_size = sizeof made;
+    made.abi_version = OSTEON_ABI_VERSION;
+    made.name = "library";
+    made.version = "1.0.0";
+    made.n_components = components.size();
+    made.components = components.data();
+    return made;
   }
 };
 

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <osteon/abi/draft/weight_names.h>
+#include <osteon/sdk/known.hpp>
 #include <osteon/sdk/tensor.hpp>
 
 #include "base/error.hpp"
@@ -36,22 +37,27 @@ struct Behaviour {
   bool gives_tape = true;
   osteon_dtype dtype = kFloat;
   std::int32_t device = OSTEON_DEVICE_CPU;
-  bool gives_gradient = true;
+  bool gives_gradient = true, trained = false, has_presence = false, keeps_its_memory = false;
   std::vector<std::int64_t> shape;  // of the output; empty: what was promised
-  std::int64_t n_classes = 2;
+  std::int64_t n_classes = 2, channels = 2;
   std::int64_t stride_of_output = 2;
+  std::uint32_t output_role = OSTEON_OUTPUT_MAIN, output_flags = 0, tensor_flags = 0, part = OSTEON_PART_HEAD;
+  std::uint32_t output_size = sizeof(osteon_model_output);
+  const char* output_name = "main";
+  std::vector<std::uint64_t> ready;  // what backward says is complete
   std::uint64_t byte_offset = 0;
-  bool negative_stride = false;
+  std::optional<std::int64_t> last_stride;  // of tensors that are given
   std::uint32_t role = OSTEON_TENSOR_PARAMETER;
   std::uint32_t way = OSTEON_AUGMENTATION_GEOMETRIC;
   std::function<void(osteon_warp&)> warp;
   std::uint32_t form = OSTEON_FORM_PROBABILITIES;
-  std::uint32_t fits = 0;
-  osteon_weight_part part{};  // what is said of every file of weights
+  std::uint32_t ensembler_flags = 0;
+  osteon_weight_part weight_part{};  // what is said of every file of weights
   const char* dialect = "theirs";
   int instances = 0, tapes = 0, tensors = 0, warps = 0, bands = 0;
 };
 Behaviour g;
+float* g_bound = nullptr;  // where the value of "w" was bound to
 
 osteon_status give_instance(void** out) {
   if (g.create != OSTEON_OK) return g.create;
@@ -75,12 +81,12 @@ osteon_status give_tensor(const osteon_call* call, std::vector<std::int64_t> sha
   auto* counted = new Counted{};
   counted->inner.struct_size = sizeof(osteon_tensor);
   const osteon_status status =
-      call->allocate(call, g.dtype, static_cast<std::int32_t>(shape.size()), shape.data(), &counted->inner, nullptr);
+      call->allocate(call, OSTEON_MEMORY_DEVICE, g.dtype, static_cast<std::int32_t>(shape.size()), shape.data(), &counted->inner, nullptr);
   if (status != OSTEON_OK) return status;
   out->view = counted->inner.view;
   out->view.byte_offset = g.byte_offset;
   out->view.device.type = g.device;
-  if (g.negative_stride) out->view.strides[0] = -1;
+  if (g.last_stride) out->view.strides[out->view.ndim - 1] = *g.last_stride;
   out->owner = counted;
   out->release = [](osteon_tensor* self) {
     auto* owned = static_cast<Counted*>(self->owner);
@@ -99,35 +105,71 @@ osteon_model_api model_api() {
                   osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
   api.destroy = destroy<osteon_model>;
   api.info = [](const osteon_model*) -> const osteon_model_info* {
-    static osteon_model_output output{sizeof output, 0, "main", 1.0, 1};
-    static const osteon_model_output* const outputs[] = {&output};
-    static osteon_model_info info{sizeof info, 0, 3, 2, 1, 1, outputs};
+    static osteon_model_output output, presence;
+    static const osteon_model_output* const outputs[] = {&output, &presence};
+    static osteon_model_info info;
+    output = sdk::sized<osteon_model_output>();
+    output.struct_size = g.output_size;
+    output.flags = g.output_flags;
+    output.role = g.output_role;
+    output.name = g.output_name;
+    output.loss_weight = 1;
     output.stride = g.stride_of_output;
+    output.channels = g.channels;
+    presence = sdk::sized<osteon_model_output>();
+    presence.role = OSTEON_OUTPUT_PRESENCE;
+    presence.name = "presence";
+    presence.channels = 2;
+    info = sdk::sized<osteon_model_info>();
+    info.in_channels = 3;
     info.n_classes = g.n_classes;
+    info.size_multiple = 1;
+    info.n_outputs = g.has_presence ? 2 : 1;
+    info.outputs = outputs;
     return g.gives_info ? &info : nullptr;
   };
-  api.tensors = [](osteon_model*, std::uint64_t* count, const osteon_named_tensor* const** out, osteon_error*) {
+  api.tensors = [](const osteon_call*, osteon_model*, std::uint64_t* count, const osteon_named_tensor* const** out,
+                   osteon_error*) {
     static std::int64_t one = 1;
     static float value[16], grad[16];
-    static osteon_named_tensor tensor{};
-    tensor = {sizeof tensor,
-              g.role,
-              "w",
-              {value, {1, 0}, 1, g.dtype, &one, &one, 0},
-              {g.gives_gradient ? grad : nullptr, {1, 0}, 1, kFloat, &one, &one, 0}};
+    static osteon_named_tensor tensor;
     static const osteon_named_tensor* const list[] = {&tensor};
+    tensor = sdk::sized<osteon_named_tensor>();
+    tensor.flags = g.tensor_flags;
+    tensor.role = g.role;
+    tensor.part = g.part;
+    tensor.depth = -1;
+    tensor.name = "w";
+    tensor.value = {g_bound != nullptr ? g_bound : value, {1, 0}, 1, g.dtype, &one, &one, 0};
+    tensor.grad = {g.trained && g.gives_gradient ? grad : nullptr, {1, 0}, 1, kFloat, &one, &one, 0};
     *count = 1;
     *out = list;
     return osteon_status{OSTEON_OK};
   };
+  api.set_trainable = [](const osteon_call*, osteon_model*, std::uint64_t count, const std::uint64_t*, osteon_error*) {
+    g.trained = count > 0;
+    return osteon_status{OSTEON_OK};
+  };
+  api.bind = [](const osteon_call*, osteon_model*, std::uint64_t, const std::uint64_t*,
+                const osteon_tensor_view* const* values, const osteon_tensor_view* const*, osteon_error*) {
+    if (!g.keeps_its_memory) g_bound = static_cast<float*>(values[0]->data);
+    return osteon_status{OSTEON_OK};
+  };
   api.forward = [](const osteon_call* call, osteon_model*, const osteon_forward_options* options,
-                   const osteon_tensor_view* input, std::uint64_t, osteon_tensor* const* outputs, osteon_tape** tape,
-                   osteon_error*) {
+                   const osteon_tensor_view* input, std::uint64_t n_outputs, osteon_tensor* const* outputs,
+                   osteon_tape** tape, osteon_error*) {
     if (options->mode == OSTEON_MODE_TRAINING && g.gives_tape) {
       ++g.tapes;
       *tape = reinterpret_cast<osteon_tape*>(&g);
     }
+    if (n_outputs == 2) give_tensor(call, {input->shape[0], 2, 1, 1}, outputs[1]);
     return give_tensor(call, {input->shape[0], 2, (input->shape[2] + 1) / 2, (input->shape[3] + 1) / 2}, outputs[0]);
+  };
+  api.backward = [](const osteon_call*, osteon_model*, osteon_tape*, std::uint64_t, const osteon_tensor_view* const*,
+                    osteon_gradient_ready ready, void* user, osteon_tensor*, osteon_error*) {
+    for (const std::uint64_t index : g.ready)
+      if (ready != nullptr) ready(user, index, nullptr);
+    return osteon_status{OSTEON_OK};
   };
   api.release_tape = [](osteon_model*, osteon_tape* tape) {
     if (tape != nullptr) --g.tapes;
@@ -143,7 +185,7 @@ const void* model_extension(const char* id) {
   names = {sizeof names, 0, 1, dialects,
            [](const osteon_model*, std::uint64_t, std::uint64_t, const osteon_weight_entry* const*,
               void (*part)(void*, const osteon_weight_part*), void* user, osteon_error*) {
-             part(user, &g.part);
+             part(user, &g.weight_part);
              return osteon_status{OSTEON_OK};
            }};
   return &names;
@@ -166,7 +208,8 @@ osteon_augmentation_api augmentation_api() {
   api.destroy = destroy<osteon_augmentation>;
   api.info = [](const osteon_augmentation*) -> const osteon_augmentation_info* {
     static osteon_augmentation_info info{};
-    info = {sizeof info, g.way, 0, 0};
+    info = sdk::sized<osteon_augmentation_info>();
+    info.way = g.way;
     return g.gives_info ? &info : nullptr;
   };
   api.sample_warp = [](const osteon_call*, const osteon_augmentation*, const osteon_random_key*,
@@ -186,7 +229,11 @@ osteon_postprocessor_api postprocessor_api() {
                   osteon_postprocessor** out, osteon_error*) { return give_instance(reinterpret_cast<void**>(out)); };
   api.destroy = destroy<osteon_postprocessor>;
   api.info = [](const osteon_postprocessor*) -> const osteon_postprocessor_info* {
-    static const osteon_postprocessor_info info{sizeof info, OSTEON_POSTPROCESSOR_MAP, 4, 4, 4, 4};
+    static osteon_postprocessor_info info;
+    info = sdk::sized<osteon_postprocessor_info>();
+    info.shape = OSTEON_POSTPROCESSOR_MAP;
+    info.needs_forms = info.gives_forms = OSTEON_SET(OSTEON_FORM_PROBABILITIES);
+    info.needs_grids = info.gives_grids = OSTEON_SET(OSTEON_GRID_IMAGE);
     return g.gives_info ? &info : nullptr;
   };
   api.process = [](const osteon_call* call, const osteon_postprocessor*, const osteon_predictor*, std::uint64_t,
@@ -206,7 +253,9 @@ osteon_ensembler_api ensembler_api() {
   api.destroy = destroy<osteon_ensembler>;
   api.info = [](const osteon_ensembler*) -> const osteon_ensembler_info* {
     static osteon_ensembler_info info{};
-    info = {sizeof info, OSTEON_FORM_PROBABILITIES, OSTEON_FORM_PROBABILITIES, g.fits};
+    info = sdk::sized<osteon_ensembler_info>();
+    info.flags = g.ensembler_flags;
+    info.takes = info.gives = OSTEON_FORM_PROBABILITIES;
     return g.gives_info ? &info : nullptr;
   };
   api.begin = [](const osteon_call*, const osteon_ensembler*, const osteon_band*, osteon_accumulation** out,
@@ -225,7 +274,10 @@ osteon_ensembler_api ensembler_api() {
 
 class Handles : public ::testing::Test {
  protected:
-  void SetUp() override { g = {}; }
+  void SetUp() override {
+    g = {};
+    g_bound = nullptr;
+  }
   void TearDown() override {
     EXPECT_EQ(g.instances, 0);
     EXPECT_EQ(g.tapes, 0);
@@ -275,11 +327,42 @@ std::pair<ExitCode, std::string> thrown(const F& function) {
   } while (false)
 
 TEST_F(Handles, WorkWithComponentsThatKeepTheirPromises) {
+  g.has_presence = true;
+  g.tensor_flags = OSTEON_TENSOR_NO_DECAY;
   Model m = model();
   EXPECT_EQ(sdk::shape_text(m.infer(call_.raw(), input_, {}).view()), "[1, 2, 3, 4]");
+  const std::vector<sdk::OwnedTensor> all = m.infer_all(call_.raw(), input_, {});
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(sdk::shape_text(all[1].view()), "[1, 2, 1, 1]");
+  EXPECT_EQ(m.outputs()[1].role, OSTEON_OUTPUT_PRESENCE);
+  EXPECT_EQ(m.outputs()[1].stride, 0);
+  EXPECT_EQ(m.outputs()[0].channels, 2);
+  ASSERT_EQ(m.tensors(call_).size(), 1u);
+  EXPECT_EQ(m.tensors(call_)[0].grad, nullptr);
+  EXPECT_EQ(m.tensors(call_)[0].part, OSTEON_PART_HEAD);
+  EXPECT_EQ(m.tensors(call_)[0].depth, -1);
+  EXPECT_FALSE(m.tensors(call_)[0].decays);
+  m.set_trainable(call_, {0});
+  EXPECT_NE(m.tensors(call_)[0].grad, nullptr);
   const Model::TrainingResult result = m.forward(call_, input_, {});
   EXPECT_EQ(g.tapes, 1);
-  EXPECT_EQ(m.tensors().size(), 1u);
+  alignas(64) float memory[16];
+  const sdk::BorrowedTensor place(memory, {1});
+  m.bind(call_, {0}, {place}, {});
+  EXPECT_EQ(m.tensors(call_)[0].value->data, memory);
+}
+
+TEST_F(Handles, HearOfGradientsThatAreComplete) {
+  Model m = model();
+  std::vector<std::uint64_t> heard;
+  g.ready = {0};
+  m.backward(call_, {}, {}, nullptr, [&](std::uint64_t index, void*) { heard.push_back(index); });
+  EXPECT_EQ(heard, std::vector<std::uint64_t>{0});
+  // What the receiver throws does not pass through the plugin, and is not lost.
+  EXPECT_THROW(m.backward(call_, {}, {}, nullptr, [](std::uint64_t, void*) { throw Interrupted(); }), Interrupted);
+  g.ready = {0, 1};
+  EXPECT_MISBEHAVED(m.backward(call_, {}, {}, nullptr, [](std::uint64_t, void*) {}), "a tensor that there is not");
+  m.backward(call_, {}, {});
 }
 
 TEST_F(Handles, RefuseAnInstanceThatIsNone) {
@@ -302,14 +385,38 @@ TEST_F(Handles, DestroyAnInstanceWhoseInfoIsNoGood) {
   EXPECT_MISBEHAVED(model(), "other channels or classes");
   g.n_classes = 2;
   g.stride_of_output = 0;
-  EXPECT_MISBEHAVED(model(), "no name or no stride");
+  EXPECT_MISBEHAVED(model(), "stride 0, which is 0 for presence and positive else");
+  g.stride_of_output = 2;
+  g.output_name = "";
+  EXPECT_MISBEHAVED(model(), "an output has no name");
+  g.output_name = "main";
+  g.output_role = 9;
+  EXPECT_MISBEHAVED(model(), "the role 9, which is unknown here");
+  g.output_role = OSTEON_OUTPUT_AUXILIARY;
+  EXPECT_MISBEHAVED(model(), "the first output is the main one");
+  g.output_role = OSTEON_OUTPUT_MAIN;
+  g.channels = 3;
+  EXPECT_MISBEHAVED(model(), "3 channels for 2 classes");
+  g.channels = 2;
+  g.has_presence = true;
+  g.output_name = "presence";
+  EXPECT_MISBEHAVED(model(), "two outputs are called 'presence'");
+  g.has_presence = false;
+  g.output_name = "main";
+  g.output_flags = 1u << 7;
+  EXPECT_MISBEHAVED(model(), "an output has flags 0x0080 that must be understood");
+  g.output_flags = 1u << 30;  // may be ignored
+  EXPECT_EQ(model().outputs().size(), 1u);
+  g.output_size = 40;
+  EXPECT_MISBEHAVED(model(), "an output is 40 bytes long, at least 48 were expected");
+  g.output_size = sizeof(osteon_model_output);
   g.way = 3;
   EXPECT_MISBEHAVED(Augmentation(component(Kind::kAugmentation), {}, kClasses, call_), "neither geometric");
   g.way = OSTEON_AUGMENTATION_PHOTOMETRIC;  // without apply
   EXPECT_MISBEHAVED(Augmentation(component(Kind::kAugmentation), {}, kClasses, call_), "neither geometric");
-  g.fits = 1;  // without fit_*
+  g.ensembler_flags = OSTEON_ENSEMBLER_FITS;
   EXPECT_MISBEHAVED(Ensembler(component(Kind::kEnsembler), {}, kClasses, {"m"}, call_),
-                    "without functions to fit with");
+                    "says that it fits, and has no osteon.fit/1");
 }
 
 TEST_F(Handles, SayWhenAComponentCannotBeMade) {
@@ -332,11 +439,38 @@ TEST_F(Handles, RefuseOutputsThatAreNotWhatWasPromised) {
   g.byte_offset = 4;
   EXPECT_MISBEHAVED(infer(), "byte offset");
   g.byte_offset = 0;
-  g.negative_stride = true;
+  // Of three rows of four: backwards, four times the first, every second one.
+  g.last_stride = -1;
   EXPECT_MISBEHAVED(infer(), "negative stride");
-  g.negative_stride = false;
+  for (const std::int64_t stride : {0, 2}) {
+    g.last_stride = stride;
+    EXPECT_MISBEHAVED(infer(), "not contiguous");
+    EXPECT_MISBEHAVED(model().infer_all(call_.raw(), input_, {}), "not contiguous");
+    EXPECT_MISBEHAVED(model().forward(call_, input_, {}), "not contiguous");
+  }
+  g.last_stride.reset();
   g.gives_output = false;
   EXPECT_MISBEHAVED(infer(), "without giving a tensor");
+}
+
+TEST_F(Handles, RefuseLogitsOfATypeThatThePrecisionDoesNotHave) {
+  const Model m = model();
+  Model::ForwardOptions options;
+  const auto gives = [&](osteon_dtype type, std::uint32_t precision) {
+    g.dtype = type;
+    options.precision = precision;
+    return thrown([&] { m.infer(call_.raw(), input_, options); }).second;
+  };
+  constexpr osteon_dtype kHalf = {OSTEON_DTYPE_FLOAT, 16, 1}, kBfloat = {OSTEON_DTYPE_BFLOAT, 16, 1};
+  for (const std::uint32_t precision : {OSTEON_PRECISION_FLOAT32, OSTEON_PRECISION_TF32}) {
+    EXPECT_EQ(gives(kFloat, precision), "nothing was thrown");
+    EXPECT_THAT(gives(kHalf, precision), HasSubstr("gave a tensor of float16"));
+    EXPECT_THAT(gives(kBfloat, precision), HasSubstr("gave a tensor of bfloat16"));
+  }
+  EXPECT_EQ(gives(kHalf, OSTEON_PRECISION_FLOAT16), "nothing was thrown");
+  EXPECT_EQ(gives(kBfloat, OSTEON_PRECISION_BFLOAT16), "nothing was thrown");
+  EXPECT_EQ(gives(kFloat, OSTEON_PRECISION_BFLOAT16), "nothing was thrown");
+  EXPECT_THAT(gives(kHalf, OSTEON_PRECISION_BFLOAT16), HasSubstr("float16"));
 }
 
 TEST_F(Handles, RefuseOutputsOnAnotherDevice) {
@@ -390,11 +524,18 @@ TEST_F(Handles, RefuseCombinationsOfAnotherShapeOrType) {
   EXPECT_MISBEHAVED(ensembler.begin(call_.raw(), band).finish(call_.raw()), "float64");
 }
 
-TEST_F(Handles, RefuseParametersWithoutGradients) {
+TEST_F(Handles, RefuseGradientsOfOtherThanWhatIsTrained) {
   g.gives_gradient = false;
-  EXPECT_MISBEHAVED(model().tensors(), "gradient");
-  g.role = OSTEON_TENSOR_BUFFER;
-  EXPECT_EQ(model().tensors().size(), 1u);
+  EXPECT_MISBEHAVED(model().set_trainable(call_, {0}), "'w' is trained and has no gradient");
+  g.gives_gradient = true;
+  EXPECT_MISBEHAVED(model().tensors(call_), "'w' has a gradient and is not trained");
+}
+
+TEST_F(Handles, RefuseAModelThatDoesNotUseTheMemoryThatItTook) {
+  g.keeps_its_memory = true;
+  alignas(64) float memory[16];
+  const sdk::BorrowedTensor place(memory, {1});
+  EXPECT_MISBEHAVED(model().bind(call_, {0}, {place}, {}), "'w' does not lie in the memory that it was given");
 }
 
 TEST_F(Handles, ReleaseTheTapeOfATrainingForwardThatIsRefused) {
@@ -407,12 +548,19 @@ TEST_F(Handles, ReleaseTheTapeOfATrainingForwardThatIsRefused) {
 
 TEST_F(Handles, RefuseParametersThatNobodyCouldTrain) {
   g.role = 7;
-  EXPECT_MISBEHAVED(model().tensors(), "unknown role");
+  EXPECT_MISBEHAVED(model().tensors(call_), "unknown role");
   g.role = OSTEON_TENSOR_PARAMETER;
+  g.part = 4;
+  EXPECT_MISBEHAVED(model().tensors(call_), "'w' is of part 4, which is unknown here");
+  g.part = OSTEON_PART_UNKNOWN;
+  g.tensor_flags = 1;
+  EXPECT_MISBEHAVED(model().tensors(call_), "flags 0x0001 that must be understood");
+  g.tensor_flags = 1u << 25;
+  EXPECT_TRUE(model().tensors(call_).at(0).decays);
   g.dtype = {OSTEON_DTYPE_FLOAT, 16, 1};
-  EXPECT_MISBEHAVED(model().tensors(), "parameter 'w' is not float32");
+  EXPECT_MISBEHAVED(model().tensors(call_), "parameter 'w' is not float32");
   g.role = OSTEON_TENSOR_BUFFER;
-  EXPECT_EQ(model().tensors().at(0).grad, nullptr);
+  EXPECT_EQ(model().tensors(call_).at(0).grad, nullptr);
 }
 
 TEST_F(Handles, TakeNamesOfWeightsThatAreInTheFile) {
@@ -421,7 +569,7 @@ TEST_F(Handles, TakeNamesOfWeightsThatAreInTheFile) {
   EXPECT_EQ(m.weight_dialects(), std::vector<std::string>{"theirs"});
   const std::vector<WeightEntry> file = {{"a", {4, 3}}, {"b", {}}};
   const auto translated = [&](std::uint64_t entry, std::int64_t first, std::int64_t rows, const char* target) {
-    g.part = {sizeof g.part, 0, entry, first, rows, target};
+    g.weight_part = {sizeof g.weight_part, 0, entry, first, rows, target};
     return m.translate_weights(0, file);
   };
   const std::vector<WeightPart> parts = translated(0, 1, 3, "w");
@@ -436,8 +584,8 @@ TEST_F(Handles, TakeNamesOfWeightsThatAreInTheFile) {
   EXPECT_MISBEHAVED(translated(0, -1, 1, "w"), "from row -1");
   EXPECT_MISBEHAVED(translated(0, 1, INT64_MAX, "w"), "of 'a', which has 4");
   EXPECT_MISBEHAVED(translated(1, 0, 2, "w"), "of 'b', which has 1");
-  g.part.flags = 1;
-  EXPECT_MISBEHAVED(m.translate_weights(0, file), "unknown flags");
+  g.weight_part.flags = 1;
+  EXPECT_MISBEHAVED(m.translate_weights(0, file), "a part has flags 0x0001");
   g.dialect = nullptr;
   EXPECT_MISBEHAVED(m.weight_dialects(), "a dialect without a name");
   raw_.extension = nullptr;

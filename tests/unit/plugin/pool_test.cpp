@@ -58,6 +58,43 @@ TEST(MemoryPool, KeepsNoMoreThanItsLimit) {
   EXPECT_EQ(pool.kept(), 512u);
 }
 
+// A changed image size: blocks of the old one must not keep those of the new one out.
+TEST(MemoryPool, MakesRoomForSizesThatAreAskedForNow) {
+  MemoryPool pool(10000);
+  for (int i = 0; i < 2; ++i) {
+    void* first = pool.take(4096);
+    void* second = pool.take(4096);
+    pool.give_back(first);
+    pool.give_back(second);
+  }
+  EXPECT_EQ(pool.kept(), 8192u);
+  void* block = pool.take(6144);
+  pool.give_back(block);
+  EXPECT_EQ(pool.take(6144), block) << "the new size is kept, and the old one made room";
+  EXPECT_EQ(pool.kept(), 0u);
+  pool.give_back(block);
+  EXPECT_LE(pool.kept(), 10000u);
+}
+
+TEST(MemoryPool, GivesUpSizesThatNobodyAsksForAnyMore) {
+  MemoryPool pool(100000);
+  pool.give_back(pool.take(65536));
+  for (int i = 0; i < 1000; ++i) pool.give_back(pool.take(1024));
+  EXPECT_EQ(pool.kept(), 1024u);
+}
+
+TEST(MemoryPool, CountsWhatIsInUse) {
+  MemoryPool pool(1 << 20);
+  void* first = pool.take(1000);
+  void* second = pool.take(5000);
+  EXPECT_EQ(pool.in_use(), MemoryPool::block_size(1000) + MemoryPool::block_size(5000));
+  pool.give_back(first);
+  pool.give_back(second);
+  EXPECT_EQ(pool.in_use(), 0u);
+  pool.give_back(pool.take(1000));
+  EXPECT_EQ(pool.in_use(), 0u);
+}
+
 TEST(MemoryPool, DropsWhatItKept) {
   MemoryPool pool(1 << 20);
   pool.give_back(pool.take(1000));

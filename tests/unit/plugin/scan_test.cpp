@@ -20,7 +20,7 @@ ScanResult scan(const std::string& name, std::chrono::seconds time_limit = 20s) 
 TEST(Scan, DescribesALibrary) {
   const ScanResult result = scan("good");
   EXPECT_EQ(result.refusal, "");
-  EXPECT_EQ(result.abi, "0.1");
+  EXPECT_EQ(result.abi, "0.2");
   EXPECT_EQ(result.version, "1.0.0");
   ASSERT_EQ(result.components.size(), 1u);
   EXPECT_EQ(result.components[0].name, "constant");
@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Offence{"crash_at_load", {"crashed", "Aborted", "both times", "--rescan"}},
                     Offence{"exit_at_load", {"ended the process", "exit code 0", "both times"}},
                     Offence{"no_memory_at_load", {"crashed", "Aborted"}},
-                    Offence{"killed_at_load", {"crashed", "Killed"}}, Offence{"other_abi_inside", {"99.7", "0.1"}},
+                    Offence{"killed_at_load", {"crashed", "Killed"}}, Offence{"other_abi_inside", {"99.7", "0.2"}},
                     Offence{"note_disagrees", {"note", "loss 'another'"}},
                     Offence{"print_garbage", {"exit code 7", "is closed"}},
                     Offence{"null_entry", {"cannot serve this host"}},

@@ -51,6 +51,11 @@ TEST(SchemaJson, WritesScalarsPlainlyAndListsAndRangesAsArrays) {
   EXPECT_EQ(to_json(parameter("a", ParameterType::kBool, std::vector<bool>{true})).at("default"), true);
   EXPECT_EQ(to_json(parameter("a", ParameterType::kFloatRange, std::vector<double>{-1, 1})).at("default"),
             json::array({-1, 1}));
+  ParameterSpec ranges = parameter("a", ParameterType::kIntRange, std::vector<std::int64_t>{1, 2, 5, 9});
+  ranges.list = true;
+  EXPECT_EQ(to_json(ranges).at("default"), json::parse("[[1, 2], [5, 9]]"));
+  const ComponentSchema of_ranges = recipe::test::schema(Kind::kLoss, "x", {ranges});
+  expect_same(component_schema_from_json(json::parse(to_json(of_ranges).dump())).parameters.at(0), ranges);
   ParameterSpec list = parameter("a", ParameterType::kString, std::vector<std::string>{});
   list.list = true;
   EXPECT_EQ(to_json(list).at("default"), json::array());

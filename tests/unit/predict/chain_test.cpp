@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/chain.hpp"
 
+#include <cmath>
 #include <filesystem>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -31,6 +33,10 @@ class Chain : public ::testing::Test {
   }
 
   static std::shared_ptr<const Predictor> build(const std::vector<std::string>& names) {
+    return chain(names).predictor;
+  }
+  static predict::Chain chain(const std::vector<std::string>& names, Extent extent = Extent::kWhole,
+                              const std::string& who = "") {
     recipe::Recipe recipe;
     int line = 10;
     for (const std::string& name : names) {
@@ -43,7 +49,15 @@ class Chain : public ::testing::Test {
     }
     const auto leaf = std::make_shared<test::FunctionPredictor>(
         test::classes(2), [](std::int64_t c, std::int64_t, std::int64_t) { return c == 0 ? 0.25 : 0.75; });
-    return build_chain(leaf, recipe, registry(), {});
+    return build_chain(leaf, recipe, registry(), {}, extent, who);
+  }
+  static OwnedPrediction predict(const plugin::Call& call, const Predictor& predictor) {
+    install_resample_service();
+    const cv::Mat pixels(3, 4, CV_32FC1, cv::Scalar(0.5));
+    const RootImage image(pixels, "an image");
+    std::vector<OwnedPrediction> predictions(1);
+    predictor.predict(call.raw(), {image.get()}, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE), predictions);
+    return std::move(predictions[0]);
   }
 
   // The error's text and where.
@@ -81,16 +95,86 @@ TEST_F(Chain, RefusesAGridThatIsNotThereAndNamesBothSides) {
 }
 
 TEST_F(Chain, PassesARequestThroughToTheModel) {
-  install_resample_service();
-  const auto chain = build({"needs_logits"});
   const plugin::Call call;
-  const cv::Mat pixels(3, 4, CV_32FC1, cv::Scalar(0.5));
-  const RootImage image(pixels, "an image");
-  std::vector<OwnedPrediction> predictions(1);
-  chain->predict(call.raw(), {image.get()}, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE), predictions);
-  EXPECT_EQ(sdk::shape_text(predictions[0].view()), "[2, 3, 4]");
-  EXPECT_EQ(predictions[0].data()[0], 0.25f);
-  EXPECT_EQ(predictions[0].data()[12], 0.75f);
+  const OwnedPrediction prediction = predict(call, *build({"needs_logits"}));
+  EXPECT_EQ(sdk::shape_text(prediction.view()), "[2, 3, 4]");
+  EXPECT_EQ(prediction.data()[0], 0.25f);
+  EXPECT_EQ(prediction.data()[12], 0.75f);
+}
+
+TEST_F(Chain, NamesItsPlaceInWhatAPostProcessorNotes) {
+  const plugin::Call call;
+  predict(call, *chain({"needs_logits", "notes", "notes"}, Extent::kWhole, "member.1/").predictor);
+  std::map<std::string, std::string> said;
+  for (const plugin::Note& note : call.notes()) said[note.who + "|" + note.image + "|" + note.key] = note.value;
+  const std::map<std::string, std::string> expected = {
+      {"member.1/post.1/notes|an image|height", "3"}, {"member.1/post.1/notes|an image|width", "4"},
+      {"member.1/post.1/notes||asked", "true"},       {"member.1/post.2/notes|an image|height", "3"},
+      {"member.1/post.2/notes|an image|width", "4"},  {"member.1/post.2/notes||asked", "true"}};
+  EXPECT_EQ(said, expected);
+}
+
+TEST_F(Chain, RefusesToPredictBeforeItWasFitted) {
+  const plugin::Call call;
+  const predict::Chain made = chain({"needs_logits", "learns", "notes"});
+  ASSERT_EQ(made.fitted.size(), 1u);
+  EXPECT_EQ(made.fitted[0].index, 1u);
+  EXPECT_EQ(made.fitted[0].inner->name(), "post-processor 'needs_logits'");
+  try {
+    predict(call, *made.predictor);
+    FAIL() << "it predicted";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("post-processor 'learns' has to be fitted"), std::string::npos) << e.what();
+  }
+  plugin::Fit& fit = *made.fitted[0].post->fit();
+  *static_cast<double*>(fit.tensors(call)[0].value->data) = 7;
+  fit.changed();
+  EXPECT_EQ(predict(call, *made.predictor).data()[0], 7.25f);
+}
+
+TEST_F(Chain, EndsBeforeTheFirstThatHasToBeFittedWhereThatIsAskedFor) {
+  const predict::Chain made = chain({"needs_logits", "learns", "notes"}, Extent::kUpToFitted);
+  EXPECT_EQ(made.predictor->name(), "post-processor 'needs_logits'");
+  EXPECT_TRUE(made.fitted.empty());
+}
+
+// What a newer or older side sent, or what is no image, is refused before anything predicts.
+TEST_F(Chain, LooksAtWhatAPluginAsks) {
+  const plugin::Call call;
+  const auto leaf = build({});
+  std::vector<float> pixels(12, 0.5f);
+  const sdk::BorrowedTensor view(pixels.data(), {3, 4, 1});
+  auto image = sdk::sized<osteon_image>();
+  image.pixels = view.view();
+  image.to_root[0] = image.to_root[4] = 1;
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE);
+  const auto status = [&] {
+    OwnedPrediction prediction;
+    const osteon_image* images[] = {&image};
+    osteon_prediction* predictions[] = {&prediction.raw()};
+    return leaf->raw().predict(call.raw(), &leaf->raw(), 1, images, &request, predictions, nullptr);
+  };
+  EXPECT_EQ(status(), OSTEON_OK);
+  image.to_root[2] = std::nan("");
+  EXPECT_EQ(status(), OSTEON_INVALID_ARGUMENT);
+  image.to_root[2] = 0;
+  image.flags = 1;
+  EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
+  image.flags = 1u << 31;
+  EXPECT_EQ(status(), OSTEON_OK) << "a bit that may be ignored";
+  image.struct_size -= 8;
+  EXPECT_EQ(status(), OSTEON_INVALID_ARGUMENT);
+  image.struct_size += 8;
+  request.flags = 1u << 7;
+  EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
+  request.flags = 0;
+  request.grid = 9;
+  EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
+  request.grid = OSTEON_GRID_IMAGE;
+  const std::int32_t classes[] = {1, 0};
+  request.n_classes = 2;
+  request.classes = classes;
+  EXPECT_EQ(status(), OSTEON_INVALID_ARGUMENT);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/ensemble.hpp"
 
+#include <numeric>
+
 #include <gtest/gtest.h>
 #include <osteon/sdk/ensembler.hpp>
 
@@ -79,14 +81,15 @@ class EnsembleTest : public ::testing::Test {
  protected:
   static constexpr int kHeight = 4, kWidth = 6, kMembers = 3;
 
-  std::shared_ptr<plugin::Ensembler> ensembler(const std::string& name, const plugin::ClassContext& classes) {
+  std::shared_ptr<plugin::Ensembler> ensembler(const std::string& name, const plugin::ClassContext& classes,
+                                               const std::vector<std::uint8_t>& has_class = {}) {
     // Never destroyed: what it points at lives as long as a library does.
-    static const auto* const library = new sdk::detail::Library(
+    static auto* const library = new sdk::detail::Library(
         "test", "1.0.0",
         {sdk::ensembler<Sum>({"sum", "1.0.0", "Sums."}), sdk::ensembler<Union>({"union", "1.0.0", "Joins."})});
-    return std::make_shared<plugin::Ensembler>(plugin::component_of(*library->get(), plugin::Kind::kEnsembler, name),
-                                               plugin::Parameters{}, classes, std::vector<std::string>{"a", "b", "c"},
-                                               call_);
+    return std::make_shared<plugin::Ensembler>(
+        plugin::component_of(*library->get(OSTEON_ABI_VERSION), plugin::Kind::kEnsembler, name), plugin::Parameters{},
+        classes, std::vector<std::string>{"a", "b", "c"}, call_, has_class);
   }
   Ensemble make(const std::string& name, int classes) {
     const plugin::ClassContext context = test::classes(classes);
@@ -95,12 +98,12 @@ class EnsembleTest : public ::testing::Test {
       members_.push_back(std::make_shared<test::FunctionPredictor>(
           context, [m](std::int64_t c, std::int64_t y, std::int64_t x) { return probability(m, c, y, x); }));
     // Each member has thresholds of its own.
-    std::vector<std::vector<double>> thresholds;
+    std::vector<Member> members;
     for (int m = 0; m < kMembers; ++m) {
-      thresholds.emplace_back();
-      for (int c = 0; c < classes; ++c) thresholds.back().push_back(threshold(m, c));
+      members.push_back(test::member(members_[static_cast<std::size_t>(m)], context));
+      for (int c = 0; c < classes; ++c) members.back().thresholds.push_back(threshold(m, c));
     }
-    return Ensemble(ensembler(name, context), {members_.begin(), members_.end()}, context, thresholds);
+    return Ensemble(ensembler(name, context), std::move(members), context);
   }
   static double threshold(int member, std::int64_t c) { return 0.9 + 0.01 * member - 0.001 * static_cast<double>(c); }
   OwnedPrediction predict(const Ensemble& ensemble, const std::vector<std::int32_t>& wanted, std::uint32_t form) {
@@ -169,8 +172,8 @@ TEST_F(EnsembleTest, ResizesAMembersLogitsBeforeTheirSigmoid) {
   };
   const plugin::ClassContext context = test::classes(12);
   const auto coarse = std::make_shared<Coarse>(context);
-  const Ensemble ensemble(ensembler("sum", context), {coarse, coarse, coarse}, context,
-                          {3, std::vector<double>(12, 0.5)});
+  const Member member = test::member(coarse, context);
+  const Ensemble ensemble(ensembler("sum", context), {member, member, member}, context);
   const OwnedPrediction prediction = predict(ensemble, {}, OSTEON_FORM_PROBABILITIES);
   const float* out = sdk::data_of<const float>(prediction.view(), "values");
   for (int c = 0; c < 12; ++c)
@@ -209,12 +212,72 @@ TEST_F(EnsembleTest, RefusesAFormThatItsEnsemblerDoesNotGive) {
   EXPECT_THROW(predict(make("union", 2), {}, OSTEON_FORM_PROBABILITIES), sdk::Unsupported);
 }
 
+// One member has all classes, one some of them in another order, one a single class.
+TEST_F(EnsembleTest, AsksAMemberForTheClassesThatItHas) {
+  const plugin::ClassContext all = test::classes(10);
+  const std::vector<std::vector<std::string>> names = {all.names, {"c7", "c2", "c9"}, {"c4"}};
+  std::vector<Member> members;
+  members_.clear();
+  for (std::size_t m = 0; m < names.size(); ++m) {
+    plugin::ClassContext own;
+    own.names = names[m];
+    // The value tells the class by its name, whatever its channel.
+    members_.push_back(
+        std::make_shared<test::FunctionPredictor>(own, [own](std::int64_t c, std::int64_t, std::int64_t) {
+          return std::stod(own.names[static_cast<std::size_t>(c)].substr(1)) / 32;
+        }));
+    members.push_back(test::member(members_.back(), all, std::vector<double>(own.names.size(), 0.1)));
+  }
+  const std::vector<std::uint8_t> table = class_table(members, all);
+  ASSERT_EQ(table.size(), 30u);
+  EXPECT_EQ(std::accumulate(table.begin(), table.end(), 0), 14);
+  const std::vector<int> having = {1, 1, 2, 1, 2, 1, 1, 2, 1, 2};
+  const Ensemble sums(ensembler("sum", all, table), members, all), votes(ensembler("union", all, table), members, all);
+  const OwnedPrediction sum = predict(sums, {}, OSTEON_FORM_PROBABILITIES);
+  for (int c = 0; c < 10; ++c) {
+    // What stands where a member does not have the class is 0, which a sum does not see.
+    EXPECT_NEAR(sum.data()[c * kHeight * kWidth], having[static_cast<std::size_t>(c)] * c / 32.0, 1e-6) << c;
+  }
+  EXPECT_EQ(members_[1]->asked, (std::vector<std::vector<std::int32_t>>{{0, 1, 2}}));
+  const OwnedPrediction vote = predict(votes, {}, OSTEON_FORM_BITS);
+  const auto bits = static_cast<std::uint32_t>(sdk::data_of<const std::int32_t>(vote.view(), "bits")[0]);
+  for (int c = 0; c < 10; ++c) EXPECT_EQ((bits >> c & 1u) != 0, c / 32.0 > 0.1) << c;
+}
+
+TEST_F(EnsembleTest, PredictsTheOtherImagesWhereOneIsBad) {
+  const Ensemble ensemble = make("sum", 2);
+  const cv::Mat pixels(kHeight, kWidth, CV_32F, cv::Scalar(0.5)), none(0, kWidth, CV_32F);
+  const RootImage good(pixels, "good"), bad(none, "bad");
+  const std::vector<const osteon_image*> images = {good.get(), bad.get(), good.get()};
+  osteon_predict_request request = make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+  std::vector<OwnedPrediction> predictions(3);
+  EXPECT_THROW(ensemble.predict(call_.raw(), images, request, predictions), sdk::BadInput);
+  request.flags = OSTEON_PREDICT_EACH;
+  std::vector<OwnedPrediction> each(3);
+  ensemble.predict(call_.raw(), images, request, each);
+  EXPECT_FALSE(each[0].refused());
+  EXPECT_EQ(each[1].refusal(), "image 'bad' has no pixels");
+  EXPECT_EQ(sdk::shape_text(each[2].view()), "[2, 4, 6]");
+}
+
 TEST_F(EnsembleTest, RefusesMembersOfOtherClasses) {
-  const plugin::ClassContext two = test::classes(2);
-  EXPECT_THROW(
-      Ensemble(ensembler("sum", two), {std::make_shared<test::FunctionPredictor>(test::classes(3), test::Value{})}, two,
-               {{0.5, 0.5}}),
-      Error);
+  const auto refusal = [](const plugin::ClassContext& own, const plugin::ClassContext& all) {
+    try {
+      channels_of(test::FunctionPredictor(own, {}), all, "member 'x'");
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage);
+      return std::string(e.what());
+    }
+    return std::string("nothing");
+  };
+  EXPECT_EQ(refusal(test::classes(2), test::classes(3)), "nothing");
+  EXPECT_NE(refusal(test::classes(3), test::classes(2)).find("member 'x' has the class 'c2'"), std::string::npos);
+  EXPECT_NE(refusal(test::classes(2, true), test::classes(2)).find("labels of the other kind"), std::string::npos);
+  EXPECT_NE(refusal(test::classes(2, true), test::classes(3, true)).find("all members have the same"),
+            std::string::npos);
+  const plugin::ClassContext three = test::classes(3);
+  const auto two = std::make_shared<test::FunctionPredictor>(test::classes(2), test::Value{});
+  EXPECT_THROW(class_table({test::member(two, three)}, three), Error) << "nobody has c2";
 }
 
 }  // namespace

@@ -3,114 +3,17 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <opencv2/imgproc.hpp>
+#include <osteon/sdk/half.hpp>
 
-#include "support/predictions.hpp"
+#include "leaf_fixture.hpp"
 
 namespace osteon::predict {
 namespace {
-
-/// What the model of the test is and what it saw.
-struct Probe {
-  std::int64_t channels = 1, classes = 2, stride = 1, multiple = 1;
-  bool align_corners = false, bfloat = false;
-  osteon_device device{OSTEON_DEVICE_CPU, 0};  ///< where it is
-  std::vector<std::vector<std::int64_t>> shapes;
-  std::vector<float> last;       ///< the last input
-  const void* logits = nullptr;  ///< the last output
-} probe;
-
-// Any function of class and place in the padded grid, exact in bfloat16.
-float logit(std::int64_t c, std::int64_t y, std::int64_t x) {
-  return static_cast<float>((5 * c + 3 * y + 7 * x * x) % 23 - 11) / 4;
-}
-
-osteon_status forward(const osteon_call* call, osteon_model*, const osteon_forward_options*,
-                      const osteon_tensor_view* input, std::uint64_t, osteon_tensor* const* outputs, osteon_tape**,
-                      osteon_error* error) {
-  return sdk::detail::guard(error, [&] {
-    probe.shapes.emplace_back(input->shape, input->shape + 4);
-    if (input->device.type != probe.device.type || input->device.id != probe.device.id)
-      throw sdk::InvalidArgument("the input is not where the model is");
-    osteon_tensor_view there = *input;
-    there.device = {OSTEON_DEVICE_CPU, 0};  // the device of these tests is memory by another name
-    const float* data = sdk::data_of<const float>(there, "the input");
-    probe.last.assign(data, data + sdk::element_count(*input));
-    const std::int64_t n = input->shape[0], h = (input->shape[2] + probe.stride - 1) / probe.stride,
-                       w = (input->shape[3] + probe.stride - 1) / probe.stride;
-    sdk::OwnedTensor out = sdk::Call(call).allocate(
-        probe.bfloat ? osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1} : sdk::dtype_of<float>(), {n, probe.classes, h, w});
-    for (std::int64_t i = 0; i < n * probe.classes * h * w; ++i) {
-      const float value = logit(i / (h * w) % probe.classes, i / w % h, i % w);
-      std::uint32_t bits;
-      std::memcpy(&bits, &value, 4);
-      if (probe.bfloat)
-        static_cast<std::uint16_t*>(out.view().data)[i] = static_cast<std::uint16_t>(bits >> 16);
-      else
-        static_cast<float*>(out.view().data)[i] = value;
-    }
-    probe.logits = out.view().data;
-    out.move_to(outputs[0]);
-  });
-}
-
-std::shared_ptr<plugin::Model> probe_model(const plugin::ClassContext& classes) {
-  static osteon_model_api api{};
-  api.struct_size = sizeof api;
-  api.create = [](const osteon_call*, const osteon_value* const*, const osteon_model_request*, osteon_model** out,
-                  osteon_error*) {
-    *out = reinterpret_cast<osteon_model*>(&probe);
-    return osteon_status{OSTEON_OK};
-  };
-  api.destroy = [](osteon_model*) {};
-  api.info = [](const osteon_model*) -> const osteon_model_info* {
-    static osteon_model_output output;
-    static const osteon_model_output* const outputs[] = {&output};
-    static osteon_model_info info;
-    output = {sizeof output, probe.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0u, "main", 1.0,
-              probe.stride};
-    info = {sizeof info, 0, probe.channels, probe.classes, probe.multiple, 1, outputs};
-    return &info;
-  };
-  api.forward = forward;
-  static osteon_component component{};
-  component.struct_size = sizeof component;
-  component.api = &api;
-  plugin::LoadedComponent loaded;
-  loaded.component = &component;
-  loaded.schema.name = "probe";
-  return std::make_shared<plugin::Model>(loaded, plugin::Parameters{}, classes, probe.channels, 1, plugin::Call());
-}
-
-class LeafTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    probe = {};
-    recipe_.data.image_size = {32, 40};
-    recipe_.data.channels = 1;
-  }
-  Leaf leaf(bool multiclass = false) const {
-    const plugin::ClassContext classes = test::classes(static_cast<int>(probe.classes), multiclass);
-    return Leaf(probe_model(classes), recipe_, classes);
-  }
-  static cv::Mat pixels(int height, int width, int channels = 1) {
-    cv::Mat made(height, width, CV_32FC(channels));
-    cv::RNG rng(3);
-    rng.fill(made, cv::RNG::UNIFORM, 0, 1);
-    return made;
-  }
-  OwnedPrediction predict(const Leaf& leaf, const cv::Mat& image, osteon_predict_request request) const {
-    const RootImage root(image, "image");
-    std::vector<OwnedPrediction> predictions(1);
-    leaf.predict(call_.raw(), {root.get()}, request, predictions);
-    return std::move(predictions[0]);
-  }
-  plugin::Call call_;
-  recipe::Recipe recipe_;
-};
 
 TEST_F(LeafTest, ResizesNormalisesAndPadsWhatTheModelSees) {
   probe.channels = recipe_.data.channels = 3;
@@ -203,8 +106,8 @@ TEST_F(LeafTest, BatchesImagesOfOneSizeAndKeepsTheirOrder) {
   request.scale = OSTEON_SCALE_NATIVE;
   std::vector<OwnedPrediction> tiles(5);
   leaf.predict(call_.raw(), raw, request, tiles);
-  EXPECT_EQ(probe.shapes,
-            (std::vector<std::vector<std::int64_t>>{{2, 1, 9, 10}, {1, 1, 9, 10}, {1, 1, 12, 10}, {1, 1, 9, 10}}));
+  // All of one size together, wherever they stand.
+  EXPECT_EQ(probe.shapes, (std::vector<std::vector<std::int64_t>>{{2, 1, 9, 10}, {2, 1, 9, 10}, {1, 1, 12, 10}}));
   EXPECT_EQ(tiles[3].view().shape[1], 12);
   EXPECT_EQ(tiles[4].view().shape[1], 9);
 }
@@ -255,6 +158,72 @@ TEST_F(LeafTest, ReadsLogitsOfHalfPrecision) {
     for (int x = 0; x < 40; ++x) ASSERT_EQ(out[y * 40 + x], logit(0, y, x));
 }
 
+// A copy is saved for who can work with half precision; everybody else gets float32.
+TEST_F(LeafTest, GivesHalfPrecisionAsItIsToWhoTakesIt) {
+  probe.bfloat = true;
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL);
+  request.elements = OSTEON_SET(OSTEON_ELEMENT_BFLOAT16);
+  const OwnedPrediction whole = predict(leaf(), pixels(32, 40), request);
+  EXPECT_EQ(sdk::to_string(whole.view().dtype), "bfloat16");
+  EXPECT_EQ(whole.view().data, probe.logits);
+  EXPECT_THROW(whole.data(), sdk::Error);
+  request.elements = OSTEON_SET(OSTEON_ELEMENT_FLOAT16);
+  EXPECT_EQ(sdk::to_string(predict(leaf(), pixels(32, 40), request).view().dtype), "float32") << "another half";
+  probe.multiple = 64;
+  request.elements = OSTEON_SET(OSTEON_ELEMENT_FLOAT16) | OSTEON_SET(OSTEON_ELEMENT_BFLOAT16);
+  const std::int32_t second[] = {1};
+  request.n_classes = 1;
+  request.classes = second;
+  const OwnedPrediction cut = predict(leaf(), pixels(32, 40), request);
+  ASSERT_EQ(sdk::shape_text(cut.view()), "[1, 32, 40]");
+  ASSERT_EQ(sdk::to_string(cut.view().dtype), "bfloat16");
+  const auto* out = static_cast<const std::uint16_t*>(cut.view().data);
+  for (int y = 0; y < 32; ++y)
+    for (int x = 0; x < 40; ++x) ASSERT_EQ(sdk::float_from_bfloat(out[y * 40 + x]), logit(1, y, x));
+  request.grid = OSTEON_GRID_IMAGE;
+  EXPECT_EQ(sdk::to_string(predict(leaf(), pixels(70, 50), request).view().dtype), "float32") << "it was resized";
+}
+
+TEST_F(LeafTest, RefusesImagesThatAreNotFiniteOrEmptyAndPredictsTheOthers) {
+  recipe_.predict.batch_size = 8;
+  std::vector<cv::Mat> images(5);
+  for (cv::Mat& image : images) image = pixels(9, 11);
+  images[1].at<float>(3, 7) = std::nanf("");
+  images[2].at<float>(8, 10) = std::numeric_limits<float>::infinity();
+  images[3] = cv::Mat(0, 11, CV_32F);
+  std::vector<std::unique_ptr<RootImage>> roots;
+  std::vector<const osteon_image*> raw;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    roots.push_back(std::make_unique<RootImage>(images[i], "image " + std::to_string(i)));
+    raw.push_back(roots.back()->get());
+  }
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE);
+  std::vector<OwnedPrediction> none(5);
+  EXPECT_THROW(leaf().predict(call_.raw(), raw, request, none), sdk::BadInput);
+  EXPECT_TRUE(probe.shapes.empty()) << "nothing is run for a call that fails";
+  request.flags = OSTEON_PREDICT_EACH;
+  std::vector<OwnedPrediction> each(5);
+  leaf().predict(call_.raw(), raw, request, each);
+  EXPECT_EQ(probe.shapes, (std::vector<std::vector<std::int64_t>>{{2, 1, 32, 40}}));
+  EXPECT_EQ(each[1].refusal(), "image 'image 1' has a value that is not finite in row 3, column 7");
+  EXPECT_EQ(each[2].refusal(), "image 'image 2' has a value that is not finite in row 8, column 10");
+  EXPECT_EQ(each[3].refusal(), "image 'image 3' has no pixels");
+  for (const std::size_t good : {0, 4}) {
+    ASSERT_FALSE(each[good].refused());
+    EXPECT_EQ(sdk::shape_text(each[good].view()), "[2, 9, 11]");
+  }
+
+  // The same through the ABI, where each image's text has a place of its own.
+  const Leaf kept = leaf();
+  const std::vector<sdk::Prediction> asked =
+      sdk::Predictor(&kept.raw())
+          .predict_each(sdk::Call(call_.raw()), raw, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
+  EXPECT_EQ(asked[3].refusal(), each[3].refusal());
+  EXPECT_EQ(asked[3].raw().status, OSTEON_BAD_INPUT);
+  EXPECT_EQ(asked[3].raw().values.release, nullptr);
+  EXPECT_TRUE(asked[4].refusal().empty());
+}
+
 /// Host memory that calls itself an accelerator's, and counts what goes there and back.
 class FakeDevice final : public ModelDevice {
  public:
@@ -271,8 +240,8 @@ class FakeDevice final : public ModelDevice {
   }
   mutable int brought = 0, fetched = 0;
 
-  static osteon_status allocate(osteon_device device, osteon_dtype dtype, const std::vector<std::int64_t>& shape,
-                                osteon_tensor* out, osteon_error* error) {
+  static osteon_status allocate(osteon_device device, std::uint32_t, osteon_dtype dtype,
+                                const std::vector<std::int64_t>& shape, osteon_tensor* out, osteon_error* error) {
     return sdk::detail::guard(error, [&] { labelled(device, dtype, shape).move_to(out); });
   }
 
@@ -307,9 +276,9 @@ TEST_F(LeafTest, MeetsTheDeviceOfItsModelAloneAndGivesWhatTheCpuGives) {
 
     const auto device = std::make_shared<FakeDevice>();
     probe.device = device->id();
-    LeafOptions options;
-    options.device = device;
-    const OwnedPrediction got = predict(Leaf(probe_model(classes), recipe_, classes, options), pixels(70, 50), request);
+    LeafOptions there = options();
+    there.device = device;
+    const OwnedPrediction got = predict(Leaf(probe_model(classes), recipe_, classes, there), pixels(70, 50), request);
     EXPECT_EQ(device->brought, 1);
     EXPECT_EQ(device->fetched, 1);
     EXPECT_EQ(probe.last, seen);

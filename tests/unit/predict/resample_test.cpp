@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <osteon/sdk/half.hpp>
 
 #include "predict/grid.hpp"
 #include "support/predictions.hpp"
@@ -132,6 +133,77 @@ TEST_P(ResampleTest, LeavesAPredictionAsItWasWhenItFails) {
   EXPECT_EQ(values(prediction), before);
 }
 
+/// The same values in half precision, which is exact for quarters.
+OwnedPrediction in_half(const osteon_call* call, const OwnedPrediction& prediction, bool bfloat) {
+  const osteon_tensor_view& view = prediction.view();
+  const osteon_dtype type = {static_cast<std::uint8_t>(bfloat ? OSTEON_DTYPE_BFLOAT : OSTEON_DTYPE_FLOAT), 16, 1};
+  sdk::OwnedTensor values = sdk::Call(call).allocate(type, {view.shape, view.shape + 3});
+  auto* out = static_cast<std::uint16_t*>(values.view().data);
+  for (std::int64_t i = 0; i < sdk::element_count(view); ++i)
+    out[i] = bfloat ? sdk::bfloat_from_float(prediction.data()[i]) : sdk::half_from_float(prediction.data()[i]);
+  OwnedPrediction half;
+  half.raw().form = prediction.raw().form;
+  std::copy_n(prediction.raw().to_image, 6, half.raw().to_image);
+  values.move_to(&half.raw().values);
+  return half;
+}
+
+// Whatever is asked, it comes out as if the same values had been float32.
+TEST_P(ResampleTest, TakesHalfPrecision) {
+  const test::FunctionPredictor of(test::classes(3), {});
+  OwnedPrediction whole = logits(3, 9, 14);
+  for (std::int64_t i = 0; i < sdk::element_count(whole.view()); ++i)
+    whole.data()[i] = std::round(whole.data()[i] * 4) / 4;
+  cover(whole, 31, 20, false);
+  for (const bool bfloat : {false, true})
+    for (const std::uint32_t form : {OSTEON_FORM_LOGITS, OSTEON_FORM_PROBABILITIES})
+      for (const std::uint32_t grid : {OSTEON_GRID_MODEL, OSTEON_GRID_IMAGE}) {
+        OwnedPrediction half = in_half(call(), whole, bfloat), expected;
+        test::fill(
+            call(), OSTEON_FORM_LOGITS, 3, 9, 14,
+            [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+              return static_cast<double>(whole.data()[(c * 9 + y) * 14 + x]);
+            },
+            expected);
+        std::copy_n(whole.raw().to_image, 6, expected.raw().to_image);
+        osteon_predict_request request = make_request(form, grid);
+        convert(call(), of.raw(), request, 31, 20, expected.raw());
+        convert(call(), of.raw(), request, 31, 20, half.raw());
+        EXPECT_EQ(values(half), values(expected)) << bfloat << form << grid;
+      }
+  // Left as it is for who takes it.
+  OwnedPrediction half = in_half(call(), whole, true);
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL);
+  request.elements = OSTEON_SET(OSTEON_ELEMENT_BFLOAT16);
+  const void* before = half.view().data;
+  convert(call(), of.raw(), request, 31, 20, half.raw());
+  EXPECT_EQ(half.view().data, before);
+}
+
+TEST_P(ResampleTest, GivesSomeRowsOfSomePlanes) {
+  OwnedPrediction prediction = logits(4, 9, 14);
+  const std::vector<float> in = values(prediction);
+  cover(prediction, 100, 40, true);
+  std::vector<float> out(3 * 70 * 40, -1.0f);
+  resample_rows(call(), prediction.raw(), {3, -1, 1}, {20, 70}, 100, 40, out.data());
+  for (std::int64_t k = 0; k < 3; ++k)
+    for (std::int64_t y = 0; y < 70; ++y)
+      for (std::int64_t x = 0; x < 40; ++x) {
+        const std::int64_t plane = k == 0 ? 3 : 1;
+        const double expected =
+            k == 1 ? 0 : test::torch_bilinear(in.data() + plane * 9 * 14, 9, 14, 100, 40, y + 20, x, true);
+        ASSERT_NEAR(out[static_cast<std::size_t>((k * 70 + y) * 40 + x)], expected, 2e-5) << k << " " << y << " " << x;
+      }
+}
+
+TEST_P(ResampleTest, RefusesAPlaceThatIsNotFinite) {
+  const test::FunctionPredictor of(test::classes(1), {});
+  OwnedPrediction prediction = logits(1, 4, 4);
+  prediction.raw().to_image[2] = std::nan("");
+  EXPECT_THROW(convert(call(), of.raw(), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE), 8, 8, prediction.raw()),
+               sdk::InvalidArgument);
+}
+
 TEST_P(ResampleTest, RefusesATurnedGrid) {
   OwnedPrediction prediction = logits(1, 4, 4);
   prediction.raw().to_image[0] = -1;
@@ -164,11 +236,14 @@ TEST_P(ResampleTest, IsAServiceOfTheHost) {
   OwnedPrediction prediction = logits(1, 4, 4);
   cover(prediction, 8, 8, false);
   const auto& service = sdk::Call(call()).service<osteon_resample_service>(OSTEON_SERVICE_RESAMPLE);
-  osteon_error error{};
-  error.struct_size = sizeof error;
+  auto error = sdk::sized<osteon_error>();
   const osteon_predict_request request = make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
   EXPECT_EQ(service.convert(call(), &of.raw(), &request, 8, 8, &prediction.raw(), &error), osteon_status{OSTEON_OK});
   EXPECT_EQ(sdk::shape_text(prediction.view()), "[1, 8, 8]");
+  osteon_predict_request newer = request;
+  newer.flags = 1u << 9;
+  EXPECT_EQ(service.convert(call(), &of.raw(), &newer, 8, 8, &prediction.raw(), nullptr),
+            osteon_status{OSTEON_UNSUPPORTED});
   const osteon_predict_request back = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE);
   EXPECT_EQ(service.convert(call(), &of.raw(), &back, 8, 8, &prediction.raw(), &error),
             osteon_status{OSTEON_UNSUPPORTED});

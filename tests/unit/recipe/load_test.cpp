@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recipe/load.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -76,6 +77,28 @@ TEST_F(LoadRecipe, MakesASquareOfOneNumberAndPathsAbsoluteFromTheRecipesFolder) 
   EXPECT_THAT(r.data.image_size, ElementsAre(64, 64));
   EXPECT_EQ(r.data.root, folder_ / "images");
   EXPECT_THAT(load(kMinimal, {"data.image_size=[32, 48]"}).recipe.data.image_size, ElementsAre(32, 48));
+}
+
+TEST_F(LoadRecipe, ReadsWhatAnImageWeighsWhatIsAbsentAndWhatALossIsFor) {
+  const Recipe plain = load(kMinimal).recipe;
+  EXPECT_EQ(plain.data.absent, "error");
+  EXPECT_TRUE(plain.data.weights.empty());
+  EXPECT_EQ(plain.train.optimizer.decay, "all");
+  EXPECT_EQ(plain.loss.at(0).output, "");
+  const std::filesystem::path weights = write("weights.csv", "image,weight\n");
+  const Recipe r = load(kMinimal, {"data.absent=unknown", "data.weights=" + weights.string(), "loss[0].output=presence",
+                                   "loss[0].weight=0.5", "train.optimizer.decay=weights"})
+                       .recipe;
+  EXPECT_EQ(r.data.absent, "unknown");
+  EXPECT_EQ(r.data.weights, weights);
+  EXPECT_EQ(r.train.optimizer.decay, "weights");
+  EXPECT_EQ(r.loss.at(0).output, "presence");
+  EXPECT_EQ(r.loss.at(0).weight, 0.5);
+  // A run keeps a copy of the file.
+  const auto origin =
+      std::find_if(r.origins.begin(), r.origins.end(), [](const Origin& each) { return each.key == "data.weights"; });
+  ASSERT_NE(origin, r.origins.end());
+  EXPECT_THAT(origin->files, ElementsAre(weights.string()));
 }
 
 TEST_F(LoadRecipe, ReadsMirroredPairs) {
@@ -544,6 +567,83 @@ TEST_F(LoadRecipe, SaysThatWhatIsMissingMayHaveBeenRefused) {
   EXPECT_EQ(help(), "did you mean 'unet'?; 2 libraries are refused; `osteon plugins list` says why");
   some.refused.push_back({"/plugins/model-unett.so", "built for another host"});
   EXPECT_EQ(help(), "did you mean 'unet'?; /plugins/model-unett.so is refused: built for another host");
+}
+
+// An augmentation with ranges of every sort, which the schemas that all tests share do without.
+LoadOptions with_ranges() {
+  using plugin::ParameterType;
+  plugin::ParameterSpec whole = parameter("blur_limit", ParameterType::kIntRange, std::vector<std::int64_t>{3, 7});
+  whole.minimum = 0;
+  plugin::ParameterSpec bands = parameter("bands", ParameterType::kFloatRange, std::vector<double>{0, 0.5, 0.5, 1});
+  bands.list = true;
+  bands.max_count = 3;
+  plugin::ParameterSpec sizes = parameter("sizes", ParameterType::kIntRange, std::vector<std::int64_t>{});
+  sizes.list = true;
+  LoadOptions some = options();
+  some.schemas.push_back(schema(plugin::Kind::kAugmentation, "blur", {whole, bands, sizes}));
+  return some;
+}
+
+TEST_F(LoadRecipe, ReadsRangesOfIntegersAndListsOfRanges) {
+  const auto augment = [](const std::string& keys) { return kMinimal + "[[augment]]\nplugin = \"blur\"\n" + keys; };
+  const LoadedRecipe loaded = load_recipe(
+      write("recipe.toml", augment("blur_limit = [5, 9]\nbands = [[0, 1], [0.25, 0.5]]\nsizes = [[1, 2]]\n")),
+      with_ranges());
+  const plugin::Parameters& values = loaded.recipe.augment.at(0).component.parameters;
+  EXPECT_EQ(values.at(0), ParameterValue(std::vector<std::int64_t>{5, 9}));
+  EXPECT_EQ(values.at(1), ParameterValue(std::vector<double>{0, 1, 0.25, 0.5}));
+  EXPECT_EQ(values.at(2), ParameterValue(std::vector<std::int64_t>{1, 2}));
+  // What a run keeps reads back as it was.
+  const std::string resolved = resolved_toml(loaded.recipe.origins);
+  EXPECT_THAT(resolved, HasSubstr("bands = [[0.0, 1.0], [0.25, 0.5]]"));
+  EXPECT_EQ(load_recipe(write("again.toml", resolved), with_ranges()).recipe.augment.at(0).component.parameters,
+            values);
+
+  const auto problem = [&](const std::string& keys) {
+    try {
+      load_recipe(write("recipe.toml", augment(keys)), with_ranges());
+    } catch (const RecipeErrors& e) {
+      return e.problems().at(0).message;
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_THAT(problem("blur_limit = [5.5, 9]"), HasSubstr("is a float, expected a range [low, high] of integers"));
+  EXPECT_THAT(problem("blur_limit = 5"), HasSubstr("expected a range [low, high] of integers"));
+  EXPECT_THAT(problem("blur_limit = [9, 5]"), HasSubstr("runs from 9 down to 5"));
+  EXPECT_THAT(problem("blur_limit = [-1, 5]"), HasSubstr("is -1, expected"));
+  EXPECT_THAT(problem("bands = [[1, 0]]"), HasSubstr("runs from 1 down to 0"));
+  EXPECT_THAT(problem("bands = [[0, 1], 3]"), HasSubstr("expected a list of 0 to 3 ranges"));
+  EXPECT_THAT(problem("bands = [[0, 1], [0, 1], [0, 1], [0, 1]]"), HasSubstr("has 4 elements"));
+}
+
+TEST_F(LoadRecipe, TakesTheHighestVersionUnlessAnotherIsAskedFor) {
+  LoadOptions some = options();
+  for (const char* version : {"1.2.0", "1.10.0", "2.0.0"}) {
+    plugin::ComponentSchema blur = schema(plugin::Kind::kAugmentation, "blur");
+    blur.version = version;
+    plugin::ParameterSpec spec = parameter("only_in_" + std::string(1, version[0]) + std::string(1, version[2]),
+                                           plugin::ParameterType::kBool, std::vector<bool>{true});
+    blur.parameters.push_back(spec);
+    some.schemas.push_back(blur);
+  }
+  const auto load_blur = [&](const std::string& keys) {
+    return load_recipe(write("recipe.toml", kMinimal + "[[augment]]\nplugin = \"blur\"\n" + keys), some).recipe;
+  };
+  const auto problem = [&](const std::string& keys) {
+    try {
+      load_blur(keys);
+    } catch (const RecipeErrors& e) {
+      return e.problems().at(0).message + "; " + e.problems().at(0).suggestion;
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_EQ(load_blur("only_in_20 = true").augment.at(0).component.version, "");
+  EXPECT_EQ(load_blur("version = \"1.2\"\nonly_in_12 = true").augment.at(0).component.version, "1.2");
+  load_blur("version = \"1\"\nonly_in_11 = true");  // of 1.2.0 and 1.10.0 the higher
+  EXPECT_THAT(problem("only_in_12 = true"), HasSubstr("only_in_12"));
+  EXPECT_THAT(problem("version = \"3\""),
+              HasSubstr("there is no augmentation plugin 'blur' of version 3; there is: 1.2.0"));
+  EXPECT_THAT(problem("version = 2"), HasSubstr("'version' is an integer"));
 }
 
 }  // namespace

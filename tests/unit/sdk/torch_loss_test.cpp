@@ -18,10 +18,12 @@ class Focal {
     double gamma = 2;
     static void schema(Schema<Params>& s) { s.add("gamma", &Params::gamma, "focus on hard pixels").at_least(0); }
   };
+  static constexpr std::uint32_t kUnderstands =
+      OSTEON_LOSS_PIXEL_WEIGHT | OSTEON_LOSS_CLASS_VALID | OSTEON_LOSS_SOFT_TARGET;
   Focal(const Params& params, const LossRequest&) : gamma_(params.gamma) {}
   at::Tensor forward(const at::Tensor& logits, const TorchTarget& target) const {
     if (target.multiclass())
-      return target.mean(at::nll_loss2d(at::log_softmax(logits, 1), target.class_index(), {}, 0, -100).unsqueeze(1));
+      return target.mean(-(target.dense() * target.log_softmax(logits)).sum(1, /*keepdim=*/true));
     const auto ce = at::binary_cross_entropy_with_logits(logits, target.dense(), {}, {}, at::Reduction::None);
     return target.mean((1 - (-ce).exp()).pow(gamma_) * ce);
   }
@@ -31,33 +33,33 @@ class Focal {
 };
 
 double focal(const LossBatch& b, const std::vector<double>& x) {
-  double sum = 0, pixels = 0;
+  double sum = 0, total = 0;
   for (std::int64_t i = 0; i < b.n; ++i)
-    for (std::int64_t p = 0; p < b.pixels(); ++p) {
-      if (!b.is_valid(i, p)) continue;
-      ++pixels;
-      for (std::int64_t c = 0; c < b.k; ++c) {
-        const double q = 1 / (1 + std::exp(-x[b.at(i, c, p)])), right = b.target(i, c, p) > 0 ? q : 1 - q;
-        sum -= b.weight(i) * std::pow(1 - right, 2) * std::log(right);
+    for (std::int64_t c = 0; c < b.k; ++c)
+      for (std::int64_t p = 0; p < b.pixels(); ++p) {
+        if (b.weight(i, p) == 0 || !b.knows(i, c)) continue;
+        const double z = x[b.at(i, c, p)], t = b.target(i, c, p);
+        const double entropy = (1 - t) * std::log1p(std::exp(z)) + t * std::log1p(std::exp(-z));
+        sum += b.weight(i) * b.weight(i, p) * std::pow(1 - std::exp(-entropy), 2) * entropy;
+        total += b.weight(i, p);
       }
-    }
-  return sum / (pixels * static_cast<double>(b.k));
+  return sum / total;
 }
 
 double cross_entropy(const LossBatch& b, const std::vector<double>& x) {
-  double sum = 0, pixels = 0;
+  double sum = 0, total = 0;
   for (std::int64_t i = 0; i < b.n; ++i)
     for (std::int64_t p = 0; p < b.pixels(); ++p) {
-      if (!b.is_valid(i, p)) continue;
-      ++pixels;
-      double partition = 0, own = 0;
-      for (std::int64_t c = 0; c < b.k; ++c) {
-        partition += std::exp(x[b.at(i, c, p)]);
-        if (b.target(i, c, p) > 0) own = x[b.at(i, c, p)];
-      }
-      sum += b.weight(i) * (std::log(partition) - own);
+      if (b.weight(i, p) == 0) continue;
+      total += b.weight(i, p);
+      double partition = 0;
+      for (std::int64_t c = 0; c < b.k; ++c)
+        if (b.knows(i, c)) partition += std::exp(x[b.at(i, c, p)]);
+      for (std::int64_t c = 0; c < b.k; ++c)
+        if (b.knows(i, c))
+          sum += b.weight(i) * b.weight(i, p) * b.target(i, c, p) * (std::log(partition) - x[b.at(i, c, p)]);
     }
-  return sum / pixels;
+  return sum / total;
 }
 
 void expect_keeps_the_rules_of_a_torch_loss(const LossUnderTest& loss, const LossBatch& batch,
@@ -79,6 +81,67 @@ TEST(TorchLoss, MulticlassKeepsTheRulesOfALoss) {
                                          cross_entropy);
 }
 
+TEST(TorchLoss, UnderstandsAllThatDataCanSayThroughWhatTheTargetGives) {
+  for (std::uint32_t flags = 2; flags < 16; flags += 2) {
+    SCOPED_TRACE("flags " + std::to_string(flags));
+    for (const bool multiclass : {false, true}) {
+      const LossUnderTest loss(multiclass, 35);
+      const LossBatch batch = LossBatch(2, 35, 9, 7, multiclass, true, 7).with(flags, multiclass, 8);
+      expect_keeps_the_rules_of_a_torch_loss(loss, batch, multiclass ? cross_entropy : focal);
+      expect_unknown_classes_are_ignored(loss, batch);
+    }
+  }
+  for (const bool multiclass : {false, true}) {
+    const LossUnderTest loss(multiclass, 3);
+    expect_says_nothing_new(loss, LossBatch(2, 3, 5, 7, multiclass, true, 9));
+    expect_nothing_known_gives_zero(loss, LossBatch(2, 3, 5, 7, multiclass, true, 10));
+  }
+}
+
+/// As an author would write it who knows nothing of weights.
+struct SumOfSquares {
+  struct Params {
+    static void schema(Schema<Params>&) {}
+  };
+  SumOfSquares(const Params&, const LossRequest&) {}
+  at::Tensor forward(const at::Tensor& logits, const TorchTarget& target) const {
+    return target.kept(logits * logits).sum();
+  }
+};
+
+TEST(TorchLoss, RefusesWhatItsClassDoesNotList) {
+  const osteon_component component = torch_loss<SumOfSquares>({"squares", "1.0.0", "Test."});
+  for (const bool multiclass : {false, true})
+    expect_refuses_what_it_does_not_know(LossUnderTest(component, multiclass, 3),
+                                         LossBatch(1, 3, 2, 2, multiclass, false, 11), multiclass);
+}
+
+TEST(TorchLoss, RefusesWeightsThatAreNone) {
+  for (const float wrong : {-1.0f, std::nanf(""), HUGE_VALF}) {
+    LossBatch batch = LossBatch(1, 3, 4, 4, false, false, 12).with(OSTEON_LOSS_PIXEL_WEIGHT, false, 1);
+    batch.valid.assign(16, 1);
+    batch.valid[5] = 0;
+    batch.pixel_weight[5] = wrong;  // under an invalid pixel it means nothing
+    EXPECT_NO_THROW(batch.run(LossUnderTest(false, 3)));
+    batch.pixel_weight[6] = wrong;
+    EXPECT_EQ(status_of([&] { batch.run(LossUnderTest(false, 3)); }), OSTEON_INVALID_ARGUMENT);
+  }
+}
+
+TEST(TorchTarget, GivesNoClassOfAPixelWhereItMayHaveSeveralOrNone) {
+  LossBatch batch(1, 3, 2, 2, true, false, 13);
+  const auto target_of = [](LossBatch& b) {
+    const BorrowedTensor x(b.logits.data(), {1, 3, 2, 2}), s(b.soft.data(), {1, 3, 2, 2});
+    auto input = sized<osteon_loss_input>();
+    input.flags = b.flags();
+    input.logits = x;
+    input.soft_target = s;
+    return TorchTarget(input, true).class_index();
+  };
+  LossBatch soft = batch.with(OSTEON_LOSS_SOFT_TARGET, true, 1);
+  EXPECT_THROW(target_of(soft), Unsupported);
+}
+
 TEST(TorchLoss, WithoutHolesAndWeightsMatches) {
   expect_matches(LossUnderTest(false, 3), LossBatch(2, 3, 5, 7, false, false, 3), focal);
 }
@@ -97,9 +160,12 @@ TEST(TorchLoss, RefusesATargetOfAnotherSize) {
   LossBatch batch(1, 3, 4, 4, false, false, 6);
   const BorrowedTensor x(batch.logits.data(), {1, 3, 4, 4}),
       t(batch.planes.data(), dtype_of<std::int32_t>(), {1, 1, 4, 2});
-  const osteon_loss_input input{sizeof input, 0, x, t, nullptr, nullptr, 1, nullptr};
+  auto input = sized<osteon_loss_input>();
+  input.logits = x;
+  input.target = t;
+  input.grad_scale = 1;
   try {
-    LossUnderTest(false, 3).evaluate(input, BareCall());
+    LossUnderTest(false, 3).evaluate(input, TestCall());
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.status(), OSTEON_INVALID_ARGUMENT);

@@ -76,20 +76,24 @@ std::vector<Part> parts_of(std::uint64_t dialect, const std::vector<osteon_weigh
   return parts;
 }
 
+osteon_weight_entry entry(std::int32_t ndim, const char* name, const std::int64_t* shape) {
+  auto made = sized<osteon_weight_entry>();
+  made.ndim = ndim;
+  made.name = name;
+  made.shape = shape;
+  return made;
+}
+
 TEST(WeightNames, SplitRowsAndPutAside) {
   const osteon_weight_names& names = *detail::WeightNamesOf<Toy>::get();
   ASSERT_EQ(names.n_dialects, 2u);
   EXPECT_STREQ(names.dialects[1], "stacked");
   const std::int64_t kv[] = {6, 3}, odd[] = {5, 3}, one[] = {7};
-  constexpr std::uint32_t kSize = sizeof(osteon_weight_entry);
-  EXPECT_EQ(parts_of(1, {{kSize, 2, "kv.weight", kv},
-                         {kSize, 1, "other", one},
-                         {kSize, 2, "kv.odd", odd},
-                         {kSize, 1, "fc.bias", one},
-                         {kSize, 0, "scale", nullptr}}),
+  EXPECT_EQ(parts_of(1, {entry(2, "kv.weight", kv), entry(1, "other", one), entry(2, "kv.odd", odd),
+                         entry(1, "fc.bias", one), entry(0, "scale", nullptr)}),
             (std::vector<Part>{
                 {0, 0, 3, "key.weight"}, {0, 3, 3, "value.weight"}, {3, 0, 7, "(of no use)"}, {4, 0, 1, "gamma"}}));
-  EXPECT_TRUE(parts_of(0, {{kSize, 2, "kv.weight", kv}}).empty());
+  EXPECT_TRUE(parts_of(0, {entry(2, "kv.weight", kv)}).empty());
 }
 
 TEST(WeightNames, RefuseADialectThatThereIsNot) {

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "support/found_plugins.hpp"
+#include "support/program.hpp"
 
 namespace osteon::train {
 namespace {
@@ -66,7 +67,7 @@ TEST(Objective, IsTheWeightedSumOverLossesAndHeads) {
     outputs.push_back(owned(logits(side, phase)));
     leaves.push_back(logits(side, phase).to(at::kDouble).requires_grad_());
   }
-  const Objective::Result result = objective.evaluate(call, std::move(outputs), {planes, {}}, kScale);
+  const Objective::Result result = objective.evaluate(call, std::move(outputs), {planes, {}, {}, {}, {}, {}}, kScale);
 
   std::vector<at::Tensor> dense;
   for (std::int64_t c = 0; c < kK; ++c) dense.push_back(planes.bitwise_right_shift(c).bitwise_and(1));
@@ -94,16 +95,147 @@ TEST(Objective, IsTheWeightedSumOverLossesAndHeads) {
   EXPECT_FALSE(result.grads[2].defined()) << "a head of weight 0 does not count";
 }
 
-TEST(Objective, RefusesAHeadWeightForAHeadThatIsNotThere) {
-  recipe::Recipe recipe = two_losses();
-  recipe.train.head_weights = {{"quarter", 1.0}};
+std::vector<plugin::ModelOutput> main_and_presence() {
+  std::vector<plugin::ModelOutput> outputs(2);
+  outputs[0].name = "main";
+  outputs[1].name = "presence";
+  outputs[1].role = OSTEON_OUTPUT_PRESENCE;
+  outputs[1].stride = 0;
+  outputs[1].loss_weight = 0;
+  return outputs;
+}
+
+const plugin::ClassContext kClasses{false, {"a", "b", "c"}, {}};
+
+/// Logits of the main output, and of whether each class is there.
+std::vector<sdk::OwnedTensor> main_and_presence_logits() {
+  std::vector<sdk::OwnedTensor> outputs;
+  outputs.push_back(owned(logits(kSide, 0)));
+  outputs.push_back(owned(logits(1, 3)));
+  return outputs;
+}
+
+// Class 0 is in image 0 alone, under an invalid pixel too; class 1 in both; class 2 nowhere but under an invalid pixel.
+Target two_images() {
+  Target target;
+  target.planes = at::zeros({kN, 1, kSide, kSide}, at::kInt);
+  target.valid = at::ones({kN, kSide, kSide}, at::kByte);
+  target.planes[0][0][1][2] = 1 | 2;
+  target.planes[1][0][11][11] = 2;
+  target.planes[0][0][3][4] = 4;
+  target.valid[0][3][4] = 0;
+  target.planes[1][0][5][6] = 1;
+  target.valid[1][5][6] = 0;
+  return target;
+}
+
+TEST(Objective, ALossThatNamesAnOutputIsForThatOneAlone) {
+  const plugin::Call call;
+  recipe::Recipe recipe;
+  recipe.loss = {term("dice", kDiceWeight), term("bce", kBceWeight)};
+  recipe.loss[1].output = "presence";
+  const Objective objective(recipe, test::registry(), kClasses, main_and_presence(), call);
+  const Objective::Result result = objective.evaluate(call, main_and_presence_logits(), two_images(), kScale);
+
+  const at::Tensor x = logits(1, 3).to(at::kDouble).requires_grad_();
+  const at::Tensor there = at::tensor({1.0, 1.0, 0.0, 0.0, 1.0, 0.0}, at::kDouble).view({kN, kK, 1, 1});
+  const at::Tensor expected = at::binary_cross_entropy_with_logits(x, there);
+  ASSERT_EQ(result.terms.size(), 2u);
+  EXPECT_NEAR(result.terms[1], expected.item<double>(), 1e-6);
+  EXPECT_NEAR(result.value, kDiceWeight * result.terms[0] + kBceWeight * result.terms[1], 1e-6)
+      << "a named output counts 1, whatever the model says";
+  const at::Tensor slope = torch::autograd::grad({expected}, {x})[0] * kScale * kBceWeight;
+  EXPECT_LT((result.grads[1].to(at::kDouble) - slope).abs().max().item<double>(), 1e-6);
+
+  recipe.train.head_weights = {{"presence", 0.5}};
+  const Objective half(recipe, test::registry(), kClasses, main_and_presence(), call);
+  EXPECT_NEAR(half.evaluate(call, main_and_presence_logits(), two_images(), kScale).value,
+              kDiceWeight * result.terms[0] + 0.5 * kBceWeight * result.terms[1], 1e-6);
+}
+
+TEST(Objective, PresenceDoesNotCountWhereNoLossNamesIt) {
+  const plugin::Call call;
+  const Objective objective(two_losses(), test::registry(), kClasses, main_and_presence(), call);
+  const Objective::Result result = objective.evaluate(call, main_and_presence_logits(), two_images(), kScale);
+  EXPECT_TRUE(result.grads[0].defined());
+  EXPECT_FALSE(result.grads[1].defined());
+  recipe::Recipe other = two_losses();
+  for (recipe::LossTerm& loss : other.loss) loss.output = "presence";
+  const Objective reversed(other, test::registry(), kClasses, main_and_presence(), call);
+  const Objective::Result turned = reversed.evaluate(call, main_and_presence_logits(), two_images(), kScale);
+  EXPECT_FALSE(turned.grads[0].defined());
+  EXPECT_TRUE(turned.grads[1].defined());
+}
+
+TEST(Objective, PassesAllOnThatATargetSays) {
+  const plugin::Call call;
+  recipe::Recipe recipe;
+  recipe.loss = {term("bce", 1)};
+  const Objective objective(recipe, test::registry(), kClasses, {main_and_presence()[0]}, call);
+  Target target = two_images();
+  target.sample_weight = at::tensor({0.5f, 2.0f});
+  target.pixel_weight = at::cos(at::arange(kN * kSide * kSide, at::kFloat)).abs().view({kN, kSide, kSide});
+  target.class_valid = at::tensor({1, 0, 1, 1, 1, 1}, at::kByte).view({kN, kK});
+  target.soft = at::sin(at::arange(kN * kK * kSide * kSide, at::kFloat)).abs().view({kN, kK, kSide, kSide});
+  target.planes.reset();
+  std::vector<sdk::OwnedTensor> outputs;
+  outputs.push_back(owned(logits(kSide, 0)));
+  const double value = objective.evaluate(call, std::move(outputs), target, 1).value;
+
+  const at::Tensor x = logits(kSide, 0).to(at::kDouble), t = target.soft.to(at::kDouble);
+  const at::Tensor each = at::binary_cross_entropy_with_logits(x, t, {}, {}, at::Reduction::None);
+  const at::Tensor weight = (target.pixel_weight * target.valid).to(at::kDouble).unsqueeze(1) *
+                            target.class_valid.to(at::kDouble).view({kN, kK, 1, 1});
+  const at::Tensor by_image = target.sample_weight.to(at::kDouble).view({kN, 1, 1, 1});
+  EXPECT_NEAR(value, ((each * weight * by_image).sum() / weight.sum()).item<double>(), 1e-5);
+}
+
+std::string refusal(const recipe::Recipe& recipe, const std::vector<plugin::ModelOutput>& outputs,
+                    plugin::Registry& registry = test::registry()) {
   try {
-    Objective(recipe, test::registry(), {false, {"a", "b", "c"}, {}}, three_heads(), plugin::Call());
-    FAIL();
+    Objective(recipe, registry, kClasses, outputs, plugin::Call());
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::kUsage);
-    EXPECT_STREQ(e.what(), "train.head_weights names 'quarter', but the model's outputs are: main, half, off");
+    return e.where() + ": " + e.what();
   }
+  ADD_FAILURE() << "was made";
+  return {};
+}
+
+TEST(Objective, RefusesOutputsThatAreNotThereWithTheirPlace) {
+  recipe::Recipe recipe = two_losses();
+  recipe.train.head_weights = {{"quarter", 1.0}};
+  recipe.origins.push_back({"train.head_weights.\"quarter\"", "1.0", "wrist.toml:9:4", {}});
+  EXPECT_EQ(refusal(recipe, three_heads()),
+            "wrist.toml:9:4: train.head_weights names 'quarter', but the model's outputs are: main, half, off");
+  recipe.train.head_weights = {{"presence", 1.0}};
+  EXPECT_EQ(refusal(recipe, main_and_presence()),
+            ": train.head_weights names 'presence', which no loss is for; a [[loss]] with output = \"presence\" is");
+  recipe.train.head_weights.clear();
+  recipe.loss[1].output = "presense";
+  recipe.origins.push_back({"loss[1].output", "\"presense\"", "wrist.toml:20:10", {}});
+  EXPECT_EQ(refusal(recipe, main_and_presence()),
+            "wrist.toml:20:10: loss[1].output names 'presense', but the model's outputs are: main, presence");
+}
+
+// Found out before the first step, with the sentence of the loss.
+TEST(Objective, RefusesALossThatDoesNotKnowWhatTheDataWillSay) {
+  const test::TemporaryFolder folder;
+  std::filesystem::copy_file(std::filesystem::path(OSTEON_FIXTURE_PLUGINS) / "good.so", folder / "good.so");
+  plugin::RegistryOptions options;
+  options.folders = {folder.path()};
+  options.scanner = OSTEON_PROGRAM;
+  plugin::Registry registry(options);
+  recipe::Recipe recipe;
+  recipe.loss.resize(1);
+  recipe.loss[0].component.plugin = "constant";
+  recipe.loss[0].component.parameters = {std::vector<double>{2}};
+  recipe.origins.push_back({"loss[0].plugin", "\"constant\"", "wrist.toml:30:10", {}});
+  Objective(recipe, registry, kClasses, three_heads(), plugin::Call());
+  recipe.data.absent = "unknown";
+  EXPECT_EQ(refusal(recipe, three_heads(), registry),
+            "wrist.toml:30:10: loss 'constant' cannot be trained with on this data: a constant loss knows nothing but "
+            "bits");
 }
 
 }  // namespace

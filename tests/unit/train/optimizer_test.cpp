@@ -96,6 +96,32 @@ TEST(Optimizer, IsRmsPropWithAndWithoutMomentum) {
   }
 }
 
+// Biases and scales keep their size where nothing pulls at them.
+TEST(Optimizer, LeavesAloneWhatDoesNotDecay) {
+  for (recipe::OptimizerSection section : {options(), rmsprop(0), rmsprop(0.7)})
+    for (const char* decay : {"all", "weights"}) {
+      section.decay = decay;
+      auto tensors = some_tensors(), plain = some_tensors();
+      tensors[0].decays = false;
+      Optimizer optimizer(section, tensors), reference(section, plain);
+      recipe::OptimizerSection none = section;
+      none.weight_decay = 0;
+      auto still = some_tensors();
+      Optimizer undecayed(none, still);
+      for (std::int64_t t = 1; t <= 3; ++t) {
+        for (const auto* each : {&tensors, &plain, &still}) fill_gradients(*each, t);
+        for (Optimizer* each : {&optimizer, &reference, &undecayed}) each->step(1e-2);
+      }
+      const bool all = std::string(decay) == "all";
+      EXPECT_TRUE(at::equal(tensors[0].value, all ? plain[0].value : still[0].value)) << section.name << ' ' << decay;
+      EXPECT_FALSE(at::equal(plain[0].value, still[0].value));
+      EXPECT_TRUE(at::equal(tensors[2].value, plain[2].value)) << section.name << ' ' << decay;
+      // A state is the parameters', whatever group they are in.
+      EXPECT_EQ(optimizer.state().size(), reference.state().size());
+      EXPECT_EQ(optimizer.state()[0].first, reference.state()[0].first);
+    }
+}
+
 void expect_goes_on_from_its_state(const recipe::OptimizerSection& section) {
   const auto one = some_tensors(), other = some_tensors();
   Optimizer straight(section, one), before(section, other);
@@ -152,6 +178,9 @@ TEST(Optimizer, GoesOnFromItsStateAsIfNothingHadHappened) {
   expect_goes_on_from_its_state(options());
   expect_goes_on_from_its_state(rmsprop(0));
   expect_goes_on_from_its_state(rmsprop(0.7));
+  recipe::OptimizerSection weights = options();
+  weights.decay = "weights";
+  expect_goes_on_from_its_state(weights);
 }
 
 TEST(Optimizer, RefusesAStateOfOtherParameters) {

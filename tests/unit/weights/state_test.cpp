@@ -67,6 +67,16 @@ TEST(State, LoadsIntoAndCollectsFromStridedViews) {
   EXPECT_EQ(std::memcmp(state.tensors[0].data, rows.data(), 24), 0);
 }
 
+TEST(State, LoadsBoolsAsZeroOrOneAndCollectsThem) {
+  std::vector<std::uint8_t> memory(3, 0);
+  const sdk::BorrowedTensor mask(memory.data(), {OSTEON_DTYPE_BOOL, 8, 1}, {3});
+  const plugin::NamedTensor named{"mask", false, &mask.view(), nullptr};
+  load_state({data("mask", "BOOL", {3}, std::vector<std::uint8_t>{0, 1, 7})}, {named}, "x");
+  EXPECT_EQ(memory, (std::vector<std::uint8_t>{0, 1, 1}));
+  EXPECT_EQ(collect_state({named}).tensors.at(0).dtype, "BOOL");
+  EXPECT_FALSE(compare_state({data("mask", "U8", {3}, memory)}, {named}).complete());
+}
+
 TEST(State, CollectsWithoutCopyingWhatIsContiguous) {
   Weight weight;
   std::vector<std::int64_t> count{7};

@@ -23,7 +23,7 @@ typedef struct osteon_random_key {
 /** What the data asks of an augmentation. */
 typedef struct osteon_augmentation_request {
   uint32_t struct_size;
-  uint32_t flags; /**< 0 */
+  uint32_t flags; /**< no bit is known yet */
   int64_t n_classes;
   const char* const* class_names;
   /** n_classes channel numbers: the class that each becomes in a mirrored image; NULL: each stays what it is. */
@@ -36,13 +36,14 @@ enum {
   OSTEON_AUGMENTATION_PHOTOMETRIC = 2 /**< apply */
 };
 enum {
-  OSTEON_AUGMENTATION_EDITS_LABELS = 1u << 0 /**< photometric: `apply` gets the labels and may change them */
+  OSTEON_AUGMENTATION_EDITS_LABELS = 1u << 0, /**< photometric: `apply` gets the labels and may change them */
+  OSTEON_AUGMENTATION_WANTS_BOXES = 1u << 1   /**< geometric: `sample_warp` gets the boxes of the classes */
 };
 
 typedef struct osteon_augmentation_info {
   uint32_t struct_size;
+  uint32_t flags; /**< OSTEON_AUGMENTATION_EDITS_LABELS | OSTEON_AUGMENTATION_WANTS_BOXES */
   uint32_t way;   /**< OSTEON_AUGMENTATION_GEOMETRIC or _PHOTOMETRIC */
-  uint32_t flags; /**< OSTEON_AUGMENTATION_EDITS_LABELS */
   uint32_t reserved;
 } osteon_augmentation_info;
 
@@ -66,17 +67,24 @@ enum {
 /** The input of sample_warp. */
 typedef struct osteon_warp_request {
   uint32_t struct_size;
-  uint32_t flags; /**< 0 */
+  uint32_t flags; /**< no bit is known yet */
   int64_t height; /**< of the step's input, px */
   int64_t width;
+  int64_t view_height; /**< of what the view ends at, the model's input, px */
+  int64_t view_width;
+  int64_t view_index; /**< which view of its image this is, from 0 on */
+  /** [n_classes, 4] row-major: left, top, right, bottom of a box around each class in the step's input, in pixel
+   * centres, both ends inside; NaN for a class that is not there. Behind a step that moved pixels a box may be larger
+   * than it need be, never smaller. NULL unless the instance wants boxes. */
+  const double* class_boxes;
 } osteon_warp_request;
 
 /** The output of sample_warp. Pixel centres are whole numbers: (0, 0) is the centre of the first pixel. */
 typedef struct osteon_warp {
   uint32_t struct_size;
+  uint32_t flags;  /**< OSTEON_WARP_IGNORE_OUTSIDE */
   uint32_t kind;   /**< OSTEON_WARP_* */
   uint32_t border; /**< OSTEON_BORDER_* */
-  uint32_t flags;  /**< OSTEON_WARP_IGNORE_OUTSIDE */
   int64_t height;  /**< of the output; the host presets both to the input's */
   int64_t width;
   double matrix[6];  /**< row-major 2 x 3, output to input: x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5 */
@@ -90,7 +98,7 @@ typedef struct osteon_warp {
 /** The input of apply. Borrowed for the call. */
 typedef struct osteon_pixels {
   uint32_t struct_size;
-  uint32_t flags; /**< 0 */
+  uint32_t flags; /**< no bit is known yet */
   /** [H, W, C], C of 1 or 3 (RGB), uint8, uint16 or float32; changed in place. */
   const osteon_tensor_view* image;
   double maximum; /**< the greatest intensity: 255, 65535 or 1 */
@@ -102,7 +110,7 @@ typedef struct osteon_pixels {
 
 typedef struct osteon_augmentation_api {
   uint32_t struct_size;
-  uint32_t flags; /**< 0 */
+  uint32_t flags; /**< no bit is known yet */
 
   /** Makes an augmentation. The caller owns `*out`. [any-thread] */
   osteon_status (*create)(const osteon_call* call, const osteon_value* const* values,

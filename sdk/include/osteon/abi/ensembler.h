@@ -5,7 +5,8 @@
 #ifndef OSTEON_ABI_ENSEMBLER_H
 #define OSTEON_ABI_ENSEMBLER_H
 
-#include "model.h"
+#include "band.h"
+#include "params.h"
 #include "predictor.h"
 
 typedef struct osteon_ensembler osteon_ensembler;       /**< an instance with its fitted state */
@@ -14,36 +15,34 @@ typedef struct osteon_accumulation osteon_accumulation; /**< one image, one clas
 /** What is asked of an ensembler. */
 typedef struct osteon_ensembler_request {
   uint32_t struct_size;
+  uint32_t flags;  /**< no bit is known yet */
   uint32_t labels; /**< OSTEON_LABELS_* */
+  uint32_t reserved;
   int64_t n_classes;
   const char* const* class_names;
   int64_t n_members;
   const char* const* member_names; /**< unique; an ensembler that has weights by member finds them by these */
+  /** [n_members, n_classes] row-major: 0 where the member has nothing to say of the class; NULL: all have all. */
+  const uint8_t* has_class;
 } osteon_ensembler_request;
+
+/** Flags of osteon_ensembler_info. */
+enum {
+  OSTEON_ENSEMBLER_FITS = 1u << 0 /**< its state (osteon_fit, which it then has) must have been fitted or loaded before
+                                       `begin` */
+};
 
 typedef struct osteon_ensembler_info {
   uint32_t struct_size;
+  uint32_t flags; /**< OSTEON_ENSEMBLER_FITS */
   uint32_t
       takes; /**< the form that `add` wants: OSTEON_FORM_PROBABILITIES, _LOGITS or _BITS (members' own thresholds) */
   uint32_t gives; /**< the form that `finish` gives: OSTEON_FORM_PROBABILITIES or _BITS */
-  uint32_t
-      fits; /**< 1: fit_* must have run, or its tensors must have been loaded, before `begin`; 0: it needs neither */
 } osteon_ensembler_info;
-
-/** A part of the common grid: rows first_row .. first_row + height of all `width` columns, for some classes. */
-typedef struct osteon_band {
-  uint32_t struct_size;
-  uint32_t flags; /**< 0 */
-  int64_t first_row;
-  int64_t height;
-  int64_t width;
-  uint64_t n_classes;
-  const int32_t* classes; /**< channel numbers, rising */
-} osteon_band;
 
 typedef struct osteon_ensembler_api {
   uint32_t struct_size;
-  uint32_t flags; /**< 0 */
+  uint32_t flags; /**< no bit is known yet */
 
   /** Makes an ensembler. The caller owns `*out`. [any-thread] */
   osteon_status (*create)(const osteon_call* call, const osteon_value* const* values,
@@ -55,28 +54,9 @@ typedef struct osteon_ensembler_api {
   /** Belongs to the instance and does not change. [any-thread] */
   const osteon_ensembler_info* (*info)(const osteon_ensembler* ensembler);
 
-  /** The state that must survive (fitted weights), as in osteon_model_api.tensors; `grad` has no data. The host saves
-   * and loads it, and writes to it in place only before `begin` and outside fitting. May be NULL when there is no
-   * state. [one-call-per-instance] */
-  osteon_status (*tensors)(osteon_ensembler* ensembler, uint64_t* count, const osteon_named_tensor* const** out,
-                           osteon_error* error);
-
-  /** Begins fitting and forgets an earlier fit. `dice` is float64 [n_members, n_classes], validation Dice of each
-   * member, NaN where unknown; NULL when there is none. fit_* are NULL when info.fits is 0. [one-call-per-instance] */
-  osteon_status (*fit_begin)(const osteon_call* call, osteon_ensembler* ensembler, const osteon_tensor_view* dice,
-                             osteon_error* error);
-
-  /** One band of one image: what each member says of it, in the form that `info` takes, and the truth as bit planes
-   * int32 [P, H, W] over all classes. Borrowed for the call. [one-call-per-instance] */
-  osteon_status (*fit_add)(const osteon_call* call, osteon_ensembler* ensembler, const osteon_band* band,
-                           uint64_t n_members, const osteon_tensor_view* const* members,
-                           const osteon_tensor_view* target, const osteon_tensor_view* valid, osteon_error* error);
-
-  /** Ends fitting; `tensors` have their values. [one-call-per-instance] */
-  osteon_status (*fit_end)(const osteon_call* call, osteon_ensembler* ensembler, osteon_error* error);
-
-  /** Whether `member` can change the result of `class_index`; a property of the fitted state. The host does not run
-   * members that nobody needs; one that a single class of a group needs is added for the whole group. [any-thread] */
+  /** Whether `member` can change the result of `class_index`; a property of the fitted state, and never so for a class
+   * that the member does not have. The host does not run members that nobody needs; one that a single class of a group
+   * needs is added for the whole group. [any-thread] */
   int32_t (*needed)(const osteon_ensembler* ensembler, int64_t member, int64_t class_index);
 
   /** Begins one band. The caller owns `*out` and ends it with `finish`. [any-thread] */
@@ -84,8 +64,9 @@ typedef struct osteon_ensembler_api {
                          osteon_accumulation** out, osteon_error* error);
 
   /** Adds one needed member: float32 [n_classes of the band, height, width], or bit planes over the band's classes.
-   * Each needed member once, in any order; the order changes means by at most 1e-6 and votes not at all. Several bands
-   * may be worked on at once, one accumulation by one thread at a time. */
+   * Where the member does not have a class, what stands there means nothing and must not count. Each needed member
+   * once, in any order; the order changes means by at most 1e-6 and votes not at all. Several bands may be worked on at
+   * once, one accumulation by one thread at a time. */
   osteon_status (*add)(const osteon_call* call, osteon_accumulation* accumulation, int64_t member,
                        const osteon_tensor_view* prediction, osteon_error* error);
 

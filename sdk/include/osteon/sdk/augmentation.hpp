@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -14,8 +16,9 @@
 #include <osteon/sdk/request_check.hpp>
 
 /// Augmentations. A geometric one has `Warp sample(Random&, const WarpRequest&) const`: where each output pixel comes
-/// from; the host resamples. A photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels
-/// in place.
+/// from; the host resamples. With `static constexpr bool kWantsBoxes = true;` it is told where the classes lie. A
+/// photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels in place; with
+/// `static constexpr bool kEditsLabels = true;` it gets the labels as well.
 ///
 ///     class HorizontalFlip {
 ///      public:
@@ -33,10 +36,29 @@ struct AugmentationRequest {
   std::vector<std::int32_t> mirrored;  ///< class that c becomes in a mirrored image; empty: each stays what it is
 };
 
+/// A box around a class, in pixel centres, both ends inside.
+struct Box {
+  double left = 0, top = 0, right = 0, bottom = 0;
+};
+
 /// The input of a geometric augmentation, px.
 struct WarpRequest {
   std::int64_t height = 0;
   std::int64_t width = 0;
+  std::int64_t view_height = 0;  ///< of what the view ends at, the model's input
+  std::int64_t view_width = 0;
+  std::int64_t view_index = 0;  ///< which view of its image this is, from 0 on
+  std::int64_t n_classes = 0;
+  const double* class_boxes = nullptr;  ///< see box()
+
+  /// Around what is there of a class, in a class that has kWantsBoxes; none for a class that is not there. Behind a
+  /// step that moved pixels a box may be larger than it need be, never smaller.
+  std::optional<Box> box(std::int64_t class_index) const {
+    if (class_boxes == nullptr || class_index < 0 || class_index >= n_classes) return std::nullopt;
+    const double* b = class_boxes + 4 * class_index;
+    if (std::isnan(b[0])) return std::nullopt;
+    return Box{b[0], b[1], b[2], b[3]};
+  }
 };
 
 /// A free warp: pure, and called from several threads at once.
@@ -81,18 +103,24 @@ class Warp {
     return *this;
   }
 
-  /// Fills the ABI's struct, which owns what it points at until end().
+  /// Fills the ABI's struct, as far as its caller knows it; it owns what it points at until end().
   void give(osteon_warp* out) const {
-    out->kind = kind_;
-    out->border = border_;
-    out->flags = flags_;
-    if (height_ > 0) out->height = height_;
-    if (width_ > 0) out->width = width_;
-    for (int i = 0; i < 6; ++i) out->matrix[i] = matrix_[i];
-    out->image_fill = fill_;
+    osteon_warp warp = known(out, "a warp");
+    warp.kind = kind_;
+    warp.border = border_;
+    warp.flags = flags_;
+    if (height_ > 0) warp.height = height_;
+    if (width_ > 0) warp.width = width_;
+    for (int i = 0; i < 6; ++i) {
+      if (!std::isfinite(matrix_[i])) throw Error(OSTEON_FAILED, "its warp's matrix is not finite");
+      warp.matrix[i] = matrix_[i];
+    }
+    if (kind_ == OSTEON_WARP_FREE && map_ == nullptr) throw Error(OSTEON_FAILED, "its free warp has no map of points");
+    warp.image_fill = fill_;
     auto kept = std::make_unique<Warp>(*this);
-    out->class_source = kept->class_source_.empty() ? nullptr : kept->class_source_.data();
-    out->state = kept.release();
+    warp.class_source = kept->class_source_.empty() ? nullptr : kept->class_source_.data();
+    warp.state = kept.release();
+    fill_known(warp, out);
   }
   static void end(osteon_warp* warp) noexcept {
     delete static_cast<Warp*>(warp->state);
@@ -118,11 +146,14 @@ class Warp {
 /// Pixels to change in place; see osteon_pixels.
 class Pixels {
  public:
-  explicit Pixels(const osteon_pixels& raw) : raw_(raw) {
-    expect_shape(*raw.image, {-1, -1, -1}, "an image");
+  explicit Pixels(const osteon_pixels& given) : raw_(known(&given, "the pixels")) {
+    if (raw_.image == nullptr) throw InvalidArgument("the pixels have no image");
+    expect_canonical(*raw_.image, "an image");
+    expect_shape(*raw_.image, {-1, -1, -1}, "an image");
     if (channels() != 1 && channels() != 3)
       throw InvalidArgument("an image has " + std::to_string(channels()) + " channels, expected 1 or 3");
-    if (!is_contiguous(*raw.image)) throw Unsupported("an image is not contiguous");
+    check_plane<std::int32_t>(raw_.labels, {-1, height(), width()}, "the labels");
+    check_plane<std::uint8_t>(raw_.valid, {height(), width()}, "the plane of valid pixels");
   }
   const osteon_tensor_view& view() const noexcept { return *raw_.image; }
   std::int64_t height() const noexcept { return view().shape[0]; }
@@ -142,7 +173,14 @@ class Pixels {
   const osteon_tensor_view* valid() const noexcept { return raw_.valid; }
 
  private:
-  const osteon_pixels& raw_;
+  template <class Element>
+  static void check_plane(const osteon_tensor_view* view, const std::vector<std::int64_t>& shape, const char* what) {
+    if (view == nullptr) return;
+    expect_canonical(*view, what);
+    expect_shape(*view, shape, what);
+    data_of<Element>(*view, what);
+  }
+  osteon_pixels raw_;
 };
 
 namespace detail {
@@ -152,63 +190,84 @@ struct IsGeometric : std::false_type {};
 template <class T>
 struct IsGeometric<T, std::void_t<decltype(&T::sample)>> : std::true_type {};
 
-/// `static constexpr bool kEditsLabels = true;` in a photometric class asks for the labels.
 template <class T, class = void>
 struct EditsLabels : std::false_type {};
 template <class T>
 struct EditsLabels<T, std::void_t<decltype(T::kEditsLabels)>> : std::bool_constant<T::kEditsLabels> {};
+template <class T, class = void>
+struct WantsBoxes : std::false_type {};
+template <class T>
+struct WantsBoxes<T, std::void_t<decltype(T::kWantsBoxes)>> : std::bool_constant<T::kWantsBoxes> {};
 
 template <class T>
 struct AugmentationLayer {
-  static const T& self(const osteon_augmentation* raw) { return *reinterpret_cast<const T*>(raw); }
+  struct Instance {
+    T author;
+    std::int64_t n_classes;
+  };
+  static const Instance& self(const osteon_augmentation* raw) { return *reinterpret_cast<const Instance*>(raw); }
 
-  static osteon_status create(const osteon_call*, const osteon_value* const* values,
-                              const osteon_augmentation_request* raw, osteon_augmentation** out, osteon_error* error) {
+  static osteon_status create(const osteon_call* call, const osteon_value* const* values,
+                              const osteon_augmentation_request* given, osteon_augmentation** out,
+                              osteon_error* error) {
     return guard(error, [&] {
-      check_flags(raw->flags, 0, "an augmentation's");
+      known(call, "the call");
+      const osteon_augmentation_request raw = known(given, "an augmentation's request");
       AugmentationRequest request;
-      for (std::int64_t k = 0; k < raw->n_classes; ++k) {
-        request.class_names.emplace_back(raw->class_names[k]);
-        if (raw->mirrored != nullptr) request.mirrored.push_back(raw->mirrored[k]);
+      for (std::int64_t k = 0; k < raw.n_classes; ++k) {
+        request.class_names.emplace_back(raw.class_names[k]);
+        if (raw.mirrored != nullptr) request.mirrored.push_back(raw.mirrored[k]);
       }
-      *out = reinterpret_cast<osteon_augmentation*>(new T(schema_of<typename T::Params>().read(values), request));
+      auto* instance = new Instance{T(schema_of<typename T::Params>().read(values), request), raw.n_classes};
+      *out = reinterpret_cast<osteon_augmentation*>(instance);
     });
   }
-  static void destroy(osteon_augmentation* raw) { delete reinterpret_cast<T*>(raw); }
+  static void destroy(osteon_augmentation* raw) { delete reinterpret_cast<Instance*>(raw); }
 
   static const osteon_augmentation_info* info(const osteon_augmentation*) {
-    static constexpr osteon_augmentation_info kInfo = {
-        sizeof(osteon_augmentation_info),
-        IsGeometric<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_GEOMETRIC}
-                              : std::uint32_t{OSTEON_AUGMENTATION_PHOTOMETRIC},
-        EditsLabels<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_EDITS_LABELS} : 0u, 0};
+    static constexpr auto kInfo = [] {
+      osteon_augmentation_info i{};
+      i.struct_size = sizeof i;
+      i.flags = (EditsLabels<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_EDITS_LABELS} : 0u) |
+                (WantsBoxes<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_WANTS_BOXES} : 0u);
+      i.way = IsGeometric<T>::value ? OSTEON_AUGMENTATION_GEOMETRIC : OSTEON_AUGMENTATION_PHOTOMETRIC;
+      return i;
+    }();
     return &kInfo;
   }
 
-  static osteon_status sample_warp(const osteon_call*, const osteon_augmentation* raw, const osteon_random_key* key,
-                                   const osteon_warp_request* request, osteon_warp* warp, osteon_error* error) {
+  static osteon_status sample_warp(const osteon_call* call, const osteon_augmentation* raw, const osteon_random_key* key,
+                                   const osteon_warp_request* given, osteon_warp* warp, osteon_error* error) {
     return guard(error, [&] {
-      check_flags(request->flags, 0, "a warp's");
-      if (request->height < 1 || request->width < 1)
-        throw InvalidArgument("an image of " + std::to_string(request->height) + " x " +
-                              std::to_string(request->width) + " pixels cannot be warped");
+      known(call, "the call");
+      const osteon_warp_request request = known(given, "a warp's request");
+      if (request.height < 1 || request.width < 1)
+        throw InvalidArgument("an image of " + std::to_string(request.height) + " x " + std::to_string(request.width) +
+                              " pixels cannot be warped");
+      const Instance& instance = self(raw);
       Random random(key->words[0], key->words[1]);
-      self(raw).sample(random, WarpRequest{request->height, request->width}).give(warp);
+      instance.author
+          .sample(random, WarpRequest{request.height, request.width, request.view_height, request.view_width,
+                                      request.view_index, instance.n_classes, request.class_boxes})
+          .give(warp);
     });
   }
   static osteon_status map_points(const osteon_augmentation*, const osteon_warp* warp, std::uint64_t count, float* xy,
                                   osteon_error* error) {
-    return guard(error, [&] { static_cast<const Warp*>(warp->state)->map().map(count, xy); });
+    return guard(error, [&] {
+      const osteon_warp drawn = known(warp, "a warp", OSTEON_WARP_IGNORE_OUTSIDE);
+      static_cast<const Warp*>(drawn.state)->map().map(count, xy);
+    });
   }
   static void end_warp(const osteon_augmentation*, osteon_warp* warp) { Warp::end(warp); }
 
   static osteon_status apply(const osteon_call* call, const osteon_augmentation* raw, const osteon_random_key* key,
                              const osteon_pixels* pixels, osteon_error* error) {
     return guard(error, [&] {
-      check_flags(pixels->flags, 0, "the pixels'");
+      known(pixels, "the pixels");
       Random random(key->words[0], key->words[1]);
       Pixels wrapped(*pixels);
-      self(raw).apply(Call(call), random, wrapped);
+      self(raw).author.apply(Call(call), random, wrapped);
     });
   }
 

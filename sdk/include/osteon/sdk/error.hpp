@@ -39,6 +39,33 @@ class Cancelled : public Error {
   Cancelled() : Error(OSTEON_CANCELLED, "cancelled") {}
 };
 
+/// The data of this request cannot be worked on, and other data could: an image of NaN, say. In a batch it is one
+/// image's fault and not the others'.
+class BadInput : public Error {
+ public:
+  explicit BadInput(const std::string& message) : Error(OSTEON_BAD_INPUT, message) {}
+};
+
+/// Room for the text of a failure, to be handed to a function of the ABI.
+class ErrorBuffer {
+ public:
+  ErrorBuffer() noexcept {
+    raw_.struct_size = sizeof raw_;
+    raw_.text_size = sizeof text_;
+    raw_.text = text_;
+  }
+  ErrorBuffer(const ErrorBuffer&) = delete;
+  ErrorBuffer& operator=(const ErrorBuffer&) = delete;
+
+  osteon_error* out() noexcept { return &raw_; }
+  /// What the callee wrote, whether it closed its text or not; empty when it wrote nothing.
+  std::string text() const { return std::string(text_, ::strnlen(text_, sizeof text_)); }
+
+ private:
+  char text_[2048] = "";
+  osteon_error raw_{};
+};
+
 namespace detail {
 
 inline osteon_status report(osteon_error* error, osteon_status status, const char* text) noexcept {
@@ -84,10 +111,11 @@ osteon_status guard(osteon_error* error, Body&& body) noexcept {
 ///     check([&](osteon_error* e) { return inner->predict(call, inner, n, images, &request, out, e); });
 template <class Function>
 void check(Function&& function) {
-  char text[1024] = "";
-  osteon_error error{sizeof(osteon_error), sizeof text, text};
-  const osteon_status status = function(&error);
-  if (status != OSTEON_OK) throw Error(status, text[0] != '\0' ? text : "failed without saying why");
+  ErrorBuffer error;
+  const osteon_status status = function(error.out());
+  if (status == OSTEON_OK) return;
+  const std::string text = error.text();
+  throw Error(status, text.empty() ? "failed without saying why" : text);
 }
 
 }  // namespace osteon::sdk

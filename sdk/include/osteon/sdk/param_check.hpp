@@ -13,17 +13,18 @@ namespace osteon::sdk::detail {
 
 /// Throws InvalidArgument unless `value` is one that the schema allows. A host has looked at what a recipe says before;
 /// this is the plugin's own wall, which makes no assumption about who calls.
-inline void check_value(const osteon_param_spec& spec, const osteon_value* value) {
-  if (value == nullptr) throw InvalidArgument("missing");
+inline void check_value(const osteon_param_spec& spec, const osteon_value& given) {
+  const osteon_value* value = &given;
   if (value->type != spec.type) throw InvalidArgument("of another type than the schema's");
   const bool list = (spec.flags & OSTEON_PARAM_LIST) != 0 || spec.type == OSTEON_PARAM_CLASSES;
-  const bool range = spec.type == OSTEON_PARAM_FLOAT_RANGE;
+  const bool range = spec.type == OSTEON_PARAM_FLOAT_RANGE || spec.type == OSTEON_PARAM_INT_RANGE;
   const std::uint64_t size = range ? 2 : 1, elements = value->count / size;
   if (value->count % size != 0 || (list ? elements < spec.min_count || elements > spec.max_count : elements != 1))
     throw InvalidArgument(std::to_string(value->count) + " is not how many values it takes");
 
-  const bool integers = spec.type == OSTEON_PARAM_BOOL || spec.type == OSTEON_PARAM_INT;
-  const bool floats = spec.type == OSTEON_PARAM_FLOAT || range;
+  const bool integers =
+      spec.type == OSTEON_PARAM_BOOL || spec.type == OSTEON_PARAM_INT || spec.type == OSTEON_PARAM_INT_RANGE;
+  const bool floats = spec.type == OSTEON_PARAM_FLOAT || spec.type == OSTEON_PARAM_FLOAT_RANGE;
   const bool predictors = spec.type == OSTEON_PARAM_PREDICTOR;
   const bool there = value->count == 0 ||
                      (integers ? value->ints != nullptr
@@ -39,7 +40,8 @@ inline void check_value(const osteon_param_spec& spec, const osteon_value* value
         throw InvalidArgument(std::to_string(number) + " is out of its bounds");
       if (spec.type == OSTEON_PARAM_BOOL && value->ints[i] != 0 && value->ints[i] != 1)
         throw InvalidArgument(std::to_string(value->ints[i]) + " is neither 0 nor 1");
-      if (range && i % 2 == 1 && value->floats[i - 1] > number)
+      if (range && i % 2 == 1 &&
+          (integers ? value->ints[i - 1] > value->ints[i] : value->floats[i - 1] > value->floats[i]))
         throw InvalidArgument("a range whose low end is above its high one");
       continue;
     }

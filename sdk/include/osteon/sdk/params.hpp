@@ -14,6 +14,7 @@
 
 #include <osteon/abi/params.h>
 #include <osteon/sdk/error.hpp>
+#include <osteon/sdk/known.hpp>
 #include <osteon/sdk/param_check.hpp>
 
 namespace osteon::sdk {
@@ -22,6 +23,12 @@ namespace osteon::sdk {
 struct Range {
   double low = 0;
   double high = 0;
+};
+
+/// The same over whole numbers.
+struct IntRange {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
 };
 
 /// Classes that a recipe names, with their channel numbers.
@@ -48,7 +55,12 @@ struct ValueStorage {
   const osteon_value* fill(std::uint32_t type) {
     for (const std::string& text : strings) pointers.push_back(text.c_str());
     const std::size_t count = !ints.empty() ? ints.size() : !floats.empty() ? floats.size() : pointers.size();
-    value = {sizeof value, type, count, ints.data(), floats.data(), pointers.data(), nullptr};
+    value.struct_size = sizeof value;
+    value.type = type;
+    value.count = count;
+    value.ints = ints.data();
+    value.floats = floats.data();
+    value.strings = pointers.data();
     return &value;
   }
 };
@@ -102,10 +114,14 @@ struct ParamTraits<Range> {
   static constexpr std::uint32_t kType = OSTEON_PARAM_FLOAT_RANGE;
   static constexpr bool kList = false;
   static void store(const Range& v, ValueStorage& s) { s.floats = {v.low, v.high}; }
-  static Range load(const osteon_value& v) {
-    if (v.count != 2) throw InvalidArgument("a range has a low and a high end");
-    return {v.floats[0], v.floats[1]};
-  }
+  static Range load(const osteon_value& v) { return {v.floats[0], v.floats[1]}; }
+};
+template <>
+struct ParamTraits<IntRange> {
+  static constexpr std::uint32_t kType = OSTEON_PARAM_INT_RANGE;
+  static constexpr bool kList = false;
+  static void store(const IntRange& v, ValueStorage& s) { s.ints = {v.low, v.high}; }
+  static IntRange load(const osteon_value& v) { return {v.ints[0], v.ints[1]}; }
 };
 template <>
 struct ParamTraits<ClassList> {
@@ -139,6 +155,10 @@ struct ParamTraits<std::vector<E>> {
     for (const E& element : v) {
       if constexpr (std::is_same_v<E, std::string>)
         s.strings.push_back(element);
+      else if constexpr (std::is_same_v<E, Range>)
+        s.floats.insert(s.floats.end(), {element.low, element.high});
+      else if constexpr (std::is_same_v<E, IntRange>)
+        s.ints.insert(s.ints.end(), {element.low, element.high});
       else if constexpr (std::is_floating_point_v<E>)
         s.floats.push_back(static_cast<double>(element));
       else
@@ -147,9 +167,14 @@ struct ParamTraits<std::vector<E>> {
   }
   static std::vector<E> load(const osteon_value& v) {
     std::vector<E> list;
-    for (std::uint64_t i = 0; i < v.count; ++i) {
+    constexpr bool kRange = std::is_same_v<E, Range> || std::is_same_v<E, IntRange>;
+    for (std::uint64_t i = 0; i < v.count; i += kRange ? 2 : 1) {
       if constexpr (std::is_same_v<E, std::string>)
         list.emplace_back(v.strings[i]);
+      else if constexpr (std::is_same_v<E, Range>)
+        list.push_back({v.floats[i], v.floats[i + 1]});
+      else if constexpr (std::is_same_v<E, IntRange>)
+        list.push_back({v.ints[i], v.ints[i + 1]});
       else if constexpr (std::is_floating_point_v<E>)
         list.push_back(static_cast<E>(v.floats[i]));
       else
@@ -271,8 +296,9 @@ class Schema {
       const osteon_param_spec& spec = *specs_[i];
       const osteon_value* value = values != nullptr ? values[i] : nullptr;
       try {
-        detail::check_value(spec, value);
-        readers_[i](params, *value);
+        const osteon_value given = known(value, "its value");
+        detail::check_value(spec, given);
+        readers_[i](params, given);
       } catch (const InvalidArgument& e) {
         throw InvalidArgument(std::string("parameter ") + spec.name + ": " + e.what());
       }

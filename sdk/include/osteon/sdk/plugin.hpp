@@ -2,7 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,20 +63,36 @@ osteon_component component(std::uint32_t kind, const About& about, const void* a
   return c;
 }
 
-/// The description of a library and all that it points at.
+/// The descriptions of a library, one for each version of a host that asked, and all that they point at.
 class Library {
  public:
   Library(const char* name, const char* version, std::vector<osteon_component> components)
-      : components_(std::move(components)) {
+      : name_(name), version_(version), components_(std::move(components)) {
     for (const osteon_component& c : components_) pointers_.push_back(&c);
-    plugin_ = {sizeof plugin_, OSTEON_ABI_VERSION, name, version, pointers_.size(), pointers_.data()};
   }
-  const osteon_plugin* get() const noexcept { return &plugin_; }
+  /// NULL for a host that this SDK cannot serve.
+  const osteon_plugin* get(std::uint32_t host_abi) {
+    constexpr std::uint32_t kOldest = std::uint32_t{OSTEON_ABI_MAJOR} << 16 | OSTEON_ABI_OLDEST_MINOR;
+    if (host_abi < kOldest || host_abi >> 16 != OSTEON_ABI_MAJOR) return nullptr;
+    const std::uint32_t abi = std::min(host_abi, OSTEON_ABI_VERSION);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    osteon_plugin& plugin = plugins_[abi];  // of a map: it stays where it is
+    plugin.struct_size = sizeof plugin;
+    plugin.abi_version = abi;
+    plugin.name = name_;
+    plugin.version = version_;
+    plugin.n_components = pointers_.size();
+    plugin.components = pointers_.data();
+    return &plugin;
+  }
 
  private:
+  const char* name_;
+  const char* version_;
   std::vector<osteon_component> components_;
   std::vector<const osteon_component*> pointers_;
-  osteon_plugin plugin_;
+  std::mutex mutex_;
+  std::map<std::uint32_t, osteon_plugin> plugins_;
 };
 
 }  // namespace detail
@@ -84,13 +103,12 @@ class Library {
 ///     OSTEON_PLUGIN("unet", "1.0.0", osteon::sdk::model<UNet>({"unet", "1.0.0", "U-Net ...", "arXiv:1505.04597"}))
 ///
 /// The description is made at the first call, not in a static initializer.
-#define OSTEON_PLUGIN(library_name, library_version, ...)                                                            \
-  OSTEON_EXPORT const osteon_plugin* osteon_get_plugin(uint32_t host_abi) {                                          \
-    try {                                                                                                            \
-      (void)host_abi; /* the host compares versions, so that its message can name both */                            \
-      static const auto* library = new ::osteon::sdk::detail::Library(library_name, library_version, {__VA_ARGS__}); \
-      return library->get();                                                                                         \
-    } catch (...) {                                                                                                  \
-      return nullptr;                                                                                                \
-    }                                                                                                                \
+#define OSTEON_PLUGIN(library_name, library_version, ...)                                                      \
+  OSTEON_EXPORT const osteon_plugin* osteon_get_plugin(uint32_t host_abi) {                                    \
+    try {                                                                                                      \
+      static auto* library = new ::osteon::sdk::detail::Library(library_name, library_version, {__VA_ARGS__}); \
+      return library->get(host_abi);                                                                           \
+    } catch (...) {                                                                                            \
+      return nullptr;                                                                                          \
+    }                                                                                                          \
   }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <osteon/abi/postprocessor.h>
+#include <osteon/sdk/fit.hpp>
 #include <osteon/sdk/plugin.hpp>
 #include <osteon/sdk/predictor.hpp>
 #include <osteon/sdk/request_check.hpp>
@@ -16,11 +19,15 @@
 ///       struct Params { ... static void schema(Schema<Params>&); };
 ///       MyPost(const Params&, const PostprocessorRequest&);
 ///       PostprocessorTraits traits() const;
-///       std::vector<Prediction> process(const Call&, const Predictor& inner, const std::vector<const osteon_image*>&
-///       images,
+///       std::vector<Prediction> process(const Call&, const Predictor& inner,
+///                                       const std::vector<const osteon_image*>& images,
 ///                                       const osteon_predict_request&) const;
 ///     };
 ///     OSTEON_PLUGIN("my_post", "1.0.0", osteon::sdk::postprocessor<MyPost>({"my_post", "1.0.0", "..."}))
+///
+/// An image that it cannot work on it answers with `throw BadInput(why)`: where the caller wants each image by itself,
+/// this layer tries the others again without it. One that learns from validation images has traits().fits and what
+/// fit.hpp says.
 namespace osteon::sdk {
 
 /// What the data asks of a post-processor.
@@ -40,6 +47,10 @@ struct PostprocessorTraits {
   std::uint32_t needs_grids = kGrids;
   std::uint32_t gives_forms = kFloats;
   std::uint32_t gives_grids = kGrids;
+  /// Element types beside float32 that process() can give: OSTEON_SET of OSTEON_ELEMENT_*. Of what the caller takes it
+  /// is told these alone, by request.elements; a request that it passes on is then for these as well.
+  std::uint32_t elements = 0;
+  bool fits = false;  ///< has to be fitted before process()
 };
 
 namespace detail {
@@ -47,31 +58,38 @@ namespace detail {
 template <class T>
 struct PostprocessorLayer {
   struct Instance {
-    T post;
+    T author;
     osteon_postprocessor_info info;
+    std::uint32_t elements;
+    FitState fit;
   };
+  using Images = std::vector<const osteon_image*>;
   static const Instance& self(const osteon_postprocessor* raw) { return *reinterpret_cast<const Instance*>(raw); }
 
-  static osteon_status create(const osteon_call*, const osteon_value* const* values,
-                              const osteon_postprocessor_request* raw, osteon_postprocessor** out,
+  static osteon_status create(const osteon_call* call, const osteon_value* const* values,
+                              const osteon_postprocessor_request* given, osteon_postprocessor** out,
                               osteon_error* error) {
     return guard(error, [&] {
+      known(call, "the call");
+      const osteon_postprocessor_request raw = known(given, "a post-processor's request");
       PostprocessorRequest request;
-      request.multiclass = is_multiclass(raw->labels);
-      for (std::int64_t k = 0; k < raw->n_classes; ++k) {
-        request.class_names.emplace_back(raw->class_names[k]);
-        if (raw->mirrored != nullptr) request.mirrored.push_back(raw->mirrored[k]);
+      request.multiclass = is_multiclass(raw.labels);
+      for (std::int64_t k = 0; k < raw.n_classes; ++k) {
+        request.class_names.emplace_back(raw.class_names[k]);
+        if (raw.mirrored != nullptr) request.mirrored.push_back(raw.mirrored[k]);
       }
-      auto instance =
-          std::make_unique<Instance>(Instance{T(schema_of<typename T::Params>().read(values), request), {}});
-      const PostprocessorTraits traits = instance->post.traits();
-      instance->info = {
-          sizeof(osteon_postprocessor_info),
-          traits.map ? std::uint32_t{OSTEON_POSTPROCESSOR_MAP} : std::uint32_t{OSTEON_POSTPROCESSOR_WRAPPER},
-          traits.needs_forms,
-          traits.needs_grids,
-          traits.gives_forms,
-          traits.gives_grids};
+      auto instance = std::make_unique<Instance>(Instance{
+          T(schema_of<typename T::Params>().read(values), request), sized<osteon_postprocessor_info>(), 0, {}});
+      const PostprocessorTraits traits = instance->author.traits();
+      osteon_postprocessor_info& info = instance->info;
+      info.flags = traits.fits ? std::uint32_t{OSTEON_POSTPROCESSOR_FITS} : 0u;
+      info.shape = traits.map ? std::uint32_t{OSTEON_POSTPROCESSOR_MAP} : std::uint32_t{OSTEON_POSTPROCESSOR_WRAPPER};
+      info.needs_forms = traits.needs_forms;
+      info.needs_grids = traits.needs_grids;
+      info.gives_forms = traits.gives_forms;
+      info.gives_grids = traits.gives_grids;
+      instance->elements = traits.elements;
+      instance->fit.begin_life(traits.fits, HasFit<T>::value, raw.n_classes, 1, traits.needs_forms);
       *out = reinterpret_cast<osteon_postprocessor*>(instance.release());
     });
   }
@@ -79,21 +97,58 @@ struct PostprocessorLayer {
   static const osteon_postprocessor_info* info(const osteon_postprocessor* raw) { return &self(raw).info; }
 
   static osteon_status process(const osteon_call* call, const osteon_postprocessor* raw, const osteon_predictor* inner,
-                               std::uint64_t n, const osteon_image* const* images,
-                               const osteon_predict_request* request, osteon_prediction* const* predictions,
-                               osteon_error* error) {
+                               std::uint64_t n, const osteon_image* const* images, const osteon_predict_request* given,
+                               osteon_prediction* const* predictions, osteon_error* error) {
     return guard(error, [&] {
       const Instance& instance = self(raw);
-      if ((instance.info.gives_forms & OSTEON_SET(request->form)) == 0 ||
-          (instance.info.gives_grids & OSTEON_SET(request->grid)) == 0)
+      const Predictor within(inner);
+      osteon_predict_request request = known(given, "a request", OSTEON_PREDICT_EACH);
+      check_request(request, within.n_classes());
+      if ((instance.info.gives_forms & OSTEON_SET(request.form)) == 0 ||
+          (instance.info.gives_grids & OSTEON_SET(request.grid)) == 0)
         throw Unsupported("it was asked for a form or a grid that it does not give");
-      const std::vector<const osteon_image*> list(images, images + n);
-      std::vector<Prediction> made = instance.post.process(Call(call), Predictor(inner), list, *request);
-      if (made.size() != n)
-        throw Error(OSTEON_FAILED,
-                    "it gave " + std::to_string(made.size()) + " predictions for " + std::to_string(n) + " images");
+      const KnownImages looked_at(n, images);
+      check_out(n, predictions);
+      instance.fit.expect_ready();
+      const bool each = (request.flags & OSTEON_PREDICT_EACH) != 0;
+      request.flags = 0;
+      request.elements &= instance.elements;
+      const auto function = each ? predict_each : predict;
+      std::vector<Prediction> made = function(instance, Call(call), within, looked_at.list(), request);
       for (std::uint64_t i = 0; i < n; ++i) made[i].move_to(predictions[i]);
     });
+  }
+
+  static std::vector<Prediction> predict(const Instance& instance, const Call& call, const Predictor& inner,
+                                         const Images& images, const osteon_predict_request& request) {
+    for (const osteon_image* image : images)
+      if (element_count(image->pixels) == 0)
+        throw BadInput(image->root != nullptr ? "image '" + std::string(image->root) + "' has no pixels"
+                                              : "an image has no pixels");
+    std::vector<Prediction> made = instance.author.process(call, inner, images, request);
+    if (made.size() != images.size())
+      throw Error(OSTEON_FAILED, "it gave " + std::to_string(made.size()) + " predictions for " +
+                                     std::to_string(images.size()) + " images");
+    return made;
+  }
+
+  /// All at once, for that is what costs least; where one of them is bad, image by image.
+  static std::vector<Prediction> predict_each(const Instance& instance, const Call& call, const Predictor& inner,
+                                              const Images& images, const osteon_predict_request& request) {
+    try {
+      return predict(instance, call, inner, images, request);
+    } catch (const Error& e) {
+      if (e.status() != OSTEON_BAD_INPUT) throw;
+      std::vector<Prediction> made(images.size());
+      if (images.size() == 1) {
+        made[0].refuse(e.what());
+        return made;
+      }
+    }
+    std::vector<Prediction> made;
+    for (const osteon_image* image : images)
+      made.push_back(std::move(predict_each(instance, call, inner, {image}, request)[0]));
+    return made;
   }
 
   static constexpr osteon_postprocessor_api kApi{
@@ -105,8 +160,9 @@ struct PostprocessorLayer {
 /// The component of a post-processor class, for OSTEON_PLUGIN.
 template <class T>
 osteon_component postprocessor(const About& about) {
-  return detail::component<typename T::Params>(OSTEON_KIND_POSTPROCESSOR, about, &detail::PostprocessorLayer<T>::kApi,
-                                               {OSTEON_DEVICE_CPU}, {dtype_of<float>()});
+  return detail::component<typename T::Params>(
+      OSTEON_KIND_POSTPROCESSOR, about, &detail::PostprocessorLayer<T>::kApi, {OSTEON_DEVICE_CPU}, {dtype_of<float>()},
+      &detail::fit_extension<typename detail::PostprocessorLayer<T>::Instance, T>);
 }
 
 }  // namespace osteon::sdk

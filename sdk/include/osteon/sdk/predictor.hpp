@@ -2,13 +2,16 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <osteon/abi/predictor.h>
 #include <osteon/sdk/call.hpp>
+#include <osteon/sdk/known.hpp>
 
 namespace osteon::sdk {
 
@@ -27,38 +30,73 @@ struct Affine {
     return of({a[0] * b[0] + a[1] * b[3], a[0] * b[1] + a[1] * b[4], a[0] * b[2] + a[1] * b[5] + a[2],
                a[3] * b[0] + a[4] * b[3], a[3] * b[1] + a[4] * b[4], a[3] * b[2] + a[4] * b[5] + a[5]});
   }
+  bool finite() const {
+    return std::all_of(m, m + 6, [](double value) { return std::isfinite(value); });
+  }
 };
+
+/// The OSTEON_ELEMENT_* of an element type; 0 when it is none that predictions have.
+constexpr std::uint32_t element_of(osteon_dtype type) noexcept {
+  if (type == dtype_of<float>()) return OSTEON_ELEMENT_FLOAT32;
+  if (type == osteon_dtype{OSTEON_DTYPE_FLOAT, 16, 1}) return OSTEON_ELEMENT_FLOAT16;
+  return type == osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1} ? std::uint32_t{OSTEON_ELEMENT_BFLOAT16} : 0u;
+}
+
+/// Whether who made `request` takes logits or probabilities of this element type.
+constexpr bool takes_element(const osteon_predict_request& request, osteon_dtype type) noexcept {
+  const std::uint32_t element = element_of(type);
+  return element == OSTEON_ELEMENT_FLOAT32 || (element != 0 && (request.elements & OSTEON_SET(element)) != 0);
+}
+
+/// A request for all classes at the recipe's scale, in float32.
+inline osteon_predict_request make_request(std::uint32_t form, std::uint32_t grid) {
+  auto request = sized<osteon_predict_request>();
+  request.form = form;
+  request.grid = grid;
+  request.scale = OSTEON_SCALE_RECIPE;
+  return request;
+}
 
 /// An image that a post-processor makes to have it predicted. Owns its pixels.
 class Image {
  public:
-  /// @param to_root  a pixel of this image to one of the root image
-  Image(OwnedTensor pixels, const Affine& to_root, const char* root) : pixels_(std::move(pixels)) {
-    raw_.struct_size = sizeof raw_;
+  /// A part of `source`, or a turned copy of it. Its place in the root image is composed; name, digest and spacing are
+  /// the root image's own and are borrowed from `source`.
+  /// @param to_source  a pixel of this image to one of `source`
+  Image(OwnedTensor pixels, const Affine& to_source, const osteon_image& source)
+      : pixels_(std::move(pixels)), raw_(known(&source, "an image")) {
     raw_.pixels = pixels_.view();
+    const Affine to_root = Affine::of(raw_.to_root).after(to_source);
     std::memcpy(raw_.to_root, to_root.m, sizeof to_root.m);
-    raw_.root = root;
   }
   Image(Image&&) = default;
   Image& operator=(Image&&) = default;
+
+  /// To be called where the pixels are not the root image's own: brighter, filtered, interpolated. What is made of such
+  /// an image cannot be kept under the root image's digest.
+  Image& altered() noexcept {
+    raw_.digest = nullptr;
+    return *this;
+  }
   const osteon_image* raw() const noexcept { return &raw_; }
   float* data() const { return pixels_.data<float>("an image"); }
 
  private:
   OwnedTensor pixels_;
-  osteon_image raw_{};
+  osteon_image raw_;
 };
 
 /// A prediction that is owned.
 class Prediction {
  public:
-  Prediction() noexcept { clear(); }
-  Prediction(Prediction&& other) noexcept : raw_(other.raw_) { other.clear(); }
+  Prediction() noexcept { forget(); }
+  Prediction(Prediction&& other) noexcept : raw_(other.raw_), refusal_(std::move(other.refusal_)) { other.forget(); }
   Prediction& operator=(Prediction&& other) noexcept {
     if (this != &other) {
       reset();
       raw_ = other.raw_;
-      other.clear();
+      refusal_ = std::move(other.refusal_);
+      other.forget();
     }
     return *this;
   }
@@ -72,59 +110,164 @@ class Prediction {
   std::int64_t classes() const noexcept { return view().shape[0]; }
   std::int64_t height() const noexcept { return view().shape[1]; }
   std::int64_t width() const noexcept { return view().shape[2]; }
-  /// [K, H, W], to be worked in in place.
+  /// [K, H, W], to be worked in in place. Of float32, which is what is given unless a request takes other elements too.
   float* data() const { return data_of<float>(view(), "a prediction"); }
   /// Replaces the values.
   void set(OwnedTensor values) {
     OwnedTensor old(raw_.values);
     values.move_to(&raw_.values);
   }
+
+  /// Whether the image could not be predicted, and why. Only where each image was asked for by itself.
+  bool refused() const noexcept { return raw_.status != OSTEON_OK; }
+  const std::string& refusal() const noexcept { return refusal_; }
+  /// There is no prediction, because the image cannot be worked on.
+  void refuse(std::string why) {
+    reset();
+    raw_.status = OSTEON_BAD_INPUT;
+    refusal_ = std::move(why);
+  }
+
   /// Hands it to the caller of an ABI function. `out` may be of an older and shorter kind.
   void move_to(osteon_prediction* out) noexcept {
-    const std::uint32_t size = out->struct_size;
-    std::memcpy(out, &raw_, std::min<std::size_t>(size, sizeof raw_));
-    out->struct_size = size;
-    clear();
+    raw_.error = out->error;  // the caller's own
+    if (refused()) detail::report(out->error, raw_.status, refusal_.c_str());
+    fill_known(raw_, out);
+    forget();
   }
   void reset() noexcept {
     if (raw_.values.release != nullptr) raw_.values.release(&raw_.values);
-    clear();
+    forget();
+  }
+  /// As reset(), but the values are somebody else's.
+  void forget() noexcept {
+    raw_ = sized<osteon_prediction>();
+    raw_.values.struct_size = sizeof raw_.values;
+    refusal_.clear();
   }
 
  private:
-  void clear() noexcept {
-    raw_ = osteon_prediction{};
-    raw_.struct_size = sizeof raw_;
-    raw_.values.struct_size = sizeof raw_.values;
-  }
   osteon_prediction raw_;
+  std::string refusal_;
 };
+
+namespace detail {
+
+/// Throws unless a request is one: of a form, grid and scale that there are, for classes that rise and exist.
+inline void check_request(const osteon_predict_request& request, std::int64_t n_classes) {
+  if (request.form < OSTEON_FORM_LOGITS || request.form > OSTEON_FORM_BITS || request.grid < OSTEON_GRID_MODEL ||
+      request.grid > OSTEON_GRID_IMAGE || request.scale < OSTEON_SCALE_RECIPE || request.scale > OSTEON_SCALE_NATIVE)
+    throw Unsupported("a request for form " + std::to_string(request.form) + " on grid " +
+                      std::to_string(request.grid) + " at scale " + std::to_string(request.scale) +
+                      " is for something unknown");
+  if (request.n_classes > 0 && request.classes == nullptr) throw InvalidArgument("a request's classes are NULL");
+  for (std::uint64_t k = 0; k < request.n_classes; ++k)
+    if (request.classes[k] < 0 || request.classes[k] >= n_classes ||
+        (k > 0 && request.classes[k] <= request.classes[k - 1]))
+      throw InvalidArgument("a request's classes do not rise, or are not among the " + std::to_string(n_classes) +
+                            " that there are");
+}
+
+/// Throws unless an image is one; it may be without pixels.
+inline void check_image(const osteon_image& image) {
+  const std::string name = image.root != nullptr ? "image '" + std::string(image.root) + "'" : "an image";
+  expect_canonical(image.pixels, name.c_str());
+  expect_shape(image.pixels, {-1, -1, -1}, name.c_str());
+  data_of<const float>(image.pixels, name.c_str());
+  if (image.pixels.shape[2] != 1 && image.pixels.shape[2] != 3)
+    throw InvalidArgument(name + " has " + std::to_string(image.pixels.shape[2]) + " channels, expected 1 or 3");
+  if (!Affine::of(image.to_root).finite()) throw InvalidArgument(name + " has a to_root that is not finite");
+}
+
+/// The images of a request, looked at. One whose struct has all fields that are known here stays where it is, so that
+/// what is new in it reaches those who know it; of a shorter one a completed copy is made.
+class KnownImages {
+ public:
+  KnownImages(std::uint64_t n, const osteon_image* const* images) {
+    if (n > 0 && images == nullptr) throw InvalidArgument("the images are NULL");
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const osteon_image image = known(images[i], "an image");
+      check_image(image);
+      const bool whole = images[i]->struct_size >= sizeof image;
+      list_.push_back(whole ? images[i] : &copies_.emplace_back(image));
+    }
+  }
+  const std::vector<const osteon_image*>& list() const noexcept { return list_; }
+
+ private:
+  std::deque<osteon_image> copies_;  // a deque: the list points into it
+  std::vector<const osteon_image*> list_;
+};
+
+/// Throws unless these are structs that a prediction can be given to.
+inline void check_out(std::uint64_t n, osteon_prediction* const* predictions) {
+  if (n > 0 && predictions == nullptr) throw InvalidArgument("the predictions are NULL");
+  for (std::uint64_t i = 0; i < n; ++i) known(predictions[i], "a prediction");
+}
+
+/// Predictions as out-structs for one call, with room for the text of each image that is refused.
+class OutPredictions {
+ public:
+  explicit OutPredictions(std::vector<Prediction>& predictions) : predictions_(predictions) {
+    for (Prediction& prediction : predictions) {
+      prediction.raw().error = errors_.emplace_back().out();
+      pointers_.push_back(&prediction.raw());
+    }
+  }
+  OutPredictions(const OutPredictions&) = delete;
+  OutPredictions& operator=(const OutPredictions&) = delete;
+  osteon_prediction* const* data() const noexcept { return pointers_.data(); }
+
+  /// The call failed: nothing in them is owned.
+  void forget() noexcept {
+    for (Prediction& prediction : predictions_) prediction.forget();
+  }
+  /// The call succeeded: takes the texts over.
+  void take() {
+    for (std::size_t i = 0; i < predictions_.size(); ++i) {
+      predictions_[i].raw().error = nullptr;
+      if (!predictions_[i].refused()) continue;
+      const std::string text = errors_[i].text();
+      predictions_[i].refuse(text.empty() ? "the image cannot be predicted" : text);
+    }
+  }
+
+ private:
+  std::vector<Prediction>& predictions_;
+  std::deque<ErrorBuffer> errors_;
+  std::vector<osteon_prediction*> pointers_;
+};
+
+}  // namespace detail
 
 /// Something that predicts; see osteon_predictor. Valid as long as what it was made from.
 class Predictor {
  public:
-  explicit Predictor(const osteon_predictor* raw) noexcept : raw_(raw) {}
+  explicit Predictor(const osteon_predictor* raw) : raw_(raw), known_(known(raw, "a predictor")) {}
 
   const osteon_predictor* raw() const noexcept { return raw_; }
-  std::int64_t n_classes() const noexcept { return raw_->n_classes; }
-  bool multiclass() const noexcept { return raw_->labels == OSTEON_LABELS_MULTICLASS; }
+  std::int64_t n_classes() const noexcept { return known_.n_classes; }
+  bool multiclass() const noexcept { return known_.labels == OSTEON_LABELS_MULTICLASS; }
   /// Whether it can be asked for this OSTEON_FORM_* or OSTEON_GRID_*.
-  bool gives_form(std::uint32_t form) const noexcept { return (raw_->gives_forms & OSTEON_SET(form)) != 0; }
-  bool gives_grid(std::uint32_t grid) const noexcept { return (raw_->gives_grids & OSTEON_SET(grid)) != 0; }
+  bool gives_form(std::uint32_t form) const noexcept { return (known_.gives_forms & OSTEON_SET(form)) != 0; }
+  bool gives_grid(std::uint32_t grid) const noexcept { return (known_.gives_grids & OSTEON_SET(grid)) != 0; }
 
-  /// One prediction per image. Throws Error with what went wrong beneath.
+  /// One prediction per image. Throws Error with what went wrong beneath; of an image that cannot be predicted it is
+  /// OSTEON_BAD_INPUT.
   std::vector<Prediction> predict(const Call& call, const std::vector<const osteon_image*>& images,
-                                  const osteon_predict_request& request) const {
-    std::vector<Prediction> predictions(images.size());
-    std::vector<osteon_prediction*> out;
-    for (Prediction& prediction : predictions) out.push_back(&prediction.raw());
-    check([&](osteon_error* error) {
-      return raw_->predict(call.raw(), raw_, images.size(), images.data(), &request, out.data(), error);
-    });
-    return predictions;
+                                  osteon_predict_request request) const {
+    request.flags &= ~std::uint32_t{OSTEON_PREDICT_EACH};
+    return ask(call, images, request);
+  }
+  /// The same, but an image that cannot be predicted does not fail the others: its prediction is refused().
+  std::vector<Prediction> predict_each(const Call& call, const std::vector<const osteon_image*>& images,
+                                       osteon_predict_request request) const {
+    request.flags |= OSTEON_PREDICT_EACH;
+    return ask(call, images, request);
   }
 
-  /// Brings a prediction of a height x width image to the form and grid of `request`, by the host's one resampler.
+  /// Brings a prediction of a height x width image to the form, grid and element types of `request`, by the host's one
+  /// resampler.
   void convert(const Call& call, const osteon_predict_request& request, std::int64_t height, std::int64_t width,
                Prediction& prediction) const {
     const auto& service = call.service<osteon_resample_service>(OSTEON_SERVICE_RESAMPLE);
@@ -150,28 +293,39 @@ class Predictor {
   void finish(const Call& call, const osteon_predict_request& request, std::int64_t height, std::int64_t width,
               Prediction& prediction) const {
     convert(call, request, height, width, prediction);
-    if (request.n_classes == 0 || prediction.classes() == static_cast<std::int64_t>(request.n_classes)) return;
-    const std::int64_t pixels = prediction.height() * prediction.width();
-    OwnedTensor kept =
-        call.allocate<float>({static_cast<std::int64_t>(request.n_classes), prediction.height(), prediction.width()});
+    if (request.n_classes == 0 || prediction.raw().form == OSTEON_FORM_BITS ||
+        prediction.classes() == static_cast<std::int64_t>(request.n_classes))
+      return;
+    const osteon_tensor_view& view = prediction.view();
+    OwnedTensor kept = call.allocate(
+        view.dtype, {static_cast<std::int64_t>(request.n_classes), prediction.height(), prediction.width()});
+    const std::int64_t plane = prediction.height() * prediction.width() * (view.dtype.bits / 8);
     for (std::uint64_t k = 0; k < request.n_classes; ++k)
-      std::copy_n(prediction.data() + request.classes[k] * pixels, pixels,
-                  kept.data<float>() + static_cast<std::int64_t>(k) * pixels);
+      std::copy_n(static_cast<const char*>(view.data) + request.classes[k] * plane, plane,
+                  static_cast<char*>(kept.view().data) + static_cast<std::int64_t>(k) * plane);
     prediction.set(std::move(kept));
   }
 
  private:
-  const osteon_predictor* raw_;
-};
+  std::vector<Prediction> ask(const Call& call, const std::vector<const osteon_image*>& images,
+                              const osteon_predict_request& request) const {
+    std::vector<Prediction> predictions(images.size());
+    detail::OutPredictions out(predictions);
+    try {
+      check([&](osteon_error* error) {
+        return known_.predict(call.raw(), raw_, images.size(), images.data(), &request, out.data(), error);
+      });
+    } catch (...) {
+      out.forget();
+      throw;
+    }
+    for (Prediction& prediction : predictions) known(&prediction.raw(), "a prediction");
+    out.take();
+    return predictions;
+  }
 
-/// A request for all classes at the recipe's scale.
-inline osteon_predict_request make_request(std::uint32_t form, std::uint32_t grid) {
-  osteon_predict_request request{};
-  request.struct_size = sizeof request;
-  request.form = form;
-  request.grid = grid;
-  request.scale = OSTEON_SCALE_RECIPE;
-  return request;
-}
+  const osteon_predictor* raw_;
+  osteon_predictor known_;
+};
 
 }  // namespace osteon::sdk

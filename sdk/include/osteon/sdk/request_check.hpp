@@ -9,12 +9,17 @@
 
 namespace osteon::sdk::detail {
 
-/// Throws Unsupported for flag bits that this SDK does not know: a later host may set them, and they are not guessed
-/// at.
+/// Throws Unsupported for flag bits that must be understood and are not among `known`: a later host may set them, and
+/// they are not guessed at. Bits of the other half may be anything.
 inline void check_flags(std::uint32_t flags, std::uint32_t known, const char* whose) {
-  if ((flags & ~known) != 0)
-    throw Unsupported(std::string(whose) + " flags " + std::to_string(flags) +
-                      " have bits that this SDK does not know");
+  const std::uint32_t unknown = OSTEON_FLAGS_UNKNOWN(flags, known);
+  if (unknown == 0) return;
+  static const char* const kDigits = "0123456789abcdef";
+  std::string bits;
+  for (int shift = 12; shift >= 0; shift -= 4) bits += kDigits[unknown >> shift & 15];
+  throw Unsupported(std::string(whose) + " has flags 0x" + bits +
+                    " that must be understood and are unknown here; it is of a newer version of the ABI than " +
+                    std::to_string(OSTEON_ABI_MAJOR) + "." + std::to_string(OSTEON_ABI_MINOR));
 }
 
 /// Whether labels have exactly one class per pixel; throws Unsupported for a kind of labels that this SDK does not

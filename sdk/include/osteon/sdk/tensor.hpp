@@ -21,15 +21,17 @@ namespace osteon::sdk {
 /// The ABI's element type of a C++ type.
 template <class T>
 constexpr osteon_dtype dtype_of() {
-  static_assert(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>, "no element type of the ABI");
-  constexpr std::uint8_t code = std::is_floating_point_v<T> ? OSTEON_DTYPE_FLOAT
-                                : std::is_signed_v<T>       ? OSTEON_DTYPE_INT
-                                                            : OSTEON_DTYPE_UINT;
+  static_assert(std::is_arithmetic_v<T>, "no element type of the ABI");
+  constexpr std::uint8_t code = std::is_same_v<T, bool>       ? OSTEON_DTYPE_BOOL
+                                : std::is_floating_point_v<T> ? OSTEON_DTYPE_FLOAT
+                                : std::is_signed_v<T>         ? OSTEON_DTYPE_INT
+                                                              : OSTEON_DTYPE_UINT;
   return {code, static_cast<std::uint8_t>(sizeof(T) * 8), 1};
 }
 
-/// "float32", "int32", "uint8", "bfloat16", ...
+/// "float32", "int32", "uint8", "bfloat16", "bool", ...
 inline std::string to_string(osteon_dtype type) {
+  if (type == dtype_of<bool>()) return "bool";
   static const char* const kNames[] = {"int", "uint", "float", "opaque", "bfloat"};
   std::string name = type.code < 5 ? kNames[type.code] : "type" + std::to_string(type.code) + "_";
   name += std::to_string(type.bits);
@@ -49,14 +51,30 @@ inline std::int64_t element_count(const osteon_tensor_view& view) {
   return count;
 }
 
-/// Whether elements lie row-major without gaps. Strides of dimensions of size 1 do not matter.
+/// Whether elements lie row-major without gaps. Strides of dimensions of size 1 do not matter, nor any where there are
+/// no elements.
 inline bool is_contiguous(const osteon_tensor_view& view) {
+  if (element_count(view) == 0) return true;
   std::int64_t expected = 1;
   for (std::int32_t i = view.ndim - 1; i >= 0; --i) {
     if (view.shape[i] != 1 && view.strides[i] != expected) return false;
     expected *= view.shape[i];
   }
   return true;
+}
+
+/// Throws InvalidArgument unless `view` is in the canonical form of osteon_tensor_view; `what` names it in the message.
+inline void expect_canonical(const osteon_tensor_view& view, const char* what) {
+  const auto refuse = [what](const char* why) { throw InvalidArgument(std::string(what) + " " + why); };
+  if (view.ndim < 0 || (view.ndim > 0 && view.shape == nullptr)) refuse("has no shape");
+  if (view.ndim > 0 && view.strides == nullptr) refuse("has no strides; a canonical view always has them");
+  if (view.byte_offset != 0) refuse("has a byte offset; a canonical view has none");
+  for (std::int32_t i = 0; i < view.ndim; ++i) {
+    if (view.shape[i] < 0) refuse("has a negative size");
+    if (view.strides[i] < 0) refuse("has a negative stride; copy it before it crosses");
+  }
+  if (!is_contiguous(view)) refuse("is not contiguous; copy it before it crosses");
+  if (view.data == nullptr && element_count(view) > 0) refuse("has no data");
 }
 
 /// The elements of a contiguous view on the CPU. Throws when it is of another type, elsewhere, or has gaps; `what`
@@ -68,7 +86,7 @@ T* data_of(const osteon_tensor_view& view, const char* what) {
                       to_string(dtype_of<std::remove_const_t<T>>()));
   if (view.device.type != OSTEON_DEVICE_CPU) throw Unsupported(std::string(what) + " is not on the CPU");
   if (view.byte_offset != 0) throw InvalidArgument(std::string(what) + " has a byte offset");
-  if (!is_contiguous(view)) throw Unsupported(std::string(what) + " is not contiguous");
+  if (!is_contiguous(view)) throw InvalidArgument(std::string(what) + " is not contiguous");
   return static_cast<T*>(view.data);
 }
 
@@ -149,7 +167,7 @@ class BorrowedTensor {
     std::int64_t stride = 1;
     for (std::size_t i = shape_.size(); i-- > 0;) {
       strides_[i] = stride;
-      stride *= shape_[i];
+      stride *= shape_[i] > 0 ? shape_[i] : 1;
     }
     view_ = {data, {OSTEON_DEVICE_CPU, 0}, static_cast<std::int32_t>(shape_.size()),
              type, shape_.data(),          strides_.data(),

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include <osteon/abi/draft/weight_names.h>
-#include <osteon/sdk/error.hpp>
+#include <osteon/sdk/known.hpp>
 
 namespace osteon::sdk {
 
@@ -96,10 +96,12 @@ inline std::optional<std::vector<std::string>> rename(const WeightDialect& diale
 inline void translate(const WeightDialect& dialect, std::uint64_t n_entries, const osteon_weight_entry* const* entries,
                       void (*give)(void*, const osteon_weight_part*), void* user) {
   for (std::uint64_t e = 0; e < n_entries; ++e) {
-    const osteon_weight_entry& entry = *entries[e];
+    const osteon_weight_entry entry = known(entries[e], "an entry of a file of weights");
     const auto names = rename(dialect, entry.name);
     if (!names) continue;
-    osteon_weight_part part{sizeof part, 0, e, 0, entry.ndim > 0 ? entry.shape[0] : 1, nullptr};
+    auto part = sized<osteon_weight_part>();
+    part.entry = e;
+    part.n_rows = entry.ndim > 0 ? entry.shape[0] : 1;
     if (names->empty()) give(user, &part);
     const auto shares = static_cast<std::int64_t>(names->size());
     if (shares > 1 && part.n_rows % shares != 0) continue;  // not what the rule is about: it keeps its name

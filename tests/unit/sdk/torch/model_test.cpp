@@ -8,32 +8,14 @@
 
 #include <gtest/gtest.h>
 
-#include "support/model_fixture.hpp"
+#include "toys.hpp"
 
 namespace osteon::sdk {
 namespace {
 
-namespace nn = torch::nn;
-using test::ModelUnderTest;
-using test::RecordingCall;
-
-nn::Conv2d conv(const ModelRequest& request) {
-  return nn::Conv2d(nn::Conv2dOptions(request.in_channels, request.n_classes, 3).padding(1));
-}
-
-/// The base of the toys below: one convolution.
-struct Toy : nn::Module {
-  using Params = NoParams;
-  Toy(const Params&, const ModelRequest& request) : head(register_module("head", conv(request))) {}
-  nn::Conv2d head;
-};
 struct Dropping : Toy {
   using Toy::Toy;
   at::Tensor forward(const at::Tensor& x) { return at::dropout(head(x), 0.5, is_training()); }
-};
-struct ReluLast : Toy {
-  using Toy::Toy;
-  at::Tensor forward(const at::Tensor& x) { return at::relu(head(x)); }
 };
 struct PassThrough : Toy {
   using Toy::Toy;
@@ -69,26 +51,6 @@ struct Doubles : Toy {
   at::Tensor forward(const at::Tensor& x) { return head(x); }
 };
 
-template <class M>
-std::unique_ptr<ModelUnderTest> make(std::int64_t in = 2, std::int64_t classes = 3) {
-  static const osteon_component component = torch_model<M>({"toy", "1.0.0", "a toy"});
-  return std::make_unique<ModelUnderTest>(component, ModelUnderTest::Values{}, in, classes, 1);
-}
-
-template <class Function>
-std::pair<osteon_status, std::string> failure(Function&& function) {
-  try {
-    function();
-  } catch (const Error& e) {
-    return {e.status(), e.what()};
-  }
-  return {OSTEON_OK, ""};
-}
-
-at::Tensor ramp(std::int64_t channels, std::int64_t size = 8) {
-  return at::linspace(0, 1, channels * size * size).view({1, channels, size, size});
-}
-
 TEST(TorchModel, DropoutDrawsFromTheCallsSeedAlone) {
   const auto model = make<Dropping>();
   const auto draw = [&](std::uint64_t seed) { return ModelUnderTest::Step(*model, ramp(2), seed).output().clone(); };
@@ -122,11 +84,13 @@ TEST(TorchModel, TheGradientOfTheInputIsMemoryOfItsOwn) {
 
 TEST(TorchModel, AnOutputIsMemoryOfItsOwnToo) {
   const auto model = make<PassThrough>(3, 3);
+  model->train_all();
   at::Tensor x = ramp(3);
   const TorchView view(x);
   const RecordingCall call;
   for (const std::uint32_t mode : {OSTEON_MODE_INFERENCE, OSTEON_MODE_TRAINING}) {
-    const osteon_forward_options options{sizeof options, mode, OSTEON_PRECISION_FLOAT32, 0, 0};
+    auto options = sized<osteon_forward_options>();
+    options.mode = mode;
     OwnedTensor output;
     osteon_tensor* const outputs[] = {output.out()};
     osteon_tape* tape = nullptr;
@@ -206,14 +170,10 @@ TEST(TorchModel, KeepsValuesAndGradientsInAMove) {
     step.backward({at::ones({1, 3, 8, 8})});
   }
   const at::Tensor values = model->value("head.weight").clone(), grads = model->grad("head.weight").clone();
-  const RecordingCall call;
-  check([&](osteon_error* e) { return model->api().move(call.raw(), model->get(), {OSTEON_DEVICE_CPU, 0}, e); });
-  std::uint64_t count = 0;
-  const osteon_named_tensor* const* list = nullptr;
-  check([&](osteon_error* e) { return model->api().tensors(model->get(), &count, &list, e); });
-  ASSERT_EQ(count, 2u);
-  EXPECT_TRUE(borrow(list[0]->value).equal(values));
-  EXPECT_TRUE(borrow(list[0]->grad).equal(grads));
+  model->move({OSTEON_DEVICE_CPU, 0});
+  ASSERT_EQ(model->tensors().size(), 2u);
+  EXPECT_TRUE(model->value("head.weight").equal(values));
+  EXPECT_TRUE(model->grad("head.weight").equal(grads));
 }
 
 }  // namespace

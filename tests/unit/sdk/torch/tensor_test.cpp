@@ -21,9 +21,7 @@ struct Fixture {
 };
 
 osteon_status status_of_borrowing(const osteon_tensor_view& view) {
-  char text[256] = "";
-  osteon_error error{sizeof error, sizeof text, text};
-  return torch_guard(&error, [&] { borrow(view, "x"); });
+  return torch_guard(nullptr, [&] { borrow(view, "x"); });
 }
 
 TEST(Borrow, SharesTheMemoryBothWays) {
@@ -36,12 +34,29 @@ TEST(Borrow, SharesTheMemoryBothWays) {
   EXPECT_EQ(f.memory[2], 7);
 }
 
-TEST(Borrow, KeepsStridesAlsoOfSizeOneDimensions) {
+TEST(Borrow, TakesAnyStrideOfSizeOneDimensions) {
   Fixture f;
   f.shape = {1, 3};
-  f.strides = {17, 2};
-  const at::Tensor t = borrow(f.view());
-  EXPECT_EQ(t.strides(), at::IntArrayRef({17, 2}));
+  f.strides = {17, 1};
+  EXPECT_EQ(borrow(f.view()).sizes(), at::IntArrayRef({1, 3}));
+}
+
+TEST(Borrow, RefusesGapsAndOverlaps) {
+  Fixture f;
+  for (const std::vector<std::int64_t>& strides : {std::vector<std::int64_t>{4, 1}, {1, 2}, {0, 1}, {3, 0}}) {
+    f.strides = strides;
+    EXPECT_EQ(status_of_borrowing(f.view()), OSTEON_INVALID_ARGUMENT);
+  }
+}
+
+TEST(Borrow, SharesBoolsToo) {
+  alignas(64) std::uint8_t memory[4] = {0, 1, 0, 1};
+  const BorrowedTensor view(memory, {OSTEON_DTYPE_BOOL, 8, 1}, {4});
+  at::Tensor t = borrow(view.view());
+  EXPECT_EQ(t.scalar_type(), at::kBool);
+  EXPECT_EQ(t.sum().item<std::int64_t>(), 2);
+  t.logical_not_();
+  EXPECT_EQ(std::vector<int>(memory, memory + 4), (std::vector<int>{1, 0, 1, 0}));
 }
 
 TEST(Borrow, RefusesWhatLibTorchWouldDieOfOrMisread) {
@@ -82,10 +97,10 @@ TEST(Borrow, TakesEmptyTensorsWithoutMemory) {
 }
 
 TEST(Borrow, KnowsEveryTypeThatItGives) {
-  for (const at::ScalarType type :
-       {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kHalf, at::kFloat, at::kDouble, at::kBFloat16})
+  for (const at::ScalarType type : {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kHalf, at::kFloat,
+                                    at::kDouble, at::kBFloat16, at::kBool})
     EXPECT_EQ(to_scalar_type(to_dtype(type)), type);
-  EXPECT_THROW(to_dtype(at::kBool), Unsupported);
+  EXPECT_THROW(to_dtype(at::kComplexFloat), Unsupported);
 }
 
 OwnedTensor given(const at::Tensor& tensor) {
@@ -125,15 +140,14 @@ TEST(Give, TheTensorOutlivesItsSenderAndEndsOnAnyThread) {
 }
 
 TEST(Wall, TellsWhichMemoryRanOutAndLeavesTheStackTraceOut) {
-  std::vector<char> text(100000);
-  osteon_error error{sizeof error, static_cast<std::uint32_t>(text.size()), text.data()};
-  EXPECT_EQ(torch_guard(&error, [] { at::empty({std::int64_t{1} << 50}); }), OSTEON_OUT_OF_MEMORY);
-  EXPECT_EQ(torch_guard(&error, [] { TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory"); }),
+  ErrorBuffer error;
+  EXPECT_EQ(torch_guard(error.out(), [] { at::empty({std::int64_t{1} << 50}); }), OSTEON_OUT_OF_MEMORY);
+  EXPECT_EQ(torch_guard(error.out(), [] { TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory"); }),
             OSTEON_OUT_OF_DEVICE_MEMORY);
-  EXPECT_EQ(torch_guard(&error, [] { at::ones({2}).matmul(at::ones({3})); }), OSTEON_FAILED);
-  EXPECT_NE(std::string(text.data()).find("size"), std::string::npos) << text.data();
-  EXPECT_EQ(std::string(text.data()).find("frame #"), std::string::npos) << text.data();
-  EXPECT_EQ(torch_guard(&error, [] { throw 7; }), OSTEON_FAILED);
+  EXPECT_EQ(torch_guard(error.out(), [] { at::ones({2}).matmul(at::ones({3})); }), OSTEON_FAILED);
+  EXPECT_NE(error.text().find("size"), std::string::npos) << error.text();
+  EXPECT_EQ(error.text().find("frame #"), std::string::npos) << error.text();
+  EXPECT_EQ(torch_guard(error.out(), [] { throw 7; }), OSTEON_FAILED);
 }
 
 }  // namespace

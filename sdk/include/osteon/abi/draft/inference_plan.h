@@ -10,7 +10,7 @@
 /** What osteon_component.extension gives for OSTEON_EXTENSION_INFERENCE_PLAN. Lives as long as the library. */
 typedef struct osteon_inference_plan {
   uint32_t struct_size;
-  uint32_t flags; /**< 0 */
+  uint32_t flags; /**< no bit is known yet */
 
   /** Calls `line(user, text)` for each remembered input shape, the one used last first. `text` is one line of UTF-8 for
    * a person: shape, precision, device and threads, what each way took, and which one runs; valid during that call of

@@ -11,7 +11,9 @@
 /** A tensor of a file. Borrowed for the call. */
 typedef struct osteon_weight_entry {
   uint32_t struct_size;
-  int32_t ndim;     /**< 0: a scalar */
+  uint32_t flags; /**< no bit is known yet */
+  int32_t ndim;   /**< 0: a scalar */
+  uint32_t reserved;
   const char* name; /**< as the file has it, without what the host has taken off ("module.") */
   const int64_t* shape;
 } osteon_weight_entry;
@@ -19,7 +21,7 @@ typedef struct osteon_weight_entry {
 /** Rows of an entry that are one of the model's tensors, or an entry that the model has no use for. */
 typedef struct osteon_weight_part {
   uint32_t struct_size;
-  uint32_t flags;     /**< 0 */
+  uint32_t flags;     /**< no bit is known yet */
   uint64_t entry;     /**< index of the entry */
   int64_t first_row;  /**< of the entry's first dimension; a scalar is one row */
   int64_t n_rows;     /**< as many as are read, row-major */
@@ -30,7 +32,7 @@ typedef struct osteon_weight_part {
 /** What osteon_component.extension gives for OSTEON_EXTENSION_WEIGHT_NAMES. Lives as long as the library. */
 typedef struct osteon_weight_names {
   uint32_t struct_size;
-  uint32_t flags; /**< 0 */
+  uint32_t flags; /**< no bit is known yet */
   uint64_t n_dialects;
   const char* const* dialects; /**< whose names they are, for people: "timm", "torchvision" */
 

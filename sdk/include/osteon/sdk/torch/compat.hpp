@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -123,12 +124,55 @@ class StreamGuard {
 #endif
 };
 
+/// What this thread's work on `device` is queued on: a cudaStream_t; NULL on the CPU.
+inline void* current_stream([[maybe_unused]] at::Device device) {
+#if defined(OSTEON_TORCH_CUDA)
+  if (device.is_cuda()) return c10::cuda::getCurrentCUDAStream(device.index()).stream();
+#endif
+  return nullptr;
+}
+
 /// Whether convolutions and matrix products of float32 may round their inputs to TensorFloat-32 on CUDA: 10 bits of
 /// mantissa for several times the speed. The process's; LibTorch begins with convolutions that do.
 inline void allow_tf32(bool allowed) {
   at::globalContext().setAllowTF32CuDNN(allowed);
   at::globalContext().setAllowTF32CuBLAS(allowed);
 }
+
+/// Allows TensorFloat-32 until the scope ends. Of scopes that overlap, on whatever threads, the last one to end puts
+/// back what the first one found. Float32 that runs beside them on CUDA is rounded as well, for the setting is the
+/// process's.
+class Tf32Guard {
+ public:
+  Tf32Guard() {
+    State& s = state();
+    const std::lock_guard<std::mutex> lock(s.mutex);
+    if (s.scopes++ > 0) return;
+    s.convolutions = at::globalContext().allowTF32CuDNN();
+    s.products = at::globalContext().allowTF32CuBLAS();
+    allow_tf32(true);
+  }
+  ~Tf32Guard() {
+    State& s = state();
+    const std::lock_guard<std::mutex> lock(s.mutex);
+    if (--s.scopes > 0) return;
+    at::globalContext().setAllowTF32CuDNN(s.convolutions);
+    at::globalContext().setAllowTF32CuBLAS(s.products);
+  }
+  Tf32Guard(const Tf32Guard&) = delete;
+  Tf32Guard& operator=(const Tf32Guard&) = delete;
+
+ private:
+  struct State {
+    std::mutex mutex;
+    int scopes = 0;
+    bool convolutions = false, products = false;
+  };
+  static State& state() {
+    static State one;
+    return one;
+  }
+};
 
 /// softmax(q k^T / sqrt(d)) v by a kernel that never holds the L x M matrix whole, in LibTorch on CUDA since 2.0; an
 /// undefined tensor where there is none.

@@ -47,7 +47,7 @@ class CompiledGraph {
         traced.register_buffer(name, parameters.value(i));
     }
     const auto forward = [&network](torch::jit::Stack inputs) {
-      return torch::jit::Stack{network.forward(inputs.at(0).toTensor()).at(0)};
+      return torch::jit::Stack{network.forward(inputs.at(0).toTensor(), Outputs::kMain).at(0)};
     };
     const auto no_name = [](const at::Tensor&) { return std::string(); };
     const auto state = torch::jit::tracer::trace({example}, forward, no_name, /*strict=*/true, /*force_outplace=*/false,

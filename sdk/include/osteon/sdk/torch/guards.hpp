@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -75,21 +76,39 @@ class SeedGuard {
   at::Tensor state_;
 };
 
-/// Runs matrix products and convolutions in `precision` (OSTEON_PRECISION_*) on `device`, as torch.autocast does;
-/// nothing for float32. Throws Unsupported for what the device does not have.
+/// Runs matrix products and convolutions in `precision` (OSTEON_PRECISION_*) on `device`: half precisions as
+/// torch.autocast does, TF32 where the device has it; nothing for float32. Throws Unsupported for what the device does
+/// not have.
 class PrecisionGuard {
  public:
   PrecisionGuard(at::Device device, std::uint32_t precision) {
-    if (precision == OSTEON_PRECISION_FLOAT32) return;
-    if (precision != OSTEON_PRECISION_FLOAT16 && precision != OSTEON_PRECISION_BFLOAT16)
-      throw Unsupported("precision " + std::to_string(precision) + " is unknown");
-    if (device.is_cpu() && precision == OSTEON_PRECISION_FLOAT16)
-      throw Unsupported("float16 on the CPU; use float32 or bfloat16 there");
-    guard_.emplace(device.type(), precision == OSTEON_PRECISION_FLOAT16 ? at::kHalf : at::kBFloat16);
+    switch (precision) {
+      case OSTEON_PRECISION_FLOAT32:
+        return;
+      case OSTEON_PRECISION_TF32:
+        if (device.is_cuda()) tf32_.emplace();
+        return;
+      case OSTEON_PRECISION_FLOAT16:
+        if (device.is_cpu()) throw Unsupported("float16 on the CPU; use float32 or bfloat16 there");
+        autocast_.emplace(device.type(), at::kHalf);
+        return;
+      case OSTEON_PRECISION_BFLOAT16:
+        autocast_.emplace(device.type(), at::kBFloat16);
+        return;
+      default:
+        throw Unsupported("precision " + std::to_string(precision) + " is unknown");
+    }
   }
 
  private:
-  std::optional<compat::AutocastGuard> guard_;
+  std::optional<compat::AutocastGuard> autocast_;
+  std::optional<compat::Tf32Guard> tf32_;
 };
+
+/// What the way back of a forward in `precision` runs under: the gradients of what autocast ran have its types already,
+/// and TF32 is allowed to both.
+inline std::uint32_t backward_precision(std::uint32_t precision) {
+  return precision == OSTEON_PRECISION_TF32 ? precision : std::uint32_t{OSTEON_PRECISION_FLOAT32};
+}
 
 }  // namespace osteon::sdk

@@ -40,7 +40,7 @@ struct InferenceKey {
     return shape == other.shape && threads == other.threads && device == other.device && precision == other.precision;
   }
   std::string text() const {
-    static const char* const kPrecisions[] = {"float32", "float16", "bfloat16"};
+    static const char* const kPrecisions[] = {"float32", "float16", "bfloat16", "tf32"};
     return c10::str(at::IntArrayRef(shape)) + " " + kPrecisions[precision] + " on " + device + ", " +
            std::to_string(threads) + (threads == 1 ? " thread" : " threads");
   }
@@ -75,7 +75,18 @@ class InferencePlan {
     return run_as(strategy, graph, input, precision);
   }
 
-  /// The weights changed. Not while run() runs.
+  /// All outputs that the author's forward gives when they are wanted, row-major, the main one first. Nothing is
+  /// measured: it runs as it is.
+  std::vector<at::Tensor> run_all(const at::Tensor& input, std::uint32_t precision) {
+    const c10::InferenceMode inference;
+    const PrecisionGuard guard(input.device(), precision);
+    std::vector<at::Tensor> results = network_.forward(input, Outputs::kAll);
+    for (at::Tensor& result : results)
+      if (result.defined()) result = result.contiguous();
+    return results;
+  }
+
+  /// The weights changed. Not while run() or run_all() runs.
   void parameters_changed() {
     network_.parameters_changed();
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -263,7 +274,7 @@ class InferencePlan {
     const c10::InferenceMode inference;
     const PrecisionGuard guard(input.device(), precision);
     // Row-major again here, so that the time of a layout includes the way back.
-    return network_.forward(input.contiguous(format)).at(0).contiguous();
+    return network_.forward(input.contiguous(format), Outputs::kMain).at(0).contiguous();
   }
 
   template <class Function>
@@ -278,7 +289,7 @@ class InferencePlan {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
 
-  /// Greatest difference in units of what is allowed: 1e-4 of the reference's range, or the rounding of half
+  /// Greatest difference in units of what is allowed: 1e-4 of the reference's range, or the rounding of the other
   /// precisions.
   static double relative_difference(const at::Tensor& result, const at::Tensor& reference, std::uint32_t precision) {
     const double tolerance = precision == OSTEON_PRECISION_FLOAT32 ? 1e-4 : 2e-2;

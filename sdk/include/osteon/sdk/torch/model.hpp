@@ -22,10 +22,13 @@
 ///     OSTEON_PLUGIN("tiny", "1.0.0", osteon::sdk::torch_model<TinyImpl>({"tiny", "1.0.0", "Two convolutions."}))
 ///
 /// What the class may add:
-///  - `ModelTraits traits() const`: size multiple, auxiliary heads, strides, align_corners;
+///  - `ModelTraits traits() const`: size multiple, auxiliary heads, strides, align_corners, whether an output says of
+///  each class that it is in the image at all;
 ///  - a forward that returns std::vector<torch::Tensor>: all outputs of traits() in training, at least the main one,
-///  first,
-///    in inference (is_training() tells);
+///  first, in inference (is_training() tells). One that takes a second argument, `osteon::sdk::Outputs wanted`, can be
+///  asked for all of them in inference too;
+///  - `TensorTraits tensor_traits(const std::string& name, TensorTraits usual) const`: part, depth and weight decay of
+///  a tensor, where names do not tell; `usual` is what they tell (usual_traits());
 ///  - its own initialisation in the constructor, from LibTorch's default generator, which has been seeded with the
 ///  request's;
 ///  - `void parameters_changed()`: told that weights or buffers are not what they were, where inference keeps something
@@ -50,7 +53,6 @@
 
 #include <osteon/abi/draft/inference_plan.h>
 #include <osteon/sdk/plugin.hpp>
-#include <osteon/sdk/request_check.hpp>
 #include <osteon/sdk/torch/inference.hpp>
 #include <osteon/sdk/torch/tape.hpp>
 #include <osteon/sdk/weight_names.hpp>
@@ -64,17 +66,25 @@ class TorchModel {
   TorchModel(std::unique_ptr<Network> network, const ModelRequest& request)
       : network_(std::move(network)),
         info_(network_->traits(), request),
-        parameters_(network_->module()),
+        parameters_(*network_),
         plan_(*network_, parameters_) {}
 
   const osteon_model_info& info() const noexcept { return info_.get(); }
   ParameterTable& parameters() noexcept { return parameters_; }
   InferencePlan& plan() noexcept { return plan_; }
+  at::Device device() const noexcept { return device_; }
 
   void set_trainable(std::uint64_t count, const std::uint64_t* indices) {
     expect_no_tape();
     parameters_.set_trainable(count, indices);
     mode_ = Mode::kUnknown;  // which normalisation layers are frozen may have changed
+  }
+
+  void bind(std::uint64_t count, const std::uint64_t* indices, const osteon_tensor_view* const* values,
+            const osteon_tensor_view* const* grads) {
+    expect_no_tape();
+    parameters_.bind(count, indices, values, grads);
+    plan_.parameters_changed();  // graphs hold the memory that the values lay in
   }
 
   /// Throws Unsupported when there is no such device.
@@ -96,29 +106,43 @@ class TorchModel {
 
   void infer(const Call& call, const osteon_forward_options& options, const osteon_tensor_view& view,
              std::uint64_t n_outputs, osteon_tensor* const* outputs) {
-    if (n_outputs != 1) throw InvalidArgument("inference gives one output, the main one");
+    const bool all = (options.flags & OSTEON_FORWARD_ALL_OUTPUTS) != 0;
+    if (n_outputs != (all ? info().n_outputs : 1))
+      throw InvalidArgument("inference gives " + (all ? std::to_string(info().n_outputs) : std::string("one")) +
+                            " of the model's outputs here, and " + std::to_string(n_outputs) + " were asked for");
     const at::Tensor input = take_input(view);
     enter(Mode::kInference);
-    const bool plain = (options.flags & OSTEON_FORWARD_PLAIN) != 0;
-    const at::Tensor output = plan_.run(call, input, options.precision, plain);
-    check_output(info(), 0, input, output);
+    // On the CPU TF32 is float32, and shares its plan.
+    const bool same = device_.is_cpu() && options.precision == OSTEON_PRECISION_TF32;
+    const std::uint32_t precision = same ? std::uint32_t{OSTEON_PRECISION_FLOAT32} : options.precision;
+    std::vector<at::Tensor> results;
+    if (n_outputs > 1) {
+      results = plan_.run_all(input, precision);
+      check_count(info(), results.size(), /*training=*/false);
+    } else {
+      results.push_back(plan_.run(call, input, precision, (options.flags & OSTEON_FORWARD_PLAIN) != 0));
+    }
+    std::vector<OwnedTensor> given(results.size());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      check_output(info(), i, input, results[i], precision);
+      give(unshared(results[i]), given[i].out());
+      results[i].reset();
+    }
     call.stop_if_cancelled();
-    give(unshared(output), outputs[0]);
+    for (std::size_t i = 0; i < given.size(); ++i) given[i].move_to(outputs[i]);
   }
 
   std::unique_ptr<Tape> train(const Call& call, const osteon_forward_options& options, const osteon_tensor_view& view,
                               std::uint64_t n_outputs, osteon_tensor* const* outputs) {
     if (n_outputs != info().n_outputs)
       throw InvalidArgument("in training this model gives " + std::to_string(info().n_outputs) + " outputs");
+    if (!parameters_.is_chosen())
+      throw InvalidArgument("training begins with set_trainable, which says what is trained");
     at::Tensor input = take_input(view);
     enter(Mode::kTraining);
-    parameters_.make_gradients();
-    const c10::InferenceMode differentiable(false);  // whatever the host's thread is in
     const SeedGuard seed(device_, options.seed);
     const PrecisionGuard precision(device_, options.precision);
-    call.stop_if_cancelled();
-    auto tape = std::make_unique<Tape>(*network_, info(), std::move(input),
-                                       (options.flags & OSTEON_FORWARD_INPUT_GRADIENT) != 0, outputs);
+    auto tape = std::make_unique<Tape>(call, *network_, info(), std::move(input), options, outputs);
     ++live_tapes_;
     return tape;
   }
@@ -128,8 +152,6 @@ class TorchModel {
     delete tape;
     --live_tapes_;
   }
-
-  at::Device device() const noexcept { return device_; }
 
  private:
   enum class Mode { kUnknown, kInference, kTraining };
@@ -176,12 +198,7 @@ struct TorchModelApi {
     return torch_guard(error, [&] {
       const Call call(raw);
       const ThreadsGuard threads(call.threads());
-      detail::check_flags(request->flags, 0, "a model's");
-      ModelRequest wanted{request->in_channels, request->n_classes, {}, request->seed};
-      if (wanted.in_channels < 1 || wanted.n_classes < 1)
-        throw InvalidArgument("a model has at least one channel and one class");
-      if (request->class_names != nullptr)
-        wanted.class_names.assign(request->class_names, request->class_names + request->n_classes);
+      const ModelRequest wanted = read(known(request, "the request for a model"));
       const auto params = schema_of<typename M::Params>().read(values);
       const c10::InferenceMode differentiable(false);
       const SeedGuard seed(at::kCPU, wanted.seed);
@@ -195,14 +212,23 @@ struct TorchModelApi {
 
   static const osteon_model_info* info(const osteon_model* model) { return &of(model).info(); }
 
-  static osteon_status tensors(osteon_model* model, std::uint64_t* count, const osteon_named_tensor* const** out,
-                               osteon_error* error) {
-    return torch_guard(error, [&] { of(model).parameters().list(count, out); });
+  static osteon_status tensors(const osteon_call* raw, osteon_model* model, std::uint64_t* count,
+                               const osteon_named_tensor* const** out, osteon_error* error) {
+    return torch_guard(error, [&] {
+      const Call call(raw);
+      of(model).parameters().list(count, out);
+    });
   }
 
-  static osteon_status set_trainable(osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
-                                     osteon_error* error) {
-    return torch_guard(error, [&] { of(model).set_trainable(count, indices); });
+  static osteon_status set_trainable(const osteon_call* raw, osteon_model* model, std::uint64_t count,
+                                     const std::uint64_t* indices, osteon_error* error) {
+    return work(raw, of(model).device(), error, [&](const Call&) { of(model).set_trainable(count, indices); });
+  }
+
+  static osteon_status bind(const osteon_call* raw, osteon_model* model, std::uint64_t count,
+                            const std::uint64_t* indices, const osteon_tensor_view* const* values,
+                            const osteon_tensor_view* const* grads, osteon_error* error) {
+    return work(raw, of(model).device(), error, [&](const Call&) { of(model).bind(count, indices, values, grads); });
   }
 
   static void parameters_changed(osteon_model* model, std::uint64_t) { of(model).plan().parameters_changed(); }
@@ -210,39 +236,38 @@ struct TorchModelApi {
   static osteon_status move(const osteon_call* raw, osteon_model* model, osteon_device device, osteon_error* error) {
     return torch_guard(error, [&] {
       TorchModel::expect_device(device);
-      const compat::StreamGuard stream(to_torch_device(device), Call(raw).stream());
-      of(model).move(device);
+      run(raw, to_torch_device(device), [&](const Call&) { of(model).move(device); });
     });
   }
 
-  static osteon_status forward(const osteon_call* raw, osteon_model* model, const osteon_forward_options* options,
+  static osteon_status forward(const osteon_call* raw, osteon_model* model, const osteon_forward_options* given,
                                const osteon_tensor_view* input, std::uint64_t n_outputs, osteon_tensor* const* outputs,
                                osteon_tape** tape, osteon_error* error) {
-    return torch_guard(error, [&] {
-      const Call call(raw);
-      TorchModel& self = of(model);
-      check_options(*options, tape != nullptr);
-      call.stop_if_cancelled();
-      const ThreadsGuard threads(call.threads());
-      const compat::StreamGuard stream(self.device(), call.stream());
-      if (options->mode == OSTEON_MODE_INFERENCE)
-        self.infer(call, *options, *input, n_outputs, outputs);
+    TorchModel& self = of(model);
+    return work(raw, self.device(), error, [&](const Call& call) {
+      const osteon_forward_options options =
+          known(given, "the options of a forward",
+                OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN | OSTEON_FORWARD_ALL_OUTPUTS);
+      if (options.mode > OSTEON_MODE_TRAINING)
+        throw Unsupported("mode " + std::to_string(options.mode) + " is unknown");
+      if (options.precision > OSTEON_PRECISION_TF32)
+        throw Unsupported("precision " + std::to_string(options.precision) + " is unknown");
+      if ((options.mode == OSTEON_MODE_TRAINING) != (tape != nullptr))
+        throw InvalidArgument("training wants a place for the tape, inference wants none");
+      if (options.mode == OSTEON_MODE_INFERENCE)
+        self.infer(call, options, *input, n_outputs, outputs);
       else
-        *tape = reinterpret_cast<osteon_tape*>(self.train(call, *options, *input, n_outputs, outputs).release());
+        *tape = reinterpret_cast<osteon_tape*>(self.train(call, options, *input, n_outputs, outputs).release());
     });
   }
 
   static osteon_status backward(const osteon_call* raw, osteon_model* model, osteon_tape* tape, std::uint64_t n_outputs,
                                 const osteon_tensor_view* const* grad_outputs, osteon_gradient_ready ready, void* user,
                                 osteon_tensor* grad_input, osteon_error* error) {
-    return torch_guard(error, [&] {
-      const Call call(raw);
-      TorchModel& self = of(model);
-      call.stop_if_cancelled();
-      const ThreadsGuard threads(call.threads());
-      const compat::StreamGuard stream(self.device(), call.stream());
-      const c10::InferenceMode differentiable(false);
-      reinterpret_cast<Tape*>(tape)->backward(self.parameters(), n_outputs, grad_outputs, ready, user, grad_input);
+    TorchModel& self = of(model);
+    return work(raw, self.device(), error, [&](const Call& call) {
+      reinterpret_cast<Tape*>(tape)->backward(call, self.parameters(), n_outputs, grad_outputs, {ready, user},
+                                              grad_input);
     });
   }
 
@@ -265,13 +290,31 @@ struct TorchModelApi {
   }
 
  private:
-  static void check_options(const osteon_forward_options& options, bool has_tape) {
-    if (options.mode > OSTEON_MODE_TRAINING) throw Unsupported("mode " + std::to_string(options.mode) + " is unknown");
-    if (options.precision > OSTEON_PRECISION_BFLOAT16)
-      throw Unsupported("precision " + std::to_string(options.precision) + " is unknown");
-    detail::check_flags(options.flags, OSTEON_FORWARD_INPUT_GRADIENT | OSTEON_FORWARD_PLAIN, "a forward's");
-    if ((options.mode == OSTEON_MODE_TRAINING) != has_tape)
-      throw InvalidArgument("training wants a place for the tape, inference wants none");
+  /// Runs `body` with what the call brings, threads and stream; not at all where it is cancelled already. The host's
+  /// thread may be in LibTorch's inference mode; what is made here is for training too.
+  template <class Body>
+  static void run(const osteon_call* raw, at::Device device, const Body& body) {
+    const Call call(raw);
+    call.stop_if_cancelled();
+    const ThreadsGuard threads(call.threads());
+    const compat::StreamGuard stream(device, call.stream());
+    const c10::InferenceMode differentiable(false);
+    body(call);
+  }
+
+  /// run() behind the wall.
+  template <class Body>
+  static osteon_status work(const osteon_call* raw, at::Device device, osteon_error* error, const Body& body) {
+    return torch_guard(error, [&] { run(raw, device, body); });
+  }
+
+  static ModelRequest read(const osteon_model_request& request) {
+    if (request.in_channels < 1 || request.n_classes < 1)
+      throw InvalidArgument("a model has at least one channel and one class");
+    ModelRequest wanted{request.in_channels, request.n_classes, {}, request.seed};
+    if (request.class_names != nullptr)
+      wanted.class_names.assign(request.class_names, request.class_names + request.n_classes);
+    return wanted;
   }
 };
 
@@ -281,12 +324,10 @@ struct TorchModelApi {
 template <class M>
 osteon_component torch_model(const About& about) {
   using Api = detail::TorchModelApi;
-  static const osteon_model_api api = {sizeof api,          0,
-                                       &Api::create<M>,     &Api::destroy,
-                                       &Api::info,          &Api::tensors,
-                                       &Api::set_trainable, &Api::parameters_changed,
-                                       &Api::move,          &Api::forward,
-                                       &Api::backward,      &Api::release_tape};
+  static const osteon_model_api api = {
+      sizeof api,          0,          &Api::create<M>,          &Api::destroy, &Api::info,    &Api::tensors,
+      &Api::set_trainable, &Api::bind, &Api::parameters_changed, &Api::move,    &Api::forward, &Api::backward,
+      &Api::release_tape};
   return detail::component<typename M::Params>(
       OSTEON_KIND_MODEL, about, &api, {OSTEON_DEVICE_CPU, OSTEON_DEVICE_CUDA},
       {{OSTEON_DTYPE_FLOAT, 32, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}, {OSTEON_DTYPE_FLOAT, 16, 1}}, &Api::extension<M>);

@@ -11,7 +11,7 @@
 #include <torch/nn/module.h>
 
 #include <osteon/abi/model.h>
-#include <osteon/sdk/error.hpp>
+#include <osteon/sdk/known.hpp>
 
 namespace osteon::sdk {
 
@@ -23,12 +23,19 @@ struct ModelRequest {
   std::uint64_t seed = 0;  ///< LibTorch's default generator has been seeded with it when the constructor runs
 };
 
-/// One output of a model; see osteon_model_output.
+/// What the logits of an output say.
+enum class OutputRole {
+  kClasses,  ///< of each pixel, how much it is of each class: the main output, and those of deep supervision
+  kPresence  ///< of the whole image, whether each class is anywhere in it: [N, n_classes, 1, 1], stride 0
+};
+
+/// One output of a model; see osteon_model_output. The first one of a model is the main one.
 struct OutputTraits {
   std::string name = "main";
   double loss_weight = 1;
-  std::int64_t stride = 1;  ///< input pixels per logit
+  std::int64_t stride = 1;  ///< input pixels per logit; 0: one logit for the whole image
   bool align_corners = false;
+  OutputRole role = OutputRole::kClasses;
 };
 
 /// What a model says of itself. The default: any size, one output at the input's resolution.
@@ -39,6 +46,43 @@ struct ModelTraits {
   /// there.
   bool own_kernels = false;
 };
+
+/// Which outputs a forward is to give. In training all are wanted.
+enum class Outputs { kMain, kAll };
+
+/// Part of a network, so that a recipe can freeze it or let it learn at a rate of its own.
+enum class Part : std::uint32_t {
+  kUnknown = OSTEON_PART_UNKNOWN,
+  kEncoder = OSTEON_PART_ENCODER,
+  kDecoder = OSTEON_PART_DECODER,
+  kHead = OSTEON_PART_HEAD
+};
+
+/// What a model says of one of its parameters or buffers; see osteon_named_tensor.
+struct TensorTraits {
+  Part part = Part::kUnknown;
+  std::int64_t depth = -1;  ///< stages between it and the input, from 0 on; -1: unknown
+  bool decays = true;       ///< false: weight decay leaves it alone
+};
+
+/// What is said of a tensor where the author's class says nothing: its part by the first component of its name
+/// ("encoder", "backbone"; "decoder", "neck"; "head", "classifier" and whatever ends in those); vectors and scalars,
+/// which are biases and scales, do not decay.
+inline TensorTraits usual_traits(const std::string& name, std::int64_t dimensions) {
+  const std::string first = name.substr(0, name.find('.'));
+  const auto ends_in = [&first](const std::string& end) {
+    return first.size() >= end.size() && first.compare(first.size() - end.size(), end.size(), end) == 0;
+  };
+  TensorTraits traits;
+  if (first == "encoder" || first == "backbone")
+    traits.part = Part::kEncoder;
+  else if (first == "decoder" || first == "neck")
+    traits.part = Part::kDecoder;
+  else if (ends_in("head") || ends_in("heads") || ends_in("classifier"))
+    traits.part = Part::kHead;
+  traits.decays = dimensions > 1;
+  return traits;
+}
 
 namespace detail {
 
@@ -53,6 +97,19 @@ template <class M>
 struct HasWeightNames<M, std::void_t<decltype(M::weight_names())>> : std::true_type {};
 
 template <class M, class = void>
+struct LooksAtOutputs : std::false_type {};
+template <class M>
+struct LooksAtOutputs<
+    M, std::void_t<decltype(std::declval<M&>().forward(std::declval<const at::Tensor&>(), Outputs::kAll))>>
+    : std::true_type {};
+
+template <class M, class = void>
+struct HasTensorTraits : std::false_type {};
+template <class M>
+struct HasTensorTraits<M, std::void_t<decltype(std::declval<const M&>().tensor_traits(std::string(), TensorTraits()))>>
+    : std::true_type {};
+
+template <class M, class = void>
 struct HasParametersChanged : std::false_type {};
 template <class M>
 struct HasParametersChanged<M, std::void_t<decltype(std::declval<M&>().parameters_changed())>> : std::true_type {};
@@ -63,8 +120,9 @@ class Network {
   virtual ~Network() = default;
   virtual torch::nn::Module& module() = 0;
   virtual ModelTraits traits() const = 0;
-  /// The outputs, the main one first.
-  virtual std::vector<at::Tensor> forward(const at::Tensor& input) = 0;
+  virtual TensorTraits tensor_traits(const std::string& name, TensorTraits usual) const = 0;
+  /// The outputs, the main one first; those behind it may be missing where they are not wanted.
+  virtual std::vector<at::Tensor> forward(const at::Tensor& input, Outputs wanted) = 0;
   /// Weights or buffers are not what they were. Not while forward() runs.
   virtual void parameters_changed() = 0;
 };
@@ -82,11 +140,23 @@ class NetworkOf final : public Network {
     else
       return {};
   }
-  std::vector<at::Tensor> forward(const at::Tensor& input) override {
-    if constexpr (std::is_convertible_v<decltype(module_->forward(input)), at::Tensor>)
-      return {module_->forward(input)};
+  TensorTraits tensor_traits(const std::string& name, TensorTraits usual) const override {
+    if constexpr (HasTensorTraits<M>::value)
+      return module_->tensor_traits(name, usual);
     else
-      return module_->forward(input);
+      return usual;
+  }
+  std::vector<at::Tensor> forward(const at::Tensor& input, Outputs wanted) override {
+    const auto run = [&] {
+      if constexpr (LooksAtOutputs<M>::value)
+        return module_->forward(input, wanted);
+      else
+        return module_->forward(input);
+    };
+    if constexpr (std::is_convertible_v<decltype(run()), at::Tensor>)
+      return {run()};
+    else
+      return run();
   }
   void parameters_changed() override {
     if constexpr (HasParametersChanged<M>::value) module_->parameters_changed();
@@ -115,13 +185,16 @@ class ModelInfo {
  public:
   ModelInfo(const ModelTraits& traits, const ModelRequest& request) : traits_(traits) {
     if (traits_.outputs.empty()) throw Error(OSTEON_FAILED, "the model says that it has no output");
-    for (const OutputTraits& output : traits_.outputs)
-      outputs_.push_back({sizeof(osteon_model_output),
-                          output.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0, output.name.c_str(),
-                          output.loss_weight, output.stride});
-    for (const osteon_model_output& output : outputs_) pointers_.push_back(&output);
-    info_ = {sizeof info_,    0, request.in_channels, request.n_classes, traits_.size_multiple, pointers_.size(),
-             pointers_.data()};
+    outputs_.reserve(traits_.outputs.size());
+    for (const OutputTraits& output : traits_.outputs) {
+      outputs_.push_back(abi_output(output, outputs_.empty(), request.n_classes));
+      pointers_.push_back(&outputs_.back());
+    }
+    info_.in_channels = request.in_channels;
+    info_.n_classes = request.n_classes;
+    info_.size_multiple = traits_.size_multiple;
+    info_.n_outputs = pointers_.size();
+    info_.outputs = pointers_.data();
   }
   ModelInfo(const ModelInfo&) = delete;
   ModelInfo& operator=(const ModelInfo&) = delete;
@@ -129,10 +202,27 @@ class ModelInfo {
   const osteon_model_info& get() const noexcept { return info_; }
 
  private:
+  /// `output` and what it points at must stay where they are.
+  static osteon_model_output abi_output(const OutputTraits& output, bool first, std::int64_t n_classes) {
+    const bool presence = output.role == OutputRole::kPresence;
+    if (presence != (output.stride == 0) || output.stride < 0 || (presence && first))
+      throw Error(OSTEON_FAILED, "the traits of output '" + output.name +
+                                     "' do not fit together: presence, which no main output says, has stride 0, and "
+                                     "nothing else has");
+    auto raw = sized<osteon_model_output>();
+    raw.flags = output.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0;
+    raw.role = presence ? OSTEON_OUTPUT_PRESENCE : first ? OSTEON_OUTPUT_MAIN : OSTEON_OUTPUT_AUXILIARY;
+    raw.name = output.name.c_str();
+    raw.loss_weight = output.loss_weight;
+    raw.stride = output.stride;
+    raw.channels = n_classes;
+    return raw;
+  }
+
   ModelTraits traits_;
   std::vector<osteon_model_output> outputs_;
   std::vector<const osteon_model_output*> pointers_;
-  osteon_model_info info_{};
+  osteon_model_info info_ = sized<osteon_model_info>();
 };
 
 /// Throws InvalidArgument unless `input` is what a model of this `info` takes.
@@ -151,16 +241,32 @@ inline void check_input(const osteon_model_info& info, const at::Tensor& input) 
            std::to_string((input.size(3) / multiple + 1) * multiple));
 }
 
-/// Throws when the author's forward gave another shape than its traits say: better here than as somebody else's bug.
+/// Throws when the author's forward gave something else than its traits say: better here than as somebody else's bug.
+/// @param precision  of the forward: half precisions may show in an output, but need not
 inline void check_output(const osteon_model_info& info, std::size_t index, const at::Tensor& input,
-                         const at::Tensor& output) {
+                         const at::Tensor& output, std::uint32_t precision) {
   const osteon_model_output& head = *info.outputs[index];
-  const auto size = [&](int dim) { return (input.size(dim) + head.stride - 1) / head.stride; };
-  const std::vector<std::int64_t> expected = {input.size(0), info.n_classes, size(2), size(3)};
-  if (!output.defined() || output.sizes() != at::IntArrayRef(expected) || !output.is_floating_point())
-    throw Error(OSTEON_FAILED, std::string("the model's output '") + head.name + "' is " +
-                                   (output.defined() ? c10::str(output.sizes()) : std::string("undefined")) +
-                                   ", its traits say " + c10::str(at::IntArrayRef(expected)));
+  const auto size = [&](int dim) { return head.stride == 0 ? 1 : (input.size(dim) + head.stride - 1) / head.stride; };
+  const std::vector<std::int64_t> expected = {input.size(0), head.channels, size(2), size(3)};
+  const auto refuse = [&](const std::string& what, const std::string& wanted) {
+    throw Error(OSTEON_FAILED, std::string("the model's output '") + head.name + "' is " + what + ", " + wanted);
+  };
+  if (!output.defined() || output.sizes() != at::IntArrayRef(expected))
+    refuse(output.defined() ? c10::str(output.sizes()) : "undefined",
+           "its traits say " + c10::str(at::IntArrayRef(expected)));
+  const at::ScalarType type = output.scalar_type();
+  const bool fits = type == at::kFloat || (precision == OSTEON_PRECISION_FLOAT16 && type == at::kHalf) ||
+                    (precision == OSTEON_PRECISION_BFLOAT16 && type == at::kBFloat16);
+  if (!fits) refuse(at::toString(type), "logits are float32, or of the half precision that the forward runs in");
+}
+
+/// Throws Unsupported when a forward in inference left out outputs that were wanted, FAILED when one in training did.
+inline void check_count(const osteon_model_info& info, std::size_t count, bool training) {
+  if (count == info.n_outputs) return;
+  const std::string text = std::to_string(count) + " outputs, its traits say " + std::to_string(info.n_outputs);
+  if (training) throw Error(OSTEON_FAILED, "in training the model gave " + text);
+  throw Unsupported("in inference the model gives " + text +
+                    "; to give all of them its forward takes a second argument, osteon::sdk::Outputs");
 }
 
 }  // namespace detail

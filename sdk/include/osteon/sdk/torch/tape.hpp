@@ -10,17 +10,25 @@
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/csrc/autograd/utils/lambda_post_hook.h>
 
+#include <osteon/sdk/call.hpp>
+#include <osteon/sdk/torch/guards.hpp>
 #include <osteon/sdk/torch/network.hpp>
 #include <osteon/sdk/torch/parameters.hpp>
 
 namespace osteon::sdk::detail {
 
-/// Calls the host back as the gradient of each trainable parameter is complete; for parameters that the graph did not
-/// reach, when the scope ends without an exception through finish().
+/// Whom backward tells that a gradient is complete; see osteon_gradient_ready.
+struct GradientReceiver {
+  osteon_gradient_ready ready = nullptr;  ///< may be null
+  void* user = nullptr;
+};
+
+/// Calls the host back as the gradient of each trainable parameter is complete, with the stream that it was added on;
+/// for parameters that the graph did not reach, when the scope ends without an exception through finish().
 class GradientReports {
  public:
-  GradientReports(const ParameterTable& parameters, osteon_gradient_ready ready, void* user)
-      : ready_(ready), user_(user), reported_(ready != nullptr ? parameters.size() : 0) {
+  GradientReports(const ParameterTable& parameters, GradientReceiver receiver)
+      : parameters_(parameters), receiver_(receiver), reported_(receiver.ready != nullptr ? parameters.size() : 0) {
     for (std::size_t i = 0; i < reported_.size(); ++i) {
       if (!parameters.is_parameter(i) || !parameters.value(i).requires_grad()) {
         reported_[i] = true;
@@ -46,12 +54,15 @@ class GradientReports {
   }
 
  private:
+  /// LibTorch runs a node on the stream of its forward and makes that the current one of its thread; on the thread that
+  /// went back the current one is the call's.
   void report(std::size_t i) {
-    if (!reported_[i].exchange(true)) ready_(user_, i);
+    if (reported_[i].exchange(true)) return;
+    receiver_.ready(receiver_.user, i, compat::current_stream(parameters_.value(i).device()));
   }
 
-  osteon_gradient_ready ready_;
-  void* user_;
+  const ParameterTable& parameters_;
+  GradientReceiver receiver_;
   std::vector<std::atomic<bool>> reported_;
   // The accumulators are kept: a parameter holds its own only weakly.
   std::vector<std::pair<compat::NodePointer, std::uintptr_t>> hooks_;
@@ -61,32 +72,30 @@ class GradientReports {
 /// logits as soon as its loss is done.
 class Tape {
  public:
-  /// Runs `network` on `input` and gives the outputs; precision, mode and seed are the caller's.
-  Tape(Network& network, const osteon_model_info& info, at::Tensor input, bool input_gradient,
-       osteon_tensor* const* outputs)
-      : input_(std::move(input)) {
+  /// Runs `network` on `input` and gives the outputs; mode and precision have been set, and seeds planted.
+  Tape(const Call& call, Network& network, const osteon_model_info& info, at::Tensor input,
+       const osteon_forward_options& options, osteon_tensor* const* outputs)
+      : input_(std::move(input)), precision_(options.precision) {
     const torch::AutoGradMode grad_mode(true);
-    input_.set_requires_grad(input_gradient);
-    std::vector<at::Tensor> results = network.forward(input_);
-    if (results.size() != info.n_outputs)
-      throw Error(OSTEON_FAILED, "in training the model gave " + std::to_string(results.size()) +
-                                     " outputs, its traits say " + std::to_string(info.n_outputs));
+    input_.set_requires_grad((options.flags & OSTEON_FORWARD_INPUT_GRADIENT) != 0);
+    std::vector<at::Tensor> results = network.forward(input_, Outputs::kAll);
+    check_count(info, results.size(), /*training=*/true);
     std::vector<OwnedTensor> given(results.size());
     for (std::size_t i = 0; i < results.size(); ++i) {
-      check_output(info, i, input_, results[i]);
+      check_output(info, i, input_, results[i], precision_);
       ends_.push_back(
           {results[i].requires_grad() ? torch::autograd::impl::gradient_edge(results[i]) : torch::autograd::Edge(),
            results[i].sizes().vec(), results[i].scalar_type()});
       give(unshared(results[i]), given[i].out());
       results[i].reset();
     }
+    call.stop_if_cancelled();
     for (std::size_t i = 0; i < given.size(); ++i) given[i].move_to(outputs[i]);
   }
 
   /// As osteon_model_api.backward; `grad_input` may be null.
-  void backward(const ParameterTable& parameters, std::uint64_t n_outputs,
-                const osteon_tensor_view* const* grad_outputs, osteon_gradient_ready ready, void* user,
-                osteon_tensor* grad_input) {
+  void backward(const Call& call, const ParameterTable& parameters, std::uint64_t n_outputs,
+                const osteon_tensor_view* const* grad_outputs, GradientReceiver receiver, osteon_tensor* grad_input) {
     if (std::exchange(used_, true)) throw InvalidArgument("this tape has been used; it serves one backward");
     if (n_outputs != ends_.size())
       throw InvalidArgument(std::to_string(n_outputs) + " gradients for " + std::to_string(ends_.size()) + " outputs");
@@ -107,11 +116,13 @@ class Tape {
       grads.push_back(std::move(grad));
     }
     {
-      GradientReports reports(parameters, ready, user);
+      const PrecisionGuard precision(input_.device(), backward_precision(precision_));
+      GradientReports reports(parameters, receiver);
       compat::run_backward(roots, grads);
       reports.finish();
     }
     parameters.verify();
+    call.stop_if_cancelled();
     if (grad_input == nullptr) return;
     // A clone: LibTorch may have taken the host's own grad_output over as the gradient of the input.
     give(input_.grad().defined() ? input_.grad().clone() : at::zeros_like(input_).detach(), grad_input);
@@ -125,6 +136,7 @@ class Tape {
   };
 
   at::Tensor input_;
+  std::uint32_t precision_;
   std::vector<End> ends_;
   bool used_ = false;
 };

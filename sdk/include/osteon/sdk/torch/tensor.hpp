@@ -22,6 +22,8 @@ namespace osteon::sdk {
 /// The ABI's element type of LibTorch's. Throws Unsupported where there is none.
 inline osteon_dtype to_dtype(at::ScalarType type) {
   switch (type) {
+    case at::kBool:
+      return {OSTEON_DTYPE_BOOL, 8, 1};
     case at::kByte:
       return {OSTEON_DTYPE_UINT, 8, 1};
     case at::kChar:
@@ -47,8 +49,8 @@ inline osteon_dtype to_dtype(at::ScalarType type) {
 
 /// The inverse. Unsigned types over 8 bits do not exist in every LibTorch; planes of bits travel as int32.
 inline at::ScalarType to_scalar_type(osteon_dtype type) {
-  for (at::ScalarType candidate :
-       {at::kFloat, at::kByte, at::kInt, at::kLong, at::kHalf, at::kBFloat16, at::kDouble, at::kChar, at::kShort})
+  for (at::ScalarType candidate : {at::kFloat, at::kByte, at::kInt, at::kLong, at::kHalf, at::kBFloat16, at::kDouble,
+                                   at::kChar, at::kShort, at::kBool})
     if (to_dtype(candidate) == type) return candidate;
   throw Unsupported("LibTorch has no element type " + to_string(type));
 }
@@ -68,27 +70,16 @@ inline osteon_device to_abi_device(at::Device device) {
 /// A tensor over borrowed memory: reads and writes go to the sender's. Must not outlive what it borrows. Throws
 /// InvalidArgument for what is not canonical (see osteon_tensor_view); `what` names the tensor in the message.
 inline at::Tensor borrow(const osteon_tensor_view& view, const char* what = "tensor") {
-  const auto refuse = [what](const char* why) { throw InvalidArgument(std::string(what) + " " + why); };
   const at::TensorOptions options =
       at::TensorOptions().dtype(to_scalar_type(view.dtype)).device(to_torch_device(view.device));
-  if (view.ndim < 0 || (view.ndim > 0 && view.shape == nullptr)) refuse("has no shape");
-  if (view.ndim > 0 && view.strides == nullptr) refuse("has no strides; a canonical view always has them");
-  if (view.byte_offset != 0) refuse("has a byte offset; a canonical view has none");
+  expect_canonical(view, what);
   const auto ndim = static_cast<std::size_t>(view.ndim);
   const at::IntArrayRef shape(view.shape, ndim);
-  const at::IntArrayRef strides(view.strides, ndim);
-  bool empty = false;
-  for (std::size_t i = 0; i < ndim; ++i) {
-    if (shape[i] < 0) refuse("has a negative size");
-    if (strides[i] < 0) refuse("has a negative stride; copy it before it crosses");
-    empty = empty || shape[i] == 0;
-  }
-  if (empty) return at::empty(shape, options);
-  if (view.data == nullptr) refuse("has no data");
+  if (element_count(view) == 0) return at::empty(shape, options);
   if (reinterpret_cast<std::uintptr_t>(view.data) % (view.dtype.bits / 8u) != 0)
-    refuse("is not aligned to its elements");
+    throw InvalidArgument(std::string(what) + " is not aligned to its elements");
   return at::from_blob(
-      view.data, shape, strides, [](void*) {}, options, options.device());
+      view.data, shape, at::IntArrayRef(view.strides, ndim), [](void*) {}, options, options.device());
 }
 
 /// A row-major tensor aligned to 64 bytes: `tensor` itself where it is one, else a copy.

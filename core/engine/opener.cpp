@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/opener.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "engine/device.hpp"
+#include "engine/fitted_state.hpp"
+#include "engine/session.hpp"
+#include "predict/ensemble.hpp"
+#include "predict/leaf.hpp"
+#include "predict/predict.hpp"
+#include "recipe/load.hpp"
+
+namespace osteon::engine {
+namespace fs = std::filesystem;
+
+Opener::Opener(const Context& context, const recipe::Recipe& asked_for)
+    : context_(context), device_(asked_for.predict.device) {}
+
+recipe::Recipe Opener::own_recipe(const fs::path& run) const {
+  recipe::LoadOptions options;
+  options.schemas = context_.registry->schemas();
+  return recipe::load_recipe(run::RunFolder(run).recipe(), options).recipe;
+}
+
+predict::OpenRun Opener::open_run() {
+  return [this](const fs::path& run, const std::string& who) {
+    return open(run, own_recipe(run), FittedState::kLoaded, who).predictor;
+  };
+}
+
+OpenedRun Opener::open(const fs::path& run, const recipe::Recipe& recipe, FittedState state, const std::string& who) {
+  const run::RunFolder folder(run);
+  folder.check_usable();
+  const fs::path key = fs::weakly_canonical(run);
+  if (!above_.insert(key).second) throw Error(ExitCode::kUsage, "this run contains itself", run.string());
+  OpenedRun opened;
+  if (recipe.ensemble)
+    open_ensemble(folder, recipe, state, who, opened);
+  else
+    open_model(folder, recipe, who, opened);
+  opened.chain =
+      predict::build_chain(opened.predictor, recipe, *context_.registry, open_run(), predict::Extent::kWhole, who);
+  opened.predictor = opened.chain.predictor;
+  if (state == FittedState::kLoaded)
+    for (const predict::FittedLink& link : opened.chain.fitted)
+      load_fitted(folder, fitted_part(link), recipe.ensemble.has_value());
+  above_.erase(key);
+  return opened;
+}
+
+void Opener::open_model(const run::RunFolder& folder, const recipe::Recipe& recipe, const std::string& who,
+                        OpenedRun& opened) {
+  if (!fs::exists(folder.model()))
+    throw Error(ExitCode::kData,
+                "the run has no weights; its training did not get to its first validation. Go on with: osteon train "
+                "--resume " +
+                    folder.root().string(),
+                folder.model().string());
+  opened.model = make_model(recipe, *context_.registry, context_.threads);
+  // A model that shows none keeps its weights in a file of its own.
+  if (!opened.model->tensors(plugin::Call()).empty()) load_weights(*opened.model, folder.model(), {/*strict=*/true});
+  const osteon_device device = choose_device("predict.device", device_, {opened.model->component()});
+  move_model(*opened.model, device);
+  predict::LeafOptions options;
+  options.device = model_device(device);
+  options.who = who + "model/" + opened.model->component().name();
+  opened.predictor =
+      std::make_shared<predict::Leaf>(opened.model, recipe, class_context(recipe.data), std::move(options));
+}
+
+void Opener::open_ensemble(const run::RunFolder& folder, const recipe::Recipe& recipe, FittedState state,
+                           const std::string& who, OpenedRun& opened) {
+  const plugin::ClassContext classes = class_context(recipe.data);
+  const std::vector<std::string> names = member_names(*recipe.ensemble);
+  for (std::size_t m = 0; m < names.size(); ++m) {
+    const fs::path& run = recipe.ensemble->members[m].run;
+    const recipe::Recipe own = own_recipe(run);
+    predict::Member member;
+    member.predictor = open(run, own, FittedState::kLoaded, who + "member." + std::to_string(m) + "/").predictor;
+    member.channels = predict::channels_of(*member.predictor, classes, "member '" + names[m] + "'");
+    member.thresholds = predict::decision_of(own).thresholds;
+    opened.members.push_back(std::move(member));
+  }
+  const recipe::Component& component = recipe.ensemble->component;
+  opened.ensembler = std::make_shared<plugin::Ensembler>(
+      context_.registry->load(plugin::Kind::kEnsembler, component.plugin, component.version), component.parameters,
+      classes, names, plugin::Call(), predict::class_table(opened.members, classes));
+  if (opened.ensembler->fit() != nullptr && state == FittedState::kLoaded)
+    load_fitted(folder, fitted_part(*opened.ensembler), true);
+  opened.predictor = std::make_shared<predict::Ensemble>(opened.ensembler, opened.members, classes,
+                                                         who + "ensembler/" + component.plugin);
+}
+
+std::vector<std::string> member_names(const recipe::EnsembleSection& ensemble) {
+  std::vector<std::string> names;
+  for (const recipe::Member& member : ensemble.members) {
+    const std::string own = member.run.string();
+    std::string name = own;
+    for (int i = 2; std::find(names.begin(), names.end(), name) != names.end(); ++i)
+      name = own + " (" + std::to_string(i) + ")";
+    names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace osteon::engine

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "plugin/ensembler.hpp"
+#include "plugin/model.hpp"
+#include "predict/chain.hpp"
+#include "predict/member.hpp"
+#include "recipe/recipe.hpp"
+#include "run/run_folder.hpp"
+
+namespace osteon::engine {
+
+/// A run, opened for prediction.
+struct OpenedRun {
+  std::shared_ptr<const predict::Predictor> predictor;
+  std::shared_ptr<plugin::Model> model;  ///< null for an ensemble
+  predict::Chain chain;
+  std::shared_ptr<plugin::Ensembler> ensembler;  ///< null for a model
+  std::vector<predict::Member> members;
+};
+
+/// Whether what has to be fitted gets its state as a run is opened, without which it cannot be, or will be fitted then.
+enum class FittedState { kLoaded, kToBeFitted };
+
+/// Opens runs and what they name in turn: loads weights, builds the chain, opens an ensemble's members. One device
+/// serves them all: that of the recipe that was asked for. Not for two threads at once.
+class Opener {
+ public:
+  Opener(const Context& context, const recipe::Recipe& asked_for);
+
+  /// Opens a run folder with this recipe (its own, or its own with overrides). Ensembles of ensembles are fine; a run
+  /// that contains itself is refused. `who`: what notes of its components begin with.
+  OpenedRun open(const std::filesystem::path& run, const recipe::Recipe& recipe,
+                 FittedState state = FittedState::kLoaded, const std::string& who = {});
+  /// A run folder's own recipe.
+  recipe::Recipe own_recipe(const std::filesystem::path& run) const;
+  /// For post-processors that name runs.
+  predict::OpenRun open_run();
+
+ private:
+  void open_model(const run::RunFolder& folder, const recipe::Recipe& recipe, const std::string& who,
+                  OpenedRun& opened);
+  void open_ensemble(const run::RunFolder& folder, const recipe::Recipe& recipe, FittedState state,
+                     const std::string& who, OpenedRun& opened);
+
+  Context context_;
+  std::string device_;
+  std::set<std::filesystem::path> above_;  // the runs on the way here
+};
+
+/// Names of an ensemble's members: their run folders, made unique.
+std::vector<std::string> member_names(const recipe::EnsembleSection& ensemble);
+
+}  // namespace osteon::engine

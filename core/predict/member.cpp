@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "predict/member.hpp"
+
+#include <algorithm>
+
+#include <osteon/sdk/call.hpp>
+
+#include "base/error.hpp"
+#include "base/suggest.hpp"
+
+namespace osteon::predict {
+namespace {
+
+bool gives(const Predictor& member, std::uint32_t form) { return (member.gives_forms() & OSTEON_SET(form)) != 0; }
+
+// Bits are made of probabilities.
+std::uint32_t float_form(std::uint32_t form) {
+  return form == OSTEON_FORM_BITS ? std::uint32_t{OSTEON_FORM_PROBABILITIES} : form;
+}
+
+// What is asked of a member for bands of `form`: its logits where bands of them become that, on the cheapest grid.
+osteon_predict_request request_for(const Predictor& member, std::uint32_t form) {
+  const std::uint32_t wanted = float_form(form);
+  // A softmax of some rows needs the logits of all classes; the member makes it of its own.
+  const bool by_bands =
+      gives(member, OSTEON_FORM_LOGITS) && (wanted == OSTEON_FORM_LOGITS || !member.classes().multiclass);
+  const bool on_model = (member.gives_grids() & OSTEON_SET(OSTEON_GRID_MODEL)) != 0;
+  const bool on_image = (member.gives_grids() & OSTEON_SET(OSTEON_GRID_IMAGE)) != 0;
+  if (by_bands && (on_model || !gives(member, wanted)))
+    return make_request(OSTEON_FORM_LOGITS, on_model ? OSTEON_GRID_MODEL : OSTEON_GRID_IMAGE);
+  if (form == OSTEON_FORM_BITS && !gives(member, wanted)) return make_request(form, OSTEON_GRID_IMAGE);
+  return make_request(wanted, on_image ? OSTEON_GRID_IMAGE : OSTEON_GRID_MODEL);
+}
+
+sdk::OwnedTensor pack_bits(const osteon_call* call, const osteon_tensor_view& probabilities,
+                           const std::vector<double>& thresholds) {
+  const std::int64_t k = probabilities.shape[0], pixels = probabilities.shape[1] * probabilities.shape[2];
+  sdk::OwnedTensor bits =
+      sdk::Call(call).allocate<std::int32_t>({(k + 31) / 32, probabilities.shape[1], probabilities.shape[2]});
+  auto* out = reinterpret_cast<std::uint32_t*>(bits.data<std::int32_t>());
+  std::fill_n(out, (k + 31) / 32 * pixels, 0u);
+  const float* in = sdk::data_of<const float>(probabilities, "a prediction");
+  for (std::int64_t c = 0; c < k; ++c) {
+    const auto threshold = static_cast<float>(thresholds[static_cast<std::size_t>(c)]);
+    for (std::int64_t i = 0; i < pixels; ++i)
+      out[c / 32 * pixels + i] |= (in[c * pixels + i] > threshold ? 1u : 0u) << (c % 32);
+  }
+  return bits;
+}
+
+// Rows of some of the classes that are in `whole`, as bit planes of their own; -1 is a class that is not.
+sdk::OwnedTensor pick_bits(const osteon_call* call, const osteon_tensor_view& whole,
+                           const std::vector<std::int64_t>& from, RowRange rows) {
+  const std::int64_t width = whole.shape[2], size = rows.count * width, all = whole.shape[1] * width;
+  const auto planes = (static_cast<std::int64_t>(from.size()) + 31) / 32;
+  sdk::OwnedTensor bits = sdk::Call(call).allocate<std::int32_t>({planes, rows.count, width});
+  auto* out = reinterpret_cast<std::uint32_t*>(bits.data<std::int32_t>());
+  std::fill_n(out, planes * size, 0u);
+  const auto* in = reinterpret_cast<const std::uint32_t*>(sdk::data_of<const std::int32_t>(whole, "bit planes"));
+  for (std::size_t c = 0; c < from.size(); ++c) {
+    if (from[c] < 0) continue;
+    const std::uint32_t* source = in + from[c] / 32 * all + rows.first * width;
+    std::uint32_t* target = out + static_cast<std::int64_t>(c / 32) * size;
+    for (std::int64_t i = 0; i < size; ++i) target[i] |= (source[i] >> (from[c] % 32) & 1u) << (c % 32);
+  }
+  return bits;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> channels_of(const Predictor& member, const plugin::ClassContext& classes,
+                                      const std::string& who) {
+  const std::vector<std::string>& own = member.classes().names;
+  if (member.classes().multiclass != classes.multiclass)
+    throw Error(ExitCode::kUsage, who + " has labels of the other kind, one class per pixel or any number");
+  if (classes.multiclass && own != classes.names)
+    throw Error(ExitCode::kUsage,
+                who +
+                    " has other classes, or another order of them; where a pixel has exactly one class, all members "
+                    "have the same");
+  for (const std::string& name : own)
+    if (std::find(classes.names.begin(), classes.names.end(), name) == classes.names.end())
+      throw Error(ExitCode::kUsage, who + " has the class '" + name + "', which data.classes does not have" +
+                                        did_you_mean(name, classes.names));
+  std::vector<std::int32_t> channels;
+  for (const std::string& name : classes.names) {
+    const auto found = std::find(own.begin(), own.end(), name);
+    channels.push_back(found == own.end() ? -1 : static_cast<std::int32_t>(found - own.begin()));
+  }
+  return channels;
+}
+
+std::vector<std::uint8_t> class_table(const std::vector<Member>& members, const plugin::ClassContext& classes) {
+  std::vector<std::uint8_t> table;
+  for (const Member& member : members)
+    for (const std::int32_t channel : member.channels) table.push_back(channel >= 0 ? 1 : 0);
+  for (std::size_t c = 0; c < classes.names.size(); ++c)
+    if (std::none_of(members.begin(), members.end(), [c](const Member& member) { return member.channels[c] >= 0; }))
+      throw Error(ExitCode::kUsage, "no member of the ensemble has the class '" + classes.names[c] + "'");
+  if (std::find(table.begin(), table.end(), 0) == table.end()) table.clear();
+  return table;
+}
+
+void expect_form(const Predictor& member, std::uint32_t form, const std::string& who) {
+  const osteon_predict_request request = request_for(member, form);
+  if (gives(member, request.form)) return;
+  throw Error(ExitCode::kUsage, who + " gives decided masks alone, and what is above it needs " +
+                                    (float_form(form) == OSTEON_FORM_LOGITS ? "logits" : "probabilities"));
+}
+
+Opinion::Opinion(const osteon_call* call, const Member& member, const osteon_image& image, std::uint32_t form,
+                 std::uint32_t scale, const std::vector<std::int32_t>& classes)
+    : member_(member), form_(form), height_(image.pixels.shape[0]), width_(image.pixels.shape[1]) {
+  for (const std::int32_t c : classes)
+    if (const std::int32_t channel = member.channels[static_cast<std::size_t>(c)]; channel >= 0)
+      asked_.push_back(channel);
+  std::sort(asked_.begin(), asked_.end());
+  osteon_predict_request request = request_for(*member.predictor, form);
+  request.scale = scale;
+  request.n_classes = asked_.size();
+  request.classes = asked_.data();
+  std::vector<OwnedPrediction> predictions(1);
+  member.predictor->predict(call, {&image}, request, predictions);
+  whole_ = std::move(predictions[0]);
+}
+
+std::int64_t Opinion::plane_of(std::int32_t class_index) const {
+  const std::int32_t channel = member_.channels[static_cast<std::size_t>(class_index)];
+  const auto found = std::lower_bound(asked_.begin(), asked_.end(), channel);
+  return channel < 0 || found == asked_.end() || *found != channel ? -1 : found - asked_.begin();
+}
+
+sdk::OwnedTensor Opinion::band(const osteon_call* call, const std::vector<std::int32_t>& classes, RowRange rows) const {
+  std::vector<std::int64_t> planes;
+  std::vector<double> thresholds;
+  for (const std::int32_t c : classes) {
+    planes.push_back(plane_of(c));
+    if (form_ != OSTEON_FORM_BITS) continue;
+    // No probability is above 1: what the member does not have is not set.
+    thresholds.push_back(
+        planes.back() < 0
+            ? 1.0
+            : member_.thresholds[static_cast<std::size_t>(member_.channels[static_cast<std::size_t>(c)])]);
+  }
+  if (whole_.raw().form == OSTEON_FORM_BITS) return pick_bits(call, whole_.view(), planes, rows);
+  const auto k = static_cast<std::int64_t>(classes.size());
+  sdk::OwnedTensor values = sdk::Call(call).allocate<float>({k, rows.count, width_});
+  resample_rows(call, whole_.raw(), planes, rows, height_, width_, values.data<float>());
+  if (whole_.raw().form == OSTEON_FORM_LOGITS && form_ != OSTEON_FORM_LOGITS)
+    Activation(call, false).apply(values.data<float>(), k, rows.count * width_);
+  return form_ == OSTEON_FORM_BITS ? pack_bits(call, values.view(), thresholds) : std::move(values);
+}
+
+}  // namespace osteon::predict
