@@ -12,6 +12,7 @@
 #include <osteon/sdk/torch/guards.hpp>
 
 #include "support/model_fixture.hpp"
+#include "support/rounding.hpp"
 
 /// Checks that tests of several model plugins make.
 namespace osteon::test {
@@ -26,6 +27,22 @@ inline std::int64_t parameter_count(const torch::nn::Module& module) {
   std::int64_t count = 0;
   for (const at::Tensor& p : module.parameters()) count += p.numel();
   return count;
+}
+
+/// rounding() for a network: as many layers as it has weights, sums over what feeds one of its values or, where
+/// gradients add up over pixels, over `terms`.
+inline double rounding_of(const std::vector<at::Tensor>& parameters, std::int64_t terms = 1) {
+  std::int64_t layers = 0;
+  for (const at::Tensor& p : parameters) {
+    if (p.dim() < 2) continue;
+    ++layers;
+    terms = std::max(terms, p.numel() / p.size(0));
+  }
+  return rounding(static_cast<double>(terms), static_cast<double>(layers));
+}
+
+inline double greatest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
 }
 
 /// Normalisation away from 1 and 0, and weights large enough that every layer counts.
@@ -78,8 +95,8 @@ void expect_own_kernels_agree(Network& network, const at::Tensor& x) {
     const at::Tensor got = main_of(network.forward(x));
     ASSERT_EQ(got.sizes(), expected.sizes());
     EXPECT_TRUE(got.is_contiguous());
-    EXPECT_LE((got - expected).abs().max().template item<double>(),
-              1e-5 * (expected.max() - expected.min()).template item<double>())
+    EXPECT_LE(greatest_difference(got, expected),
+              rounding_of(network.parameters()) * (expected.max() - expected.min()).template item<double>())
         << x.sizes() << " on " << threads << " threads";
   }
 }
@@ -119,9 +136,8 @@ inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x
 }
 
 /// Training with `plain` and `recomputing` from the same seeds gives the same outputs and gradients, dropout included.
-/// @param tolerance  of the greatest gradient; what two parts of a deep network read adds up in another order
-inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomputing, const at::Tensor& x,
-                                 double tolerance = 1e-6) {
+/// What two parts of a network read adds up its gradients in another order, which goes through all layers before it.
+inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomputing, const at::Tensor& x) {
   std::vector<at::Tensor> outputs, grads;
   for (ModelUnderTest* model : {&plain, &recomputing}) {
     ModelUnderTest::Step step(*model, x, /*seed=*/5);
@@ -134,7 +150,8 @@ inline void expect_same_training(ModelUnderTest& plain, ModelUnderTest& recomput
   }
   EXPECT_TRUE(outputs[0].equal(outputs[1]));
   EXPECT_GT(grads[0].abs().max().item<float>(), 0);
-  EXPECT_LE((grads[0] - grads[1]).abs().max().item<double>(), tolerance * grads[0].abs().max().item<double>());
+  EXPECT_LE(greatest_difference(grads[0], grads[1]),
+            rounding_of(plain.parameters(), x.numel() / x.size(1)) * grads[0].abs().max().item<double>());
   for (std::size_t i = 0; i < plain.tensors().size(); ++i) {
     const osteon_named_tensor &a = *plain.tensors()[i], &b = *recomputing.tensors()[i];
     if (a.role != OSTEON_TENSOR_BUFFER) continue;
