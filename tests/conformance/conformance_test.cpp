@@ -174,7 +174,9 @@ TEST_P(EveryModel, AddsGradientsUpAndReachesEveryParameter) {
     EXPECT_LT(difference, 1e-3 * norm(values) + 1e-6) << name;
   }
   // Stochastic depth may leave a layer out at one seed; not at eight.
-  for (std::uint64_t seed = 1; seed < 8; ++seed) train(seed);
+  const auto unreached = [&](const auto& item) { return norm(item.second) == 0; };
+  if (std::any_of(twice.begin(), twice.end(), unreached))
+    for (std::uint64_t seed = 1; seed < 8; ++seed) train(seed);
   // What has no gradient after that must make no difference, as a bias in front of a normalisation by batch does not.
   std::string without;
   const auto before = train(0);
