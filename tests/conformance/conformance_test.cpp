@@ -68,6 +68,16 @@ INSTANTIATE_TEST_SUITE_P(Found, EveryPlugin, ::testing::ValuesIn(registry().sche
 
 // --------------------------------------------------------------------------------------------------------- models
 
+/// Defaults, but narrow where a model lets us choose: it keeps the same promises in a fraction of the time.
+plugin::Parameters narrow_parameters(const plugin::ComponentSchema& schema) {
+  plugin::Parameters parameters = default_parameters(schema);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (schema.parameters[i].name == "width") parameters[i] = std::vector<double>{0.25};
+    if (schema.parameters[i].name == "filters") parameters[i] = std::vector<std::int64_t>{16};
+  }
+  return parameters;
+}
+
 class EveryModel : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -76,7 +86,7 @@ class EveryModel : public ::testing::TestWithParam<std::string> {
   }
   std::unique_ptr<plugin::Model> make(std::uint64_t seed = 7) {
     plugin::LoadedComponent component = registry().load(Kind::kModel, GetParam());
-    const plugin::Parameters parameters = default_parameters(component.schema);
+    const plugin::Parameters parameters = narrow_parameters(component.schema);
     return std::make_unique<plugin::Model>(component, parameters, three_classes(), 1, seed, call_);
   }
   sdk::OwnedTensor input(const plugin::Model& model, std::int64_t multiples, std::uint64_t seed = 1) {
