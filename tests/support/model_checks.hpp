@@ -131,8 +131,8 @@ inline void expect_finite_differences(ModelUnderTest& model, const at::Tensor& x
     value.copy_(start - grad * (step / norm));
     const double down = loss();
     value.copy_(start);
-    // ReLUs that turn within a step cost about a hundredth, as rounding errors do of a smaller one.
-    EXPECT_NEAR((up - down) / (2 * step), norm, margin() * 0.0125 * norm) << name;
+    // ReLUs that turn within a step cost up to three hundredths, as rounding errors do of a smaller one.
+    EXPECT_NEAR((up - down) / (2 * step), norm, margin() * 0.03 * norm) << name;
   }
 }
 
