@@ -262,7 +262,7 @@ TEST(InferenceConv, SwishesAsLibTorch) {
   nn::Conv2d conv(nn::Conv2dOptions(1, 1, 1).bias(false));
   conv->weight.fill_(1);
   const at::Tensor got = InferenceConv(conv)(x, Activation::kSwish), wanted = at::silu(x.to(at::kDouble));
-  EXPECT_LE(((got - wanted).abs() / wanted.abs().clamp_min(1e-30)).max().item<double>(), test::rounding(32));
+  EXPECT_LE(((got - wanted).abs() / wanted.abs().clamp_min(1e-30)).max().item<double>(), test::rounding(128));
 }
 
 TEST(InferenceTransposed, GivesWhatTheLayerGives) {
@@ -289,6 +289,7 @@ TEST(Gemm, BothWaysMultiply) {
       for (const std::int64_t k : {1, 40})
         for (const std::int64_t columns : {7, 16, 32})
           for (const bool add : {false, true}) {
+            // Products of numbers up to 4.
             const at::Tensor a = at::randn({rows, k}), b = at::randn({k, columns});
             const std::int64_t width = kernels::padded(columns);
             at::Tensor panels = at::empty({k * width}), c = at::randn({rows, width});
@@ -297,7 +298,7 @@ TEST(Gemm, BothWaysMultiply) {
             if (add) wanted += c.narrow(1, 0, columns);
             multiply_panel(a.data_ptr<float>(), rows, k, k, panels.data_ptr<float>(), static_cast<int>(width / 16),
                            c.data_ptr<float>(), width, add);
-            EXPECT_LE((c.narrow(1, 0, columns) - wanted).abs().max().item<double>(), 8 * test::rounding(k + 1))
+            EXPECT_LE((c.narrow(1, 0, columns) - wanted).abs().max().item<double>(), 16 * test::rounding(k + 1))
                 << rows << " " << k << " " << columns;
           }
 }
@@ -373,7 +374,7 @@ TEST(ResizeCorners, IsThatOfLibTorchByRows) {
       at::Tensor out = at::zeros({rows, size.second, 25});
       resize_corners_into(out, coarse, begin, size.first);
       EXPECT_LE((out.narrow(2, 0, 19) - wanted.narrow(0, begin, rows)).abs().max().item<double>(),
-                test::rounding(4, 4) * coarse.abs().max().item<double>());
+                test::rounding(28, 4) * coarse.abs().max().item<double>());
       EXPECT_EQ(out.narrow(2, 19, 6).abs().max().item<float>(), 0);
     }
   }
