@@ -28,37 +28,72 @@ function(osteon_share_test_header target)
   target_precompile_headers(${target} REUSE_FROM osteon_test_pch)
 endfunction()
 
+# Tiers. `./run test` runs the short one, `./run test all` both. Of the long one (ctest's label `long`) are programs with LONG, and
+# of every other program the cases whose full name begins with "Long": TEST(LongThing, ...), INSTANTIATE_TEST_SUITE_P(Long, ...).
+# Programs with NUMERIC, and every plugin's, have the label `numeric`: their verdict hangs on arithmetic, so that the long tier runs
+# their short cases again under other instruction sets and on a busy machine (tests/tiers/numeric.sh).
+
 # A test that runs the program, with what is given in its environment. It has a cache of its own, so that it neither sees nor
 # changes the user's. Some tests ask for more memory than there is, which the address sanitizer would not let pass as a
 # failed allocation.
-function(_osteon_add_ctest name program)
+function(_osteon_add_ctest name program labels)
   add_test(NAME ${name} COMMAND ${program})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1500 LABELS "${labels}")
   set_property(TEST ${name} PROPERTY ENVIRONMENT
     OSTEON_CACHE_DIR=${CMAKE_BINARY_DIR}/test_cache ASAN_OPTIONS=allocator_may_return_null=1 ${ARGN})
 endfunction()
 
-function(_osteon_register_test target shards)
+# The cases that `filter` picks, in as many tests as there are shards.
+function(_osteon_add_cases name program labels shards filter)
+  if(shards EQUAL 1)
+    _osteon_add_ctest(${name} ${program} "${labels}" GTEST_FILTER=${filter})
+    return()
+  endif()
+  foreach(shard RANGE 1 ${shards})
+    math(EXPR index "${shard} - 1")
+    _osteon_add_ctest(${name}_${shard}_of_${shards} ${program} "${labels}"
+      GTEST_FILTER=${filter} GTEST_TOTAL_SHARDS=${shards} GTEST_SHARD_INDEX=${index})
+  endforeach()
+endfunction()
+
+function(_osteon_register_test target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "LONG;NUMERIC" "SHARDS" "SOURCES")
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main osteon_warnings osteon_glue)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${OSTEON_TEST_OUTPUT_DIRECTORY})
   target_compile_definitions(${target} PRIVATE OSTEON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   if(OSTEON_HAS_GOLD)
     target_link_options(${target} PRIVATE -fuse-ld=gold)
   endif()
-  if(shards EQUAL 1)
-    _osteon_add_ctest(${target} ${target})
+  set(shards 1)
+  if(arg_SHARDS)
+    set(shards ${arg_SHARDS})
+  endif()
+  set(numeric "")
+  if(arg_NUMERIC)
+    set(numeric numeric)
+  endif()
+  if(arg_LONG)
+    _osteon_add_cases(${target} ${target} long ${shards} *)
     return()
   endif()
-  foreach(shard RANGE 1 ${shards})
-    math(EXPR index "${shard} - 1")
-    _osteon_add_ctest(${target}_${shard}_of_${shards} ${target} GTEST_TOTAL_SHARDS=${shards} GTEST_SHARD_INDEX=${index})
+  _osteon_add_cases(${target} ${target} "${numeric}" 1 -Long*)
+  set(long "")
+  foreach(source IN LISTS arg_SOURCES)
+    if(NOT source MATCHES "\\$<")
+      get_filename_component(source ${source} ABSOLUTE)
+      file(STRINGS ${source} found REGEX "^(TEST(_[FP])?|INSTANTIATE_TEST_SUITE_P)\\(Long")
+      list(APPEND long ${found})
+    endif()
   endforeach()
+  if(long)
+    _osteon_add_cases(${target}_long ${target} long ${shards} Long*)
+  endif()
 endfunction()
 
-# osteon_add_test(NAME SOURCES file... [LINK target...] [TORCH] [SHARDS n]): a GoogleTest program; TORCH shares the precompiled
-# header, SHARDS makes n tests of it, which share its cases.
+# osteon_add_test(NAME SOURCES file... [LINK target...] [TORCH] [LONG] [NUMERIC] [SHARDS n]): a GoogleTest program; TORCH shares the
+# precompiled header, SHARDS makes n tests of its long cases, which share them.
 function(osteon_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH" "SHARDS" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH;LONG;NUMERIC" "SHARDS" "SOURCES;LINK")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
@@ -68,17 +103,20 @@ function(osteon_add_test name)
   elseif(NOT "osteon::openmp" IN_LIST arg_LINK)
     osteon_share_test_header(${name})
   endif()
-  if(NOT arg_SHARDS)
-    set(arg_SHARDS 1)
-  endif()
-  _osteon_register_test(${name} ${arg_SHARDS})
+  set(tier "")
+  foreach(keyword LONG NUMERIC)
+    if(arg_${keyword})
+      list(APPEND tier ${keyword})
+    endif()
+  endforeach()
+  _osteon_register_test(${name} ${tier} SHARDS ${arg_SHARDS} SOURCES ${arg_SOURCES})
 endfunction()
 
 # osteon_add_expression_test(LOSS): the LibTorch expression of a loss against its kernel. The kernel's objects are linked without
 # their flag for OpenMP, which would part the test from the precompiled header.
 function(osteon_add_expression_test loss)
   set(target loss_${loss}_expression_test)
-  osteon_add_test(${target} SOURCES ${loss}_expression_test.cpp $<TARGET_OBJECTS:osteon_loss_${loss}_objects> LINK osteon_host TORCH)
+  osteon_add_test(${target} SOURCES ${loss}_expression_test.cpp $<TARGET_OBJECTS:osteon_loss_${loss}_objects> LINK osteon_host TORCH NUMERIC)
   target_link_options(${target} PRIVATE ${OpenMP_CXX_FLAGS})
 endfunction()
 
@@ -94,5 +132,5 @@ function(osteon_add_plugin_test plugin)
   elseif(NOT "osteon::openmp" IN_LIST links)
     osteon_share_test_header(${target})
   endif()
-  _osteon_register_test(${target} 1)
+  _osteon_register_test(${target} NUMERIC SOURCES ${ARGN})
 endfunction()

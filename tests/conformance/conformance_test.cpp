@@ -69,6 +69,16 @@ INSTANTIATE_TEST_SUITE_P(Found, EveryPlugin, ::testing::ValuesIn(registry().sche
 
 // --------------------------------------------------------------------------------------------------------- models
 
+/// Defaults, but narrow where a model lets us choose: it keeps the same promises in a fraction of the time.
+plugin::Parameters narrow_parameters(const plugin::ComponentSchema& schema) {
+  plugin::Parameters parameters = default_parameters(schema);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (schema.parameters[i].name == "width") parameters[i] = std::vector<double>{0.25};
+    if (schema.parameters[i].name == "filters") parameters[i] = std::vector<std::int64_t>{16};
+  }
+  return parameters;
+}
+
 class EveryModel : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -77,7 +87,7 @@ class EveryModel : public ::testing::TestWithParam<std::string> {
   }
   std::unique_ptr<plugin::Model> make(std::uint64_t seed = 7) {
     plugin::LoadedComponent component = registry().load(Kind::kModel, GetParam());
-    const plugin::Parameters parameters = default_parameters(component.schema);
+    const plugin::Parameters parameters = narrow_parameters(component.schema);
     return std::make_unique<plugin::Model>(component, parameters, three_classes(), 1, seed, call_);
   }
   // Has all parameters trained, so that they have gradients.
@@ -212,7 +222,9 @@ TEST_P(EveryModel, AddsGradientsUpAndReachesEveryParameter) {
     EXPECT_LT(difference, 1e-3 * norm(values) + 1e-6) << name;
   }
   // Stochastic depth may leave a layer out at one seed; not at eight.
-  for (std::uint64_t seed = 1; seed < 8; ++seed) train(seed);
+  const auto unreached = [&](const auto& item) { return norm(item.second) == 0; };
+  if (std::any_of(twice.begin(), twice.end(), unreached))
+    for (std::uint64_t seed = 1; seed < 8; ++seed) train(seed);
   // What has no gradient after that must make no difference, as a bias in front of a normalisation by batch does not.
   std::string without;
   const auto before = train(0);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The road through the program on a CUDA device, where there is one: training, resume, evaluation, prediction.
-#include <chrono>
 #include <cmath>
-#include <csignal>
-#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -101,14 +98,9 @@ TEST_F(Cuda, GoesOnAfterAnInterruption) {
   const std::string settings = std::string(kOnCuda) + " --set train.epochs=6 --set 'train.precision=\"amp\"'";
   ASSERT_EQ(train("whole", settings).exit_code, 0);
   const std::string run = path("interrupted");
-  std::thread stopper([&] {
-    for (int i = 0; i < 3000 && slurp(run + "/metrics.jsonl").empty(); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    ::kill(std::stoi(slurp(path("pid"))), SIGINT);
-  });
-  const Outcome outcome = run_program("sh -c 'echo $$ >" + path("pid") + "; exec \"$0\" \"$@\"' " OSTEON_PROGRAM,
-                                      "train " + path("recipe.toml") + " " + settings + " --out " + run);
-  stopper.join();
+  const Outcome outcome = run_interrupted(
+      OSTEON_PROGRAM, "train " + path("recipe.toml") + " " + settings + " --out " + run,
+      [&] { return !slurp(run + "/metrics.jsonl").empty(); }, [&] { fs::remove_all(run); });
   ASSERT_EQ(outcome.exit_code, 130) << outcome.err;
   const Outcome resumed = osteon("train --resume " + run);
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every recipe of configs/ that is whole, as a user would run it, on toy sizes.
+// Every recipe of configs/ that is whole, as a user would run it, on toy sizes: the demo's in the short tier.
 #include <algorithm>
 
 #include <gtest/gtest.h>
@@ -19,6 +19,14 @@ std::vector<fs::path> whole_recipes() {
     for (const auto& entry : fs::directory_iterator(kConfigs / folder))
       if (entry.path().extension() == ".toml") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
+  return files;
+}
+
+const fs::path kDemo = kConfigs / "demo" / "hand.toml";
+
+std::vector<fs::path> all_but_the_demo() {
+  std::vector<fs::path> files = whole_recipes();
+  files.erase(std::find(files.begin(), files.end(), kDemo));
   return files;
 }
 
@@ -46,9 +54,11 @@ TEST_P(Configs, IsWithoutMistakes) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
 }
 
+class TrainedConfigs : public Configs {};
+
 // One epoch of its own model, losses, augmentations and optimizer, on small pictures and in float32: bfloat16 has no
 // kernels on many processors. Of ConvNeXt the smallest: the largest and its optimizer take 6 GB.
-TEST_P(Configs, Trains) {
+TEST_P(TrainedConfigs, Train) {
   std::string overrides =
       " --set data.image_size=64 --set data.folds=5 --set train.epochs=1 --set train.batch_size=4"
       " --set 'train.precision=\"fp32\"'";
@@ -63,12 +73,16 @@ TEST_P(Configs, Trains) {
   fs::remove_all(run);
 }
 
-INSTANTIATE_TEST_SUITE_P(Recipes, Configs, ::testing::ValuesIn(whole_recipes()), [](const auto& test) {
+std::string name_of(const ::testing::TestParamInfo<fs::path>& test) {
   std::string name = test.param.parent_path().filename().string() + "_" + test.param.stem().string();
   std::replace_if(
       name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(Recipes, Configs, ::testing::ValuesIn(whole_recipes()), name_of);
+INSTANTIATE_TEST_SUITE_P(Demo, TrainedConfigs, ::testing::Values(kDemo), name_of);
+INSTANTIATE_TEST_SUITE_P(Long, TrainedConfigs, ::testing::ValuesIn(all_but_the_demo()), name_of);
 
 }  // namespace
 }  // namespace osteon::test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every architecture, trained through the program, learns four phantom hands of 128 px by heart: a mean Dice of more
-// than 0.97 over the 29 classes, the smallest of which has 17 pixels there. What a wrong gradient, a dead branch or an
-// output on the wrong grid would not reach.
+// In the long tier every architecture, trained through the program, learns four phantom hands of 128 px by heart: a
+// mean Dice of more than 0.97 over the 29 classes, the smallest of which has 17 pixels there. What a wrong gradient, a
+// dead branch or an output on the wrong grid would not reach.
 //
 // Networks whose logits have a quarter of the resolution see the hands at 256 px: on 32 x 32 values, resized
 // bilinearly, bones of four by four pixels cannot be drawn that exactly (optimising the values themselves stops at
@@ -22,6 +22,7 @@ struct Case {
   int steps;
   const char* rate;
   const char* more = "";
+  double dice = 0.97;  ///< that it must exceed
 };
 
 const char* const kRecipe = R"(
@@ -78,11 +79,17 @@ TEST_P(Overfits, FourHands) {
   const Outcome evaluated = run_program(OSTEON_PROGRAM, "evaluate " + run + " --subset train --json");
   ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
   const auto dice = nlohmann::json::parse(evaluated.out).at("dice");
-  EXPECT_GT(dice.at("mean").get<double>(), 0.97) << dice.dump(1);
-  RecordProperty("seconds", std::to_string(trained.seconds));
+  EXPECT_GT(dice.at("mean").get<double>(), c.dice) << dice.dump(1);
+  RecordProperty("seconds", std::to_string(trained.processor_seconds));
   std::printf("%s: mean Dice %.4f after %d steps in %.0f s\n", c.name, dice.at("mean").get<double>(), c.steps,
-              trained.seconds);
+              trained.processor_seconds);
 }
+
+// In the short tier a network that is a quarter as wide, on its way there: untrained it has a Dice of 0.
+INSTANTIATE_TEST_SUITE_P(Short, Overfits,
+                         ::testing::Values(Case{"unet_narrow", R"(plugin="unet", encoder="resnet18", width=0.25)", 128,
+                                                50, "5e-3", "", 0.4}),
+                         [](const auto& test) { return test.param.name; });
 
 const char* const kClipped = " --set train.gradient_clip=1.0";
 
@@ -99,8 +106,7 @@ const Case kCases[] = {
     // A quarter as wide as published: there a step takes 2.7 s on two cores (on a GPU, 100 steps reached 0.984).
     {"unet3plus", R"(plugin="unet3plus", filters=16)", 128, 90, "7e-3"},
 };
-INSTANTIATE_TEST_SUITE_P(Models, Overfits, ::testing::ValuesIn(kCases),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Long, Overfits, ::testing::ValuesIn(kCases), [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace osteon::test

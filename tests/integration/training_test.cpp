@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole road through the program on toy sizes: recipe -> training -> run folder -> evaluation -> prediction, in
 // both kinds of labels and all layouts; interruption and resume; ensembles; broken data.
-#include <chrono>
-#include <thread>
+#include <algorithm>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -107,14 +106,9 @@ TEST_F(Training, IsTheSameTwiceAndAcrossAnInterruption) {
 
   // Interrupted as soon as the first epoch has been written down, then resumed.
   const std::string run = path("interrupted");
-  std::thread stopper([&] {
-    for (int i = 0; i < 600 && slurp(run + "/metrics.jsonl").empty(); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    const int ignored = std::system(("pkill -INT -f -- '--out " + run + "$'").c_str());
-    (void)ignored;
-  });
-  const Outcome outcome = osteon("train " + path("recipe.toml") + " --out " + run);
-  stopper.join();
+  const Outcome outcome = run_interrupted(
+      "env OMP_NUM_THREADS=1 " OSTEON_PROGRAM, "train " + path("recipe.toml") + " --out " + run,
+      [&] { return !slurp(run + "/metrics.jsonl").empty(); }, [&] { fs::remove_all(run); });
   ASSERT_EQ(outcome.exit_code, 130) << outcome.err;
   EXPECT_EQ(json::parse(slurp(run + "/run.json")).at("status"), "interrupted");
   const Outcome resumed = osteon("train --resume " + run);

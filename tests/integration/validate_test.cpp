@@ -176,7 +176,9 @@ TEST(ValidateLibraries, ReportsCrashesExitsAndHangsAsVerdicts) {
                                                       {"exit_at_load", "ended the process that checked it"},
                                                       {"hang_at_load", "did not finish within"}};
   for (const auto& [name, text] : endings) {
-    const json report = validate(fixture(name), "--check entry-is-constant --patience 0.02");
+    // Short patience for what hangs alone: the others end by themselves, on a busy machine later.
+    const std::string patience = name == "hang_at_load" ? " --patience 0.02" : "";
+    const json report = validate(fixture(name), "--check entry-is-constant" + patience);
     ASSERT_EQ(report.at("checks").size(), 1u) << name;
     EXPECT_EQ(report.at("checks")[0].at("verdict"), "fail");
     EXPECT_NE(report.at("checks")[0].at("detail").get<std::string>().find(text), std::string::npos) << report.dump(2);

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the convnext_upernet plugin against torchvision's ConvNeXt with a UPerNet written here from the paper.
 
-    convnext_parity.py OSTEON
+    convnext_parity.py OSTEON [all]
 
-OSTEON is the program. Each case's network has random weights; they are written as safetensors under Hugging Face's
+OSTEON is the program; `all` for every case. Each case's network has random weights; they are written as safetensors under Hugging Face's
 names, `osteon model forward` predicts with them, and the logits must agree. The reference does everything the long way
 round: levels are resized, joined and convolved on the fine grid. The first network's weights are written once more in
 the names and shapes of every other public implementation. Exit status: 0 all agree, 1 not, 77 (skipped) without
@@ -13,7 +13,7 @@ python3-torch and python3-torchvision.
 import re
 import sys
 
-from forward import CLASSES, check, randomize, rename  # first: skips where there is no PyTorch
+from forward import CLASSES, check, of_tier, randomize, rename, the_program  # first: skips where there is no PyTorch
 
 import torch
 import torchvision
@@ -189,17 +189,16 @@ def dialects(torchvision_state, state):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+    program = the_program(__doc__)
     agree = []
     variant, channels, size, parameters = CASES[0]
     network = reference(variant, channels, parameters)
-    for name, weights in dialects(network.state_dict(), public_names(network.state_dict())):
-        agree.append(check(sys.argv[1], "convnext_upernet", {"variant": variant, **parameters}, channels, network,
+    for name, weights in of_tier(dialects(network.state_dict(), public_names(network.state_dict()))):
+        agree.append(check(program, "convnext_upernet", {"variant": variant, **parameters}, channels, network,
                            weights, size, name))
-    for variant, channels, size, parameters in CASES:
+    for variant, channels, size, parameters in of_tier(CASES):
         network = reference(variant, channels, parameters)
-        agree.append(check(sys.argv[1], "convnext_upernet", {"variant": variant, **parameters}, channels, network,
+        agree.append(check(program, "convnext_upernet", {"variant": variant, **parameters}, channels, network,
                            public_names(network.state_dict()), size))
     return 0 if all(agree) else 1
 

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the deeplabv3plus plugin against a DeepLabV3+ written here from the papers, over the encoders of encoders.py.
 
-    deeplabv3plus_parity.py OSTEON
+    deeplabv3plus_parity.py OSTEON [all]
 
-OSTEON is the program. Each case's network has random weights; they are written as safetensors under the names of public
+OSTEON is the program; `all` for every case. Each case's network has random weights; they are written as safetensors under the names of public
 checkpoints, `osteon model forward` predicts with them, and the logits, at a quarter of the resolution, must agree. The
 reference does everything the long way round. Exit status: 0 all agree, 1 not, 77 (skipped) without python3-torch and
 python3-torchvision.
 """
 import sys
 
-from forward import CLASSES  # first: skips where there is no PyTorch
+from forward import CLASSES, of_tier, the_program  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
@@ -91,9 +91,8 @@ class DeepLabV3Plus(nn.Module):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    return check_over_encoders(sys.argv[1], "deeplabv3plus", DeepLabV3Plus, CASES)
+    program = the_program(__doc__)
+    return check_over_encoders(program, "deeplabv3plus", DeepLabV3Plus, of_tier(CASES))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from forward import np, nn, read_safetensors, recipe, torch, torchvision, write_safetensors
+from forward import TOLERANCE, nn, np, read_safetensors, recipe, torch, torchvision, write_safetensors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HAND_CLASSES = 29
@@ -64,7 +64,7 @@ def difference(program, folder, plugin, parameters, channels, network, size, wei
         arguments += ["--weights", path]
     osteon(program, "model", "forward", recipe(folder, plugin, parameters, channels), *arguments)
     got = read_safetensors(result, "logits")
-    allowed = 1e-4 * float(wanted.max() - wanted.min())
+    allowed = TOLERANCE * float(wanted.max() - wanted.min())
     return float(np.abs(got - wanted).max()) / allowed if got.shape == wanted.shape else float("inf")
 
 

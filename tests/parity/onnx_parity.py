@@ -15,7 +15,7 @@ import sys
 import tempfile
 import warnings
 
-from forward import CLASSES, nn, randomize, torch
+from forward import CLASSES, nn, randomize, the_program, torch
 from foreign import HAND_CLASSES, Small, deeplab, difference, hand_recipe, osteon, phantom, said, validate
 
 FREE = {"image": {0: "n", 2: "h", 3: "w"}}
@@ -71,9 +71,7 @@ def check_run(program, folder):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    program = sys.argv[1]
+    program = the_program(__doc__)
     if not any(row["name"] == "onnx" for row in json.loads(osteon(program, "plugins", "list", "--json")[0])):
         print("SKIPPED: parity of the onnx plugin was NOT checked: it was not built, for want of OpenCV's module dnn",
               file=sys.stderr)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the segformer plugin against a SegFormer written here from the paper, with Hugging Face's names of weights.
 
-    segformer_parity.py OSTEON
+    segformer_parity.py OSTEON [all]
 
-OSTEON is the program. Each case's network has random weights; they are written as safetensors, `osteon model forward`
+OSTEON is the program; `all` for every case. Each case's network has random weights; they are written as safetensors, `osteon model forward`
 predicts with them, and the logits must agree. The reference does everything the long way round: whole attention
 matrices, features joined before they are mixed. The first network's weights are written once more in the names and
 shapes of every other public implementation. Exit status: 0 all agree, 1 not, 77 (skipped) without python3-torch.
@@ -12,7 +12,7 @@ shapes of every other public implementation. Exit status: 0 all agree, 1 not, 77
 import re
 import sys
 
-from forward import CLASSES, check, predict, randomize, rename, stack  # first: skips where there is no PyTorch
+from forward import CLASSES, check, of_tier, predict, randomize, rename, stack, the_program  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
@@ -261,18 +261,17 @@ def encoders_alone(program, state):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+    program = the_program(__doc__)
     agree = []
     variant, channels, size, parameters = CASES[0]
     network = reference(variant, channels, parameters)
-    agree.append(encoders_alone(sys.argv[1], network.state_dict()))
-    for name, weights in dialects(network.state_dict()):
-        agree.append(check(sys.argv[1], "segformer", {"variant": variant, **parameters}, channels, network, weights,
+    agree.append(encoders_alone(program, network.state_dict()))
+    for name, weights in of_tier(dialects(network.state_dict())):
+        agree.append(check(program, "segformer", {"variant": variant, **parameters}, channels, network, weights,
                            size, name))
-    for variant, channels, size, parameters in CASES:
+    for variant, channels, size, parameters in of_tier(CASES):
         network = reference(variant, channels, parameters)
-        agree.append(check(sys.argv[1], "segformer", {"variant": variant, **parameters}, channels, network,
+        agree.append(check(program, "segformer", {"variant": variant, **parameters}, channels, network,
                            network.state_dict(), size))
     return 0 if all(agree) else 1
 

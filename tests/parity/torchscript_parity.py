@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 
-from forward import CLASSES, randomize, read_safetensors, torch
+from forward import CLASSES, randomize, read_safetensors, the_program, torch
 from foreign import HAND_CLASSES, Small, deeplab, difference, hand_recipe, osteon, phantom, said, validate
 
 
@@ -75,9 +75,7 @@ def check_training(program, folder):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    program = sys.argv[1]
+    program = the_program(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         good = check_logits(program, folder) & check_training(program, folder)
         path = os.path.join(folder, "validated.pt")

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the unet3plus plugin against a UNet 3+ written here from the paper, with the release's names of weights.
 
-    unet3plus_parity.py OSTEON
+    unet3plus_parity.py OSTEON [all]
 
-OSTEON is the program. Each case's network has random weights; they are written as safetensors, `osteon model forward`
+OSTEON is the program; `all` for every case. Each case's network has random weights; they are written as safetensors, `osteon model forward`
 predicts with them, and the logits must agree. The reference does everything the long way round: levels are resized and
 joined whole. Exit status: 0 all agree, 1 not, 77 (skipped) without python3-torch.
 """
 import sys
 
-from forward import CLASSES, check, randomize  # first: skips where there is no PyTorch
+from forward import CLASSES, check, of_tier, randomize, the_program  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
@@ -98,15 +98,14 @@ class UNet3Plus(nn.Module):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+    program = the_program(__doc__)
     agree = []
-    for classification, deep_supervision, channels, size, filters in CASES:
+    for classification, deep_supervision, channels, size, filters in of_tier(CASES):
         torch.manual_seed(7)
         network = randomize(UNet3Plus(channels, CLASSES, filters, deep_supervision, classification))
         parameters = {"classification_guided": classification, "deep_supervision": deep_supervision,
                       "filters": filters}
-        agree.append(check(sys.argv[1], "unet3plus", parameters, channels, network, network.state_dict(), size))
+        agree.append(check(program, "unet3plus", parameters, channels, network, network.state_dict(), size))
     return 0 if all(agree) else 1
 
 

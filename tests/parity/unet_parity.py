@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the unet plugin against a U-Net that Python builds over the encoders of encoders.py.
 
-    unet_parity.py OSTEON
+    unet_parity.py OSTEON [all]
 
-OSTEON is the program. For each encoder and input a network with random weights and random running statistics is built
+OSTEON is the program; `all` for every case. For each encoder and input a network with random weights and random running statistics is built
 here, its weights are written as safetensors under the names of public checkpoints, `osteon model forward` predicts with
 them, and the logits must agree. (That the compiled paths agree with the plain one is the plugin's own test.) Exit status:
 0 all agree, 1 not, 77 (skipped) without python3-torch and python3-torchvision.
 """
 import sys
 
-from forward import CLASSES  # first: skips where there is no PyTorch
+from forward import CLASSES, of_tier, the_program  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
@@ -86,9 +86,8 @@ class UNet(nn.Module):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    return check_over_encoders(sys.argv[1], "unet", UNet, CASES)
+    program = the_program(__doc__)
+    return check_over_encoders(program, "unet", UNet, of_tier(CASES))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the unetplusplus plugin against networks written here from the paper, over the encoders of encoders.py.
 
-    unetplusplus_parity.py OSTEON
+    unetplusplus_parity.py OSTEON [all]
 
-OSTEON is the program. Each case's network has random weights; they are written as safetensors under the names of public
+OSTEON is the program; `all` for every case. Each case's network has random weights; they are written as safetensors under the names of public
 checkpoints, `osteon model forward` predicts with them, and the logits must agree. Nodes are called as in the paper:
 X[i, j] in row i from the finest and column j from the encoder. Exit status: 0 all agree, 1 not, 77 (skipped) without
 python3-torch and python3-torchvision.
 """
 import sys
 
-from forward import CLASSES  # first: skips where there is no PyTorch
+from forward import CLASSES, of_tier, the_program  # first: skips where there is no PyTorch
 
 import torch
 from torch import nn
@@ -90,9 +90,8 @@ class UNetPlusPlus(nn.Module):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    return check_over_encoders(sys.argv[1], "unetplusplus", UNetPlusPlus, CASES)
+    program = the_program(__doc__)
+    return check_over_encoders(program, "unetplusplus", UNetPlusPlus, of_tier(CASES))
 
 
 if __name__ == "__main__":

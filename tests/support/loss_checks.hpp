@@ -10,22 +10,30 @@
 #include <gtest/gtest.h>
 
 #include "support/loss_fixture.hpp"
+#include "support/rounding.hpp"
 
 /// Rules that every loss keeps, whatever it computes. A loss's own test calls them with its reference.
 namespace osteon::test {
+
+/// Of a loss, relative: some hundreds of roundings in a value, for exponentials and logarithms by polynomials, and a
+/// sum over all of them.
+inline double rounding_of_loss(const LossBatch& batch) {
+  return rounding(512.0 + static_cast<double>(batch.logits.size()));
+}
 
 /// Value against the reference, gradient at some places against its finite differences.
 inline void expect_matches(const LossUnderTest& loss, LossBatch batch, const ReferenceLoss& reference,
                            std::size_t places = 40) {
   const double expected = reference(batch, as_double(batch.logits));
   batch.grad_scale = 3;
-  EXPECT_NEAR(batch.run(loss), expected, 2e-6 * std::max(1.0, std::abs(expected)));
+  EXPECT_NEAR(batch.run(loss), expected, rounding_of_loss(batch) * std::max(1.0, std::abs(expected)));
   double largest = 0;
   for (const float g : batch.grad) largest = std::max(largest, std::abs(static_cast<double>(g)));
   EXPECT_GT(largest, 0);
   const std::size_t step = std::max<std::size_t>(1, batch.grad.size() / places);
   for (std::size_t at = 0; at < batch.grad.size(); at += step)
-    ASSERT_NEAR(batch.grad[at], 3 * slope(reference, batch, at), 1e-5 * largest + 1e-9) << "logit " << at;
+    ASSERT_NEAR(batch.grad[at], 3 * slope(reference, batch, at), rounding_of_loss(batch) * largest + 1e-9)
+        << "logit " << at;
 }
 
 inline void expect_value_only_is_the_same(const LossUnderTest& loss, LossBatch batch) {
@@ -76,6 +84,9 @@ inline void expect_no_valid_pixel_gives_zero(const LossUnderTest& loss, LossBatc
   for (const float g : batch.grad) ASSERT_EQ(g, 0.0f);
 }
 
+/// What one rounding to float16 changes; tests allow four.
+constexpr double kHalfUnit = 1.0 / 2048;
+
 /// With the scale applied before narrowing, gradients far below float16's smallest number survive.
 inline void expect_small_gradients_survive_float16(const LossUnderTest& loss, LossBatch batch) {
   std::vector<std::uint16_t> logits16, grad16(batch.logits.size(), 0);
@@ -93,7 +104,7 @@ inline void expect_small_gradients_survive_float16(const LossUnderTest& loss, Lo
   EXPECT_EQ(batch.run16(loss, logits16, grad16, {OSTEON_DTYPE_FLOAT, 16, 1}), value);
   for (std::size_t i = 0; i < plain.size(); ++i)
     ASSERT_NEAR(sdk::float_from_half(grad16[i]), plain[i] * batch.grad_scale,
-                1e-3 * std::abs(plain[i] * batch.grad_scale) + 1e-4);
+                4 * kHalfUnit * std::abs(plain[i] * batch.grad_scale) + 1e-4);
 }
 
 inline void expect_bfloat16_works(const LossUnderTest& loss, LossBatch batch) {

@@ -92,6 +92,12 @@ class ModelUnderTest {
   at::Tensor value(const std::string& name) const { return sdk::borrow(tensors_[index_of(name)]->value); }
   bool is_trained(std::size_t index) const { return tensors_[index]->grad.data != nullptr; }
   at::Tensor grad(const std::string& name) const { return sdk::borrow(tensors_[index_of(name)]->grad); }
+  std::vector<at::Tensor> parameters() const {
+    std::vector<at::Tensor> values;
+    for (const auto* t : tensors_)
+      if (t->role == OSTEON_TENSOR_PARAMETER) values.push_back(sdk::borrow(t->value));
+    return values;
+  }
   /// Gradients of all that is trained, one after the other.
   at::Tensor all_grads() const {
     std::vector<at::Tensor> parts;

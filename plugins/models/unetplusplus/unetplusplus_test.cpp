@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/encoder_lists.hpp"
 #include "support/model_checks.hpp"
 
 namespace osteon::models {
@@ -52,12 +53,8 @@ TEST_P(UNetPlusPlusEncoders, AllRun) {
   EXPECT_EQ(outputs[0].sizes(), (std::vector<std::int64_t>{1, 29, 64, 32}));
   EXPECT_TRUE(outputs[0].isfinite().all().item<bool>());
 }
-INSTANTIATE_TEST_SUITE_P(Every, UNetPlusPlusEncoders, testing::ValuesIn(encoders::encoder_names()), [](const auto& p) {
-  std::string name = p.param;
-  for (char& c : name)
-    if (c == '-') c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Every, UNetPlusPlusEncoders, testing::ValuesIn(test::kTypicalEncoders), test::encoder_name);
+INSTANTIATE_TEST_SUITE_P(Long, UNetPlusPlusEncoders, testing::ValuesIn(test::other_encoders()), test::encoder_name);
 
 struct Published {
   const char* encoder;

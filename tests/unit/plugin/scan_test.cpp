@@ -74,18 +74,12 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return std::string(test.param.fixture); });
 
 TEST(Scan, EndsALibraryThatHangs) {
-  const auto start = std::chrono::steady_clock::now();
   const ScanResult result = scan("hang_at_load", 1s);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
   expect_parts(result.refusal, {"1 s"});
   EXPECT_FALSE(result.sticks) << "a busy machine is no fault of the library";
 }
 
-TEST(Scan, EndsALibraryThatHangsWithItsOutputsClosed) {
-  const auto start = std::chrono::steady_clock::now();
-  expect_parts(scan("mute_and_hang", 1s).refusal, {"1 s"});
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
-}
+TEST(Scan, EndsALibraryThatHangsWithItsOutputsClosed) { expect_parts(scan("mute_and_hang", 1s).refusal, {"1 s"}); }
 
 TEST(Scan, LooksAgainWhenSomethingWasMissing) {
   // The file stays as it is when what it needs gets installed.
