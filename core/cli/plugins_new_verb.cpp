@@ -16,18 +16,24 @@ ExitCode begin_plugin(Program& program, plugin::ScaffoldRequest request) {
       throw Error(ExitCode::kUsage, fmt::format("there is a {} plugin '{}' already, in {}; take another name",
                                                 plugin::to_string(request.kind), request.name, known.path.string()));
   request.templates = (program_file().parent_path() / OSTEON_TEMPLATE_FOLDER).lexically_normal();
+  request.examples = request.templates.parent_path() / "examples";
+  request.documentation = request.templates.parent_path().parent_path() / "doc" / "osteon";
   request.prefix = program_file().parent_path().parent_path();
   const auto files = plugin::write_scaffold(request);
   if (program.json) {
     nlohmann::json list = nlohmann::json::array();
     for (const auto& file : files) list.push_back(file.string());
-    program.print_json(nlohmann::json{{"files", list}});
+    program.print_json(nlohmann::json{{"files", list},
+                                      {"documentation", request.documentation.string()},
+                                      {"examples", request.examples.string()}});
     return ExitCode::kDone;
   }
   for (const auto& file : files) fmt::print("{}\n", file.string());
   fmt::print(
       "\nNext:\n  cd {}\n  cmake -B build -DCMAKE_PREFIX_PATH={} && cmake --build build && ctest --test-dir build\n",
       request.folder.string(), request.prefix.string());
+  fmt::print("\nWhat the SDK gives: {}\nExamples:           {}\n",
+             (request.documentation / "author" / "what-the-sdk-gives.md").string(), request.examples.string());
   return ExitCode::kDone;
 }
 

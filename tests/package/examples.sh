@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds an example as a stranger would, out of the tree and against an installed SDK, runs its tests (`plugins validate`
-# is one of them), and trains, evaluates and predicts with its recipe. Usage: examples.sh PREFIX EXAMPLE WORK_DIR
+# Builds an example as a stranger would, a copy of the one that is installed, against the installed SDK, runs its tests
+# (`plugins validate` is one of them), and trains, evaluates and predicts with its recipe. Usage: examples.sh PREFIX EXAMPLE
+# WORK_DIR
 # Exit 77, which ctest shows as skipped, when there is no compiler for the example's language.
 set -euo pipefail
-source=$(cd "$(dirname "$0")/../../examples" && pwd)
 prefix=$1 example=$2 work=$3
 osteon=$prefix/bin/osteon
 # The compilers of packages.txt, whatever else a developer has in front of them.
@@ -23,7 +23,7 @@ esac
 
 rm -rf "$work"
 mkdir -p "$work"
-cp -r "$source/$example" "$work/example"
+cp -r "$prefix/share/osteon/examples/$example" "$work/example"
 cd "$work/example"
 cmake -B build -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
 cmake --build build

@@ -21,12 +21,12 @@ constexpr int kHeight = 40, kWidth = 53;
 
 plugin::LoadedComponent component(const std::string& name) {
   // Never destroyed: what it points at lives as long as a library does.
-  static const auto* const library =
+  static auto* const library =
       new sdk::detail::Library("spike", "1.0.0",
                                {sdk::postprocessor<SlidingWindow>({"sliding_window", "1.0.0", "Tiles."}),
                                 sdk::postprocessor<Mirror>({"mirror", "1.0.0", "Mirrors."}),
                                 sdk::postprocessor<CropRefine>({"crop_refine", "1.0.0", "Looks again."})});
-  return plugin::component_of(*library->get(), plugin::Kind::kPostprocessor, name);
+  return plugin::component_of(*library->get(OSTEON_ABI_VERSION), plugin::Kind::kPostprocessor, name);
 }
 
 /// What a leaf was asked for.

@@ -68,7 +68,7 @@ class Stacking : public ::testing::Test {
   /// `order`: which of the data's members is which of the ensembler's.
   std::unique_ptr<plugin::Ensembler> make(const std::vector<int>& order = {0, 1, 2}, double drop = 0) {
     // Never destroyed: what it points at lives as long as a library does.
-    static const auto* const library = new sdk::detail::Library(
+    static auto* const library = new sdk::detail::Library(
         "stacking", "1.0.0", {sdk::ensembler<Stacker>({"stacking", "1.0.0", "Least squares."})});
     std::vector<std::string> names;
     for (const int m : order) names.push_back("m" + std::to_string(m));

@@ -630,7 +630,7 @@ TEST_F(Handles, RefusePredictionsOfAnotherForm) {
   const auto process = [&] { post.process(call_.raw(), inner, 1, images, request, predictions); };
   EXPECT_MISBEHAVED(process(), "gave form 2 where 1 was asked for");
   prediction.values.release(&prediction.values);
-  prediction = {};
+  prediction = sdk::sized<osteon_prediction>();
   request.form = OSTEON_FORM_PROBABILITIES;
   g.gives_output = false;
   EXPECT_MISBEHAVED(process(), "gave no [K, H, W] tensor");

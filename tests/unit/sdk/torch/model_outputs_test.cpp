@@ -57,7 +57,8 @@ struct PresenceFirst : Toy {
 };
 
 TEST(TorchOutputs, SayWhatTheyAre) {
-  const osteon_model_info& info = make<LooksAtWhatIsWanted>()->info();
+  const auto model = make<LooksAtWhatIsWanted>();
+  const osteon_model_info& info = model->info();
   ASSERT_EQ(info.n_outputs, 3u);
   const std::uint32_t roles[] = {OSTEON_OUTPUT_MAIN, OSTEON_OUTPUT_AUXILIARY, OSTEON_OUTPUT_PRESENCE};
   for (std::size_t i = 0; i < 3; ++i) {
