@@ -23,9 +23,8 @@ ExitCode begin_plugin(Program& program, plugin::ScaffoldRequest request) {
   if (program.json) {
     nlohmann::json list = nlohmann::json::array();
     for (const auto& file : files) list.push_back(file.string());
-    program.print_json(nlohmann::json{{"files", list},
-                                      {"documentation", request.documentation.string()},
-                                      {"examples", request.examples.string()}});
+    program.print_json(nlohmann::json{
+        {"files", list}, {"documentation", request.documentation.string()}, {"examples", request.examples.string()}});
     return ExitCode::kDone;
   }
   for (const auto& file : files) fmt::print("{}\n", file.string());

@@ -40,11 +40,12 @@ std::string filled_in(std::string text, const Words& words) {
   return text;
 }
 
-// What calls LibTorch: its files loop over nothing themselves, and most of a build is LibTorch's headers.
+// For plugins on LibTorch.
 constexpr const char* kTorchOptions =
-    "# This plugin's files call LibTorch, which is optimised already; GCC compiles them in half the time at -O1. Loops of "
-    "your\n# own are at -O3 behind OSTEON_MULTIVERSION (osteon/sdk/vector_math.hpp).\n"
+    "# These files call LibTorch, which is optimised already, and GCC compiles them in half the time at -O1. Loops of\n"
+    "# your own are at -O3 behind OSTEON_MULTIVERSION (osteon/sdk/vector_math.hpp).\n"
     "add_compile_options($<$<CONFIG:Release>:-O1>)\n";
+constexpr const char* kTorchLink = "  LINK osteon::torch\n  PRECOMPILE\n";
 
 Words words_of(const ScaffoldRequest& request) {
   const bool torch = request.kind == Kind::kModel || request.kind == Kind::kLoss;
@@ -57,7 +58,7 @@ Words words_of(const ScaffoldRequest& request) {
           {"__version__", OSTEON_VERSION},
           {"__components__", torch ? " COMPONENTS torch" : ""},
           {"__options__\n", torch ? kTorchOptions : ""},
-          {"__link__\n", torch ? "  LINK osteon::torch\n  PRECOMPILE\n" : ""}};
+          {"__link__\n", torch ? kTorchLink : ""}};
 }
 
 }  // namespace

@@ -12,11 +12,12 @@ namespace osteon::plugin {
 /// A plugin that is to be begun.
 struct ScaffoldRequest {
   Kind kind = Kind::kModel;
-  std::string name;                 ///< what recipes will call it
-  std::filesystem::path folder;     ///< to be made; may exist when it is empty
-  std::filesystem::path prefix;     ///< of the installation that it is to be built against
-  std::filesystem::path templates;  ///< where the SDK's templates lie,
-  std::filesystem::path documentation, examples;  ///< and what a reader of its README is sent to
+  std::string name;                     ///< what recipes will call it
+  std::filesystem::path folder;         ///< to be made; may exist when it is empty
+  std::filesystem::path prefix;         ///< of the installation that it is to be built against
+  std::filesystem::path templates;      ///< where the SDK's templates lie
+  std::filesystem::path documentation;  ///< what a reader of its README is sent to
+  std::filesystem::path examples;
 };
 
 /// Writes the folder of a new plugin that builds, passes its test and `plugins validate`, and is used in a recipe, from

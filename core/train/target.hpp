@@ -5,8 +5,9 @@
 
 #include <torch/types.h>
 
-#include <osteon/abi/loss.h>
 #include <osteon/sdk/torch/tensor.hpp>
+
+#include "plugin/loss.hpp"
 
 namespace osteon::train {
 

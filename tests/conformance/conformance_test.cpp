@@ -416,7 +416,8 @@ TEST_P(EveryPostprocessor, KeepsAConstantAndGivesWhatIsAskedFor) {
   const plugin::LoadedComponent component = registry().load(Kind::kPostprocessor, GetParam());
   if (!has_all_defaults(component.schema)) GTEST_SKIP() << "needs parameters that have no defaults";
   const plugin::Call call;
-  const plugin::Postprocessor post(component, default_parameters(component.schema), three_classes(), call);
+  plugin::Postprocessor post(component, default_parameters(component.schema), three_classes(), call);
+  if (post.fit() != nullptr) post.fit()->changed();  // as if the state that it begins with had been loaded
   const ConstantPredictor inner;
   const cv::Mat pixels(20, 31, CV_32FC1, cv::Scalar(0.5));
   const predict::RootImage image(pixels, "test");

@@ -198,17 +198,16 @@ TEST_F(Training, WeighsImagesAsAFileSaysAndNamesItsMistakes) {
   for (const auto& entry : fs::recursive_directory_iterator(path("data/train/DCM")))
     if (entry.path().extension() == ".png") first = std::max(first, entry.path().filename().string());
   write_text(path("weights.csv"), "image,weight\n" + first + ",0.5\n");
-  const std::string train = "train " + path("recipe.toml") +
-                            " --set train.epochs=1 --set data.weights=" + path("weights.csv") + " --out " +
-                            path("weighed");
-  const Outcome outcome = osteon(train);
+  const std::string train =
+      "train " + path("recipe.toml") + " --set train.epochs=1 --set data.weights=" + path("weights.csv") + " --out ";
+  const Outcome outcome = osteon(train + path("weighed"));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(slurp(path("weighed/files/weights.csv")), slurp(path("weights.csv"))) << "a run keeps a copy";
+  EXPECT_EQ(osteon("evaluate " + path("weighed") + " --subset test").exit_code, 0) << "weights are training's";
   write_text(path("weights.csv"), "image,weight\n" + first + ",heavy\n");
-  const Outcome wrong = osteon(train + " --overwrite");
+  const Outcome wrong = osteon(train + path("heavy"));
   EXPECT_EQ(wrong.exit_code, 3);
   EXPECT_THAT(wrong.err, HasSubstr(path("weights.csv") + ":2"));
-  EXPECT_EQ(osteon("evaluate " + path("weighed") + " --subset test").exit_code, 0) << "weights are training's";
 }
 
 TEST_F(Training, RefusesALossForAnOutputThatTheModelDoesNotHave) {

@@ -11,7 +11,12 @@ rm -rf "$work"
 mkdir -p "$work"
 export OSTEON_CACHE_DIR=$work/cache
 
-"$osteon" plugins new "$kind" "$name" "$work/$name"
+"$osteon" plugins new "$kind" "$name" "$work/$name" | tee "$work/new.log"
+# What it and the plugin's README send their reader to is there.
+sed -n 's/^What the SDK gives: *//p; s/^Examples: *//p' "$work/new.log" >"$work/places"
+grep -oE "$prefix/share/[^\`]+" "$work/$name/README.md" >>"$work/places"
+test "$(wc -l <"$work/places")" -eq 6
+while read -r place; do test -e "$place"; done <"$work/places"
 cd "$work/$name"
 cmake -B build -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$work/configure.log"
 cmake --build build

@@ -84,7 +84,7 @@ bool SoftmaxNewton::step() {
   (slope_ < 0 ? low_ : high_) = a_;
   const double newton = curvature_ > 0 ? a_ - slope_ / curvature_ : 0;
   const double next = newton > low_ && newton < high_ ? newton : std::sqrt(low_ * high_);
-  const bool close = std::abs(next - a_) <= 1e-6 * a_;
+  const bool close = std::abs(next - a_) <= 1e-4 * a_;  // what is left is its square
   a_ = next;
   return !close && ++passes_ < kMostPasses;
 }

@@ -42,7 +42,7 @@ class Temperature {
   Temperature(const Params& params, const PostprocessorRequest& request)
       : multiclass_(request.multiclass), classes_(request.class_names) {
     if (multiclass_ && params.per_class)
-      throw InvalidArgument("per_class is for classes that overlap; a softmax has one temperature");
+      throw Unsupported("per_class is for classes that overlap; a softmax has one temperature");
     temperatures_.assign(params.per_class ? classes_.size() : 1, 1.0);
   }
 

@@ -81,7 +81,7 @@ TEST(TheSdkGives, ALossAsAKernel) {
   raw.grad = g;
   raw.pixel_weight = w;
   raw.grad_scale = 1;
-  const testing::TestCall call;
+  const osteon::sdk::testing::TestCall call;
   const auto value = [&] { return Brier({}, {}).evaluate(call.get(), LossInput(raw, 2)); };
   const double truth[] = {1, 0, 0, 1};
   double expected = 0;
@@ -158,7 +158,7 @@ TEST(TheSdkGives, PredictorsAndImages) {
   auto nothing_to_do = sized<osteon_resample_service>();
   nothing_to_do.convert = [](const osteon_call*, const osteon_predictor*, const osteon_predict_request*, std::int64_t,
                              std::int64_t, osteon_prediction*, osteon_error*) -> osteon_status { return OSTEON_OK; };
-  testing::TestCall call;
+  osteon::sdk::testing::TestCall call;
   call.services[OSTEON_SERVICE_RESAMPLE] = &nothing_to_do;
   auto raw = sized<osteon_predictor>();
   raw.labels = OSTEON_LABELS_MULTILABEL;
@@ -219,7 +219,7 @@ class Shares {
 
 TEST(TheSdkGives, Fitting) {
   static_assert(detail::HasFit<Shares>::value);
-  const testing::TestCall call;
+  const osteon::sdk::testing::TestCall call;
   Shares shares(2);
   shares.fit_begin(call.get(), {});
   const std::int32_t classes[] = {0, 1}, planes[] = {1, 3, 0, 1};
@@ -300,7 +300,7 @@ TEST(TheSdkGives, Augmentations) {
   raw.valid = known;
   raw.maximum = 1;
   Pixels pixels(raw);
-  const testing::TestCall call;
+  const osteon::sdk::testing::TestCall call;
   Erase({}, {}).apply(call.get(), random, pixels);
   EXPECT_EQ(std::count(image.begin(), image.end(), 0.0f), 3);
   EXPECT_EQ(std::count(valid.begin(), valid.end(), 0), 3);
@@ -332,7 +332,7 @@ TEST(TheSdkGives, OpenCv) {
   EXPECT_LT(image[12], 0.5f);
   EXPECT_GT(image[11], 0.05f);
 
-  const testing::TestCall call;
+  const osteon::sdk::testing::TestCall call;
   OwnedTensor planes = call.get().allocate<float>({1, 5, 5});
   std::fill_n(planes.data<float>(), 25, 1.0f);
   planes.data<float>()[12] = 0;

@@ -46,7 +46,8 @@ TEST(TheSdkGives, ALossAsAnExpression) {
 struct TwoHeads : torch::nn::Module {
   using Params = NoParams;
   TwoHeads(const Params&, const ModelRequest& request) : classes(request.n_classes) {
-    body = register_module("encoder", torch::nn::Conv2d(torch::nn::Conv2dOptions(request.in_channels, 8, 3).padding(1)));
+    body =
+        register_module("encoder", torch::nn::Conv2d(torch::nn::Conv2dOptions(request.in_channels, 8, 3).padding(1)));
     head = register_module("head", torch::nn::Conv2d(8, classes, 1));
     presence = register_module("presence", torch::nn::Linear(8, classes));
   }

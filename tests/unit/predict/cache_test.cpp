@@ -128,6 +128,8 @@ class CacheService : public ::testing::Test {
   std::unique_ptr<RootImage> image(std::uint8_t digest) const {
     RootFacts facts;
     facts.digest.emplace().fill(digest);
+    facts.spacing[0] = 0.25;
+    facts.spacing[1] = 0.5;
     return std::make_unique<RootImage>(pixels_, "image", facts);
   }
   cv::Mat pixels_;
@@ -151,6 +153,9 @@ TEST_F(CacheService, TellsImagesPlacesMakersAndParametersApart) {
   const sdk::Image part(std::move(pixels), sdk::Affine::of({1, 0, 2, 0, 1, 1}), *one->get());
   EXPECT_EQ(part.raw()->digest, one->get()->digest);
   EXPECT_EQ(part.raw()->to_root[2], 2);
+  EXPECT_EQ(part.raw()->spacing[0], 0.25);
+  EXPECT_EQ(part.raw()->spacing[1], 0.5);
+  EXPECT_STREQ(part.raw()->root, "image");
   EXPECT_TRUE(cache.find(sdk::CacheKey(*part.raw()).add(0.5).add("name")).empty());
 }
 

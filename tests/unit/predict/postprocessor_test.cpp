@@ -274,7 +274,7 @@ class GivenTest : public PostprocessorTest {
     try {
       post.process(call_.raw(), inner_.raw(), 1, raw_.data(), request, out.data());
     } catch (const Error& e) {
-      EXPECT_THAT(e.what(), HasSubstr("post-processor 'given', process"));
+      EXPECT_THAT(e.what(), HasSubstr("postprocessor 'given', process"));
       return e.what();
     }
     return "nothing";

@@ -23,7 +23,7 @@ struct Deeper : nn::Module {
       : stem(register_module("stem", nn::Conv2d(nn::Conv2dOptions(request.in_channels, 4, 3).padding(1)))),
         norm(register_module("norm", nn::BatchNorm2d(4))),
         head(register_module("head", nn::Conv2d(nn::Conv2dOptions(4, request.n_classes, 1)))),
-        mirrored(register_buffer("mirrored", at::tensor({false, true, false}, at::kBool))) {}
+        mirrored(register_buffer("mirrored", at::tensor({0, 1, 0}, at::kByte).to(at::kBool))) {}
   at::Tensor forward(const at::Tensor& x) {
     const at::Tensor y = head(at::relu(norm(stem(x))));
     return at::where(mirrored.view({1, 3, 1, 1}), -y, y);
