@@ -208,8 +208,7 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   train::Outcome outcome;
   try {
     outcome = train::Trainer(std::move(setup)).run(request.resume);
-    if (fits)
-      info["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
+    if (fits) info["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
   } catch (const Interrupted&) {
     end("interrupted");
     throw;

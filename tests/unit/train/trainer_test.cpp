@@ -41,8 +41,8 @@ struct Trained {
   Outcome outcome;
   std::vector<std::pair<std::string, at::Tensor>> weights;
 
-  explicit Trained(const recipe::Recipe& recipe, const osteon_model_api& api = test::tiny_api(), bool resume_after = false,
-               const data::DatasetOptions* options = nullptr) {
+  explicit Trained(const recipe::Recipe& recipe, const osteon_model_api& api = test::tiny_api(),
+                   bool resume_after = false, const data::DatasetOptions* options = nullptr) {
     const plugin::Call call;
     const auto model = test::tiny_model(call, 1, 3, api);
     auto dataset = tests::toy_dataset(folder.path() / "data", kImages);
