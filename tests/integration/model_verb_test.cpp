@@ -26,7 +26,7 @@ class ModelVerb : public ::testing::Test {
     write_text(folder_ / "recipe.toml",
                "recipe = 1\n[data]\nlayout = 'class_png'\nroot = '.'\nclasses = ['a', 'b', 'c']\nimage_size = 32\n"
                "channels = 1\n[model]\nplugin = 'unet3plus'\nfilters = 2\ndeep_supervision = true\n"
-               "classification_guided = 'per_class'\n");
+               "classification_guided = 'per_class'\n[[loss]]\nplugin = 'bce'\n[train]\nepochs = 1\n");
     for (std::size_t i = 0; i < x_.size(); ++i) x_[i] = std::sin(static_cast<float>(i) * 0.37f);
     weights::write_safetensors(
         folder_ / "x.safetensors",
@@ -112,7 +112,7 @@ TEST_F(ModelVerb, RefusesPrecisionsThatThereAreNot) {
   EXPECT_EQ(forward("--precision float8").exit_code, 2);
   const Outcome outcome = forward("--precision float16");
   EXPECT_NE(outcome.exit_code, 0);
-  EXPECT_THAT(outcome.err, HasSubstr("float16 on the CPU"));
+  EXPECT_THAT(outcome.out + outcome.err, HasSubstr("float16 on the CPU"));
 }
 
 }  // namespace
