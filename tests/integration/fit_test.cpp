@@ -109,25 +109,26 @@ TEST_F(Fit, IsDoneForAnEnsembleOnImagesThatAreNewToItsMembers) {
   const Outcome trained = osteon("train " + path("recipe.toml") + " --out " + path("seen") +
                                  " --set predict.post=[] --set train.epochs=1 --set 'loss=[{plugin=\"bce\"}]'");
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
-  write_text(path("counts.toml"), ensemble("counts", {"seen", "run"}, "[[predict.post]]\nplugin = \"learns\"\n"));
+  write_text(path("counts.toml"), ensemble("counts", {"seen", "run"}, "[[predict.post]]\nplugin = \"learns_above\"\n"));
   const Outcome fitted = with_fixtures("train " + path("counts.toml") + " --out " + path("counts"));
   ASSERT_EQ(fitted.exit_code, 0) << fitted.err;
   const json info = json::parse(slurp(path("counts/run.json")));
   EXPECT_EQ(info.at("fitted").at(0), (json{{"part", "ensembler"}, {"plugin", "counts"}, {"images", 8}}));
-  EXPECT_EQ(info.at("fitted").at(1), (json{{"part", "post.0"}, {"plugin", "learns"}, {"images", 4}}));
+  EXPECT_EQ(info.at("fitted").at(1), (json{{"part", "post.0"}, {"plugin", "learns_above"}, {"images", 4}}));
   const Outcome predicted = with_fixtures("predict " + path("counts") + " " + path("data/test/DCM") + " --out " +
                                           path("counted") + " --json");
   ASSERT_EQ(predicted.exit_code, 0) << predicted.err;
   const json notes = json::parse(predicted.out).at("images").at(0).at("notes");
   EXPECT_EQ(notes.at("ensembler/counts"), (json{{"member0", 4.0}, {"member1", 8.0}}));
-  EXPECT_TRUE(notes.at("post.0/learns").at("seen").is_number()) << notes.dump();
+  EXPECT_TRUE(notes.at("post.0/learns_above").at("seen").is_number()) << notes.dump();
   const Outcome evaluated = with_fixtures("evaluate " + path("counts") + " --json");
   ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
   const json result = json::parse(evaluated.out);
-  EXPECT_EQ(result.at("per_image").at(1).at("notes"), (json{{"post.0/learns", notes.at("post.0/learns")}}));
+  EXPECT_EQ(result.at("per_image").at(1).at("notes"), (json{{"post.0/learns_above", notes.at("post.0/learns_above")}}));
   EXPECT_EQ(result.at("notes").at("ensembler/counts").at("member0"), 4.0);
 
-  write_text(path("twice.toml"), ensemble("counts", {"seen", "other"}, "[[predict.post]]\nplugin = \"learns\"\n"));
+  write_text(path("twice.toml"),
+             ensemble("counts", {"seen", "other"}, "[[predict.post]]\nplugin = \"learns_above\"\n"));
   ASSERT_EQ(osteon("train " + path("recipe.toml") + " --out " + path("other") +
                    " --set predict.post=[] --set train.epochs=1 --set 'loss=[{plugin=\"bce\"}]' --set data.fold=1")
                 .exit_code,
