@@ -63,7 +63,7 @@ TEST_P(ScaffoldTest, LeavesAloneWhatIsThere) {
 INSTANTIATE_TEST_SUITE_P(EveryKind, ScaffoldTest,
                          testing::Values(Kind::kModel, Kind::kLoss, Kind::kAugmentation, Kind::kPostprocessor,
                                          Kind::kEnsembler),
-                         [](const auto& info) { return std::string(to_string(info.param)); });
+                         [](const auto& kind) { return std::string(to_string(kind.param)); });
 
 }  // namespace
 }  // namespace osteon::plugin
