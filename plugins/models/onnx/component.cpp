@@ -49,11 +49,13 @@ void destroy(osteon_model* model) { delete reinterpret_cast<Onnx*>(model); }
 const osteon_model_info* info(const osteon_model* model) { return &reinterpret_cast<const Onnx*>(model)->info(); }
 
 // The weights are the file's and stay in it.
-osteon_status tensors(const osteon_call*, osteon_model*, std::uint64_t* count, const osteon_named_tensor* const** out,
-                      osteon_error*) {
-  *count = 0;
-  *out = nullptr;
-  return OSTEON_OK;
+osteon_status tensors(const osteon_call* raw, osteon_model*, std::uint64_t* count,
+                      const osteon_named_tensor* const** out, osteon_error* error) {
+  return guarded(error, [&] {
+    const sdk::Call call(raw);  // which refuses one that it does not understand
+    *count = 0;
+    *out = nullptr;
+  });
 }
 
 osteon_status set_trainable(const osteon_call*, osteon_model*, std::uint64_t, const std::uint64_t*,
@@ -68,8 +70,9 @@ osteon_status bind(const osteon_call*, osteon_model*, std::uint64_t, const std::
 
 void parameters_changed(osteon_model*, std::uint64_t) {}
 
-osteon_status move(const osteon_call*, osteon_model*, osteon_device device, osteon_error* error) {
+osteon_status move(const osteon_call* raw, osteon_model*, osteon_device device, osteon_error* error) {
   return guarded(error, [&] {
+    const sdk::Call call(raw);
     if (device.type != OSTEON_DEVICE_CPU) throw sdk::Unsupported("an ONNX network works on the CPU alone");
   });
 }
