@@ -4,11 +4,15 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +68,20 @@ class SpawnSettings {
   posix_spawnattr_t attributes;
 };
 
+// The numbers that the ends of a child's pipes get; through high numbers first, for an end may be one of these.
+constexpr int kTargets[] = {STDOUT_FILENO, STDERR_FILENO, kAnswerDescriptor};
+constexpr int kParked = 200;
+
+void spawn(pid_t& child, const std::vector<std::string>& arguments, const SpawnSettings& settings) {
+  std::vector<char*> raw;
+  for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
+  raw.push_back(nullptr);
+  const int failure = ::posix_spawn(&child, raw[0], &settings.actions, &settings.attributes, raw.data(), environ);
+  if (failure != 0)
+    throw Error(ExitCode::kResources, std::string("cannot start a child process: ") + std::strerror(failure),
+                arguments[0]);
+}
+
 // The pipes of a child, and the texts that they go to.
 struct Streams {
   std::array<Pipe, 3> pipes;
@@ -92,51 +110,10 @@ struct Streams {
   std::array<bool, 3> closed{};
 };
 
-}  // namespace
-
-bool ChildOutcome::ended_well() const noexcept { return !timed_out && WIFEXITED(status) && WEXITSTATUS(status) == 0; }
-
-std::string ChildOutcome::trouble() const {
-  if (ended_well()) return "";
-  if (timed_out) {
-    const double seconds = std::chrono::duration<double>(limit).count();
-    std::string text = std::to_string(seconds);
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.back() == '.') text.pop_back();
-    return "did not finish within " + text + " s";
-  }
-  if (WIFSIGNALED(status)) return std::string("crashed: ") + ::strsignal(WTERMSIG(status));
-  const std::string said = last_line(err);
-  return "ended with exit code " + std::to_string(WEXITSTATUS(status)) + (said.empty() ? "" : ": " + said);
-}
-
-ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::milliseconds limit,
-                       const std::atomic<bool>* stop) {
-  ChildOutcome outcome;
-  outcome.limit = limit;
-  Streams streams{{}, {&outcome.out, &outcome.err, &outcome.answer}};
-  SpawnSettings settings;
-  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  // Through high numbers first: a pipe's end may be one of the numbers that it is to be given.
-  constexpr int kTargets[] = {STDOUT_FILENO, STDERR_FILENO, kAnswerDescriptor};
-  constexpr int kParked = 200;
-  for (int i = 0; i < 3; ++i)
-    posix_spawn_file_actions_adddup2(&settings.actions, streams.pipes[static_cast<std::size_t>(i)].write_end(),
-                                     kParked + i);
-  for (int i = 0; i < 3; ++i) {
-    posix_spawn_file_actions_adddup2(&settings.actions, kParked + i, kTargets[i]);
-    posix_spawn_file_actions_addclose(&settings.actions, kParked + i);
-  }
-  std::vector<char*> raw;
-  for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
-  raw.push_back(nullptr);
-  pid_t child = 0;
-  const int failure = ::posix_spawn(&child, raw[0], &settings.actions, &settings.attributes, raw.data(), environ);
-  if (failure != 0)
-    throw Error(ExitCode::kResources, std::string("cannot start a child process: ") + std::strerror(failure),
-                arguments[0]);
+// Reads what a child writes until it ends or has to; it leads a group of processes.
+void see_to_its_end(pid_t child, Streams& streams, std::chrono::milliseconds limit, const std::atomic<bool>* stop,
+                    ChildOutcome& outcome) {
   for (Pipe& pipe : streams.pipes) pipe.close_write();
-
   const Clock::time_point end = Clock::now() + limit;
   bool ended = false;
   while (!ended) {
@@ -163,19 +140,150 @@ ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::m
     }
     if (!more) break;
   }
+}
+
+bool write_all(int descriptor, const std::string& text) {
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t n = ::write(descriptor, text.data() + written, text.size() - written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    written += static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool ChildOutcome::ended_well() const noexcept { return !timed_out && WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+
+std::string ChildOutcome::trouble() const {
+  if (ended_well()) return "";
+  if (timed_out) {
+    const double seconds = std::chrono::duration<double>(limit).count();
+    std::string text = std::to_string(seconds);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+    return "did not finish within " + text + " s";
+  }
+  if (WIFSIGNALED(status)) return std::string("crashed: ") + ::strsignal(WTERMSIG(status));
+  const std::string said = last_line(err);
+  return "ended with exit code " + std::to_string(WEXITSTATUS(status)) + (said.empty() ? "" : ": " + said);
+}
+
+ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::milliseconds limit,
+                       const std::atomic<bool>* stop) {
+  ChildOutcome outcome;
+  outcome.limit = limit;
+  Streams streams{{}, {&outcome.out, &outcome.err, &outcome.answer}};
+  SpawnSettings settings;
+  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  for (int i = 0; i < 3; ++i)
+    posix_spawn_file_actions_adddup2(&settings.actions, streams.pipes[static_cast<std::size_t>(i)].write_end(),
+                                     kParked + i);
+  for (int i = 0; i < 3; ++i) {
+    posix_spawn_file_actions_adddup2(&settings.actions, kParked + i, kTargets[i]);
+    posix_spawn_file_actions_addclose(&settings.actions, kParked + i);
+  }
+  pid_t child = 0;
+  spawn(child, arguments, settings);
+  see_to_its_end(child, streams, limit, stop, outcome);
   return outcome;
 }
 
-void answer_parent(const std::string& text) {
-  std::size_t written = 0;
-  const bool listens = ::fcntl(kAnswerDescriptor, F_GETFD) >= 0;
-  while (written < text.size()) {
-    const ssize_t n =
-        ::write(listens ? kAnswerDescriptor : STDOUT_FILENO, text.data() + written, text.size() - written);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) throw Error(ExitCode::kResources, std::string("the parent does not listen: ") + std::strerror(errno));
-    written += static_cast<std::size_t>(n);
+ChildOutcome run_copy(const std::function<int()>& body, std::chrono::milliseconds limit,
+                      const std::atomic<bool>* stop) {
+  ChildOutcome outcome;
+  outcome.limit = limit;
+  Streams streams{{}, {&outcome.out, &outcome.err, &outcome.answer}};
+  std::fflush(nullptr);  // what waits to be written is written once
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0)
+    throw Error(ExitCode::kResources, std::string("this process cannot be copied: ") + std::strerror(errno));
+  if (child == 0) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
+    const int nothing = ::open("/dev/null", O_RDONLY);
+    ::dup2(nothing, STDIN_FILENO);
+    for (int i = 0; i < 3; ++i) ::dup2(streams.pipes[static_cast<std::size_t>(i)].write_end(), kParked + i);
+    for (int i = 0; i < 3; ++i) {
+      ::dup2(kParked + i, kTargets[i]);
+      ::close(kParked + i);
+    }
+    std::exit(body());  // as a program ends, so that what its libraries do then is seen
   }
+  ::setpgid(child, child);  // whoever comes first
+  see_to_its_end(child, streams, limit, stop, outcome);
+  return outcome;
+}
+
+ChildSession::ChildSession(const std::vector<std::string>& arguments) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    throw Error(ExitCode::kResources, std::string("no socket to a child process: ") + std::strerror(errno));
+  socket_ = ends[0];
+  SpawnSettings settings;
+  posix_spawn_file_actions_adddup2(&settings.actions, ends[1], kParked);
+  for (const int end : {STDIN_FILENO, kAnswerDescriptor})
+    posix_spawn_file_actions_adddup2(&settings.actions, kParked, end);
+  posix_spawn_file_actions_addclose(&settings.actions, kParked);
+  for (const int printed : {STDOUT_FILENO, STDERR_FILENO})
+    posix_spawn_file_actions_addopen(&settings.actions, printed, "/dev/null", O_WRONLY, 0);
+  try {
+    spawn(child_, arguments, settings);
+  } catch (...) {
+    ::close(ends[0]);
+    ::close(ends[1]);
+    throw;
+  }
+  ::close(ends[1]);
+}
+
+ChildSession::~ChildSession() {
+  ::shutdown(socket_, SHUT_RDWR);
+  bool ended = false;
+  for (int i = 0; i < 200 && !ended; ++i) {
+    ended = ::waitpid(child_, nullptr, WNOHANG) != 0;
+    if (!ended) ::usleep(10'000);
+  }
+  ::kill(-child_, SIGKILL);
+  while (!ended && ::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  ::close(socket_);
+}
+
+std::optional<std::string> ChildSession::ask(const std::string& line, std::chrono::milliseconds limit,
+                                             const std::atomic<bool>* stop) {
+  const std::string question = line + "\n";
+  // A line fits the socket's buffer; who has ended gets no signal for it.
+  if (over_ || ::send(socket_, question.data(), question.size(), MSG_NOSIGNAL) < 0) return std::nullopt;
+  const Clock::time_point end = Clock::now() + limit;
+  std::size_t newline = 0;
+  while ((newline = read_.find('\n')) == std::string::npos) {
+    const bool stopped = stop != nullptr && stop->load();
+    over_ = stopped || Clock::now() >= end;
+    if (over_) ::kill(-child_, SIGTERM);
+    if (stopped) throw Interrupted();
+    if (over_) return std::nullopt;
+    pollfd waiting{socket_, POLLIN, 0};
+    if (::poll(&waiting, 1, 50) <= 0) continue;
+    char buffer[65536];
+    const ssize_t n = ::read(socket_, buffer, sizeof buffer);
+    if (n > 0) read_.append(buffer, static_cast<std::size_t>(n));
+    over_ = n == 0 || (n < 0 && errno != EINTR);
+    if (over_) return std::nullopt;
+  }
+  std::string answer = read_.substr(0, newline);
+  read_.erase(0, newline + 1);
+  return answer;
+}
+
+void answer_parent(const std::string& text) {
+  const bool listens = ::fcntl(kAnswerDescriptor, F_GETFD) >= 0;
+  if (!write_all(listens ? kAnswerDescriptor : STDOUT_FILENO, text))
+    throw Error(ExitCode::kResources, std::string("the parent does not listen: ") + std::strerror(errno));
 }
 
 std::string last_line(std::string text) {

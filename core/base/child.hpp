@@ -3,8 +3,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 namespace osteon {
 
@@ -33,6 +37,33 @@ inline constexpr int kAnswerDescriptor = 3;
 /// Interrupted when `stop` was set. [any-thread]
 ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::milliseconds limit,
                        const std::atomic<bool>* stop = nullptr);
+
+/// As run_child(), of a copy of this process that calls `body` and exits with what it returns; it shares all that was
+/// loaded before. For a process with one thread alone: a copy has no others, and what they hold stays held.
+ChildOutcome run_copy(const std::function<int()>& body, std::chrono::milliseconds limit,
+                      const std::atomic<bool>* stop = nullptr);
+
+/// A program that answers questions, a line for a line. What it prints is thrown away. One thread at a time.
+class ChildSession {
+ public:
+  /// Throws Error(kResources) when it cannot be started.
+  explicit ChildSession(const std::vector<std::string>& arguments);
+  /// Its standard input ends; a program that has not ended two seconds later is killed.
+  ~ChildSession();
+  ChildSession(const ChildSession&) = delete;
+  ChildSession& operator=(const ChildSession&) = delete;
+
+  /// Writes `line` to its standard input and waits for a line on kAnswerDescriptor. Nothing when it has ended, or has
+  /// not answered within `limit`; then it answers no more. Throws Interrupted when `stop` was set.
+  std::optional<std::string> ask(const std::string& line, std::chrono::milliseconds limit,
+                                 const std::atomic<bool>* stop = nullptr);
+
+ private:
+  pid_t child_ = 0;
+  int socket_ = -1;
+  bool over_ = false;
+  std::string read_;  // and not given out
+};
 
 /// In a child: gives its parent the answer that run_child() hands on. Where nobody listens, it goes to standard output.
 void answer_parent(const std::string& text);

@@ -182,7 +182,9 @@ void add_plugins_validate_verb(CLI::App& plugins, Program& program) {
 }
 
 void add_run_check_verb(CLI::App& app, Program& program) {
-  CLI::App* verb = app.add_subcommand("run-check", "Run one check of `plugins validate` in this process");
+  CLI::App* verb = app.add_subcommand(
+      "run-check",
+      "Run one check of `plugins validate` in this process, or those that standard input names in copies of it");
   verb->group("");  // not for people
   struct Arguments {
     std::string file, kind, component, version, check;
@@ -193,7 +195,7 @@ void add_run_check_verb(CLI::App& app, Program& program) {
   verb->add_option("FILE", a->file)->required();
   verb->add_option("KIND", a->kind)->required();
   verb->add_option("COMPONENT", a->component)->required();
-  verb->add_option("CHECK", a->check)->required();
+  verb->add_option("--check", a->check);
   verb->add_option("--component-version", a->version);
   verb->add_option("--limit", a->limit)->check(CLI::NonNegativeNumber);
   add_given_flags(*verb, a->given);
@@ -202,7 +204,10 @@ void add_run_check_verb(CLI::App& app, Program& program) {
       const plugin::PrivateCopy copy = allowed_copy(a->file);
       const validate::Checked what{plugin::kind_from_string(a->kind).value_or(plugin::Kind::kModel), a->component,
                                    a->version};
-      validate::run_check(copy.path(), what, a->check, a->given, std::chrono::milliseconds(a->limit));
+      if (a->check.empty())
+        validate::serve_checks(copy.path(), what, a->given, plugin::interrupted());
+      else
+        validate::run_check(copy.path(), what, a->check, a->given, std::chrono::milliseconds(a->limit));
       return ExitCode::kDone;
     };
   });

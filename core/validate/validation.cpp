@@ -3,9 +3,14 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 #include <dlfcn.h>
@@ -103,40 +108,97 @@ std::vector<Result> planned(const Request& request) {
   return plan.rows;
 }
 
-void run_one(const Request& request, Result& result) {
-  const auto limit = patient(request, result.check.limit);
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<std::string> command = {
-      request.program.string(), "run-check",
-      request.file.string(),    result.kind ? plugin::to_string(*result.kind) : "library",
-      result.component,         result.check.name};
-  const auto add = [&command](const char* flag, const std::string& value) {
-    command.insert(command.end(), {flag, value});
-  };
-  add("--limit", std::to_string(limit.count()));
-  if (!result.version.empty()) add("--component-version", result.version);
-  for (const std::string& parameter : request.given.parameters) add("--set", parameter);
-  if (request.given.channels) add("--channels", std::to_string(*request.given.channels));
-  if (request.given.classes) add("--classes", std::to_string(*request.given.classes));
-  // The child watches over itself, by its processor time. This is for one that cannot.
-  const ChildOutcome outcome = run_child(command, 20 * limit, request.stop);
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  // Whatever it answered: who ends badly has failed.
-  if (!outcome.ended_well()) {
-    result.answer = {Verdict::kFail, outcome.trouble()};
-    return;
+/// Runs checks in processes of their own, one at a time. Where a worker has several of one component before it, a child
+/// loads the library once and runs each check in a copy of itself (serve_checks).
+class Worker {
+ public:
+  explicit Worker(const Request& request) : request_(request) {}
+
+  void run(Result& result, bool more_of_it) {
+    const auto limit = patient(request_, result.check.limit);
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<std::string> command = command_for(result);
+    if (command != served_) {
+      session_.reset();
+      served_ = command;
+      if (more_of_it && result.kind) session_.emplace(command);
+    }
+    // The child watches over itself, by its processor time. This is for one that cannot.
+    const auto patience = 20 * limit;
+    std::optional<ChildOutcome> outcome;
+    if (session_) outcome = asked(result.check.name, limit, patience);
+    if (!outcome) {
+      session_.reset();
+      std::vector<std::string> alone = command;
+      alone.insert(alone.end(), {"--check", result.check.name, "--limit", std::to_string(limit.count())});
+      outcome = run_child(alone, patience, request_.stop);
+    }
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result.answer = answer_from(*outcome);
   }
-  try {
-    const nlohmann::json answer = nlohmann::json::parse(outcome.answer);
-    result.answer = {verdict_from(answer.at("verdict")), answer.at("detail")};
-  } catch (const nlohmann::json::exception&) {
-    result.answer = {Verdict::kFail, "ended the process that checked it, with exit code 0"};
+
+ private:
+  // All of it but the check.
+  std::vector<std::string> command_for(const Result& result) const {
+    std::vector<std::string> command = {request_.program.string(), "run-check", request_.file.string(),
+                                        result.kind ? plugin::to_string(*result.kind) : "library", result.component};
+    const auto add = [&command](const char* flag, const std::string& value) {
+      command.insert(command.end(), {flag, value});
+    };
+    if (!result.version.empty()) add("--component-version", result.version);
+    for (const std::string& parameter : request_.given.parameters) add("--set", parameter);
+    if (request_.given.channels) add("--channels", std::to_string(*request_.given.channels));
+    if (request_.given.classes) add("--classes", std::to_string(*request_.given.classes));
+    return command;
   }
+
+  // Nothing when the child could not load the library or does not answer: then a child of its own shows why.
+  std::optional<ChildOutcome> asked(const std::string& check, std::chrono::milliseconds limit,
+                                    std::chrono::milliseconds patience) {
+    const auto line = session_->ask(std::to_string(limit.count()) + " " + check, patience, request_.stop);
+    if (!line) return std::nullopt;
+    try {
+      const nlohmann::json json = nlohmann::json::parse(*line);
+      ChildOutcome outcome;
+      outcome.limit = patience;
+      outcome.status = json.at("status");
+      outcome.timed_out = json.at("timed_out");
+      outcome.err = json.at("err");
+      outcome.answer = json.at("answer");
+      return outcome;
+    } catch (const nlohmann::json::exception&) {
+      return std::nullopt;
+    }
+  }
+
+  static Answer answer_from(const ChildOutcome& outcome) {
+    // Whatever it answered: who ends badly has failed.
+    if (!outcome.ended_well()) return {Verdict::kFail, outcome.trouble()};
+    try {
+      const nlohmann::json answer = nlohmann::json::parse(outcome.answer);
+      return {verdict_from(answer.at("verdict")), answer.at("detail")};
+    } catch (const nlohmann::json::exception&) {
+      return {Verdict::kFail, "ended the process that checked it, with exit code 0"};
+    }
+  }
+
+  const Request& request_;
+  std::vector<std::string> served_;
+  std::optional<ChildSession> session_;
+};
+
+std::string text_of(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Whether a check of the same component comes after that of index i, for whoever runs it next.
+bool followed(const std::vector<Result>& results, std::size_t i) {
+  return i + 1 < results.size() && results[i + 1].kind == results[i].kind &&
+         results[i + 1].component == results[i].component && results[i + 1].version == results[i].version;
 }
 
 void answer(const Answer& answer) {
-  const nlohmann::json json = {{"verdict", to_string(answer.verdict)}, {"detail", answer.detail}};
-  answer_parent(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  answer_parent(text_of({{"verdict", to_string(answer.verdict)}, {"detail", answer.detail}}));
 }
 
 }  // namespace
@@ -178,6 +240,7 @@ std::vector<Result> validate(const Request& request, const std::function<void(co
   std::vector<std::thread> workers;
   for (int i = 0; i < std::max(1, request.children); ++i)
     workers.emplace_back([&] {
+      Worker worker(request);
       while (true) {
         std::size_t mine = 0;
         {
@@ -186,7 +249,7 @@ std::vector<Result> validate(const Request& request, const std::function<void(co
           mine = next++;
         }
         try {
-          run_one(request, results[mine]);
+          worker.run(results[mine], followed(results, mine));
         } catch (...) {
           const std::lock_guard<std::mutex> lock(mutex);
           failure = std::current_exception();
@@ -222,6 +285,37 @@ void run_check(const std::filesystem::path& file, const Checked& what, const std
   const Answer verdict = validator().run(file, what, check, given);
   watchdog.reset();  // so that one of the two answers
   answer(verdict);
+}
+
+void serve_checks(const std::filesystem::path& file, const Checked& what, const Given& given,
+                  const std::atomic<bool>& stop) {
+  validator().load(file);
+  // A copy of a process with more threads than one would wait for them for ever.
+  const auto threads = std::filesystem::directory_iterator("/proc/self/task");
+  if (std::distance(begin(threads), end(threads)) != 1) return;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream words(line);
+    std::int64_t limit = 0;
+    std::string check;
+    words >> limit >> check;
+    const std::chrono::milliseconds time(limit);
+    const ChildOutcome outcome = run_copy(
+        [&] {
+          try {
+            run_check(file, what, check, given, time);
+            return static_cast<int>(ExitCode::kDone);
+          } catch (const Error& e) {
+            std::fprintf(stderr, "%s\n", e.what());
+            return static_cast<int>(e.code());
+          }
+        },
+        20 * time, &stop);
+    answer_parent(text_of({{"status", outcome.status},
+                           {"timed_out", outcome.timed_out},
+                           {"err", last_line(outcome.err)},
+                           {"answer", outcome.answer}}) +
+                  "\n");
+  }
 }
 
 }  // namespace osteon::validate

@@ -18,7 +18,7 @@ namespace osteon::validate {
 /// What is to be validated, and how.
 struct Request {
   std::filesystem::path file;
-  std::filesystem::path program;     ///< runs one check in a child: PROGRAM run-check FILE KIND COMPONENT CHECK ...
+  std::filesystem::path program;     ///< runs checks in children: PROGRAM run-check FILE KIND COMPONENT ...
   std::set<std::string> checks;      ///< these alone; empty: all
   std::set<std::string> components;  ///< these alone, and of the library's own checks those in `checks`; empty: all
   Given given;
@@ -50,5 +50,11 @@ std::vector<Result> validate(const Request& request, const std::function<void(co
 /// @param limit  after which it has failed, as Watchdog counts; 0: none
 void run_check(const std::filesystem::path& file, const Checked& what, const std::string& check, const Given& given,
                std::chrono::milliseconds limit);
+
+/// What a child does for several checks of a component: it loads the library once, then answers each line "LIMIT CHECK"
+/// of standard input (in ms) with how a copy of this process ended that ran the check, as JSON in a line. It returns at
+/// the end of its input, or at once where loading has started threads, which a copy would lack.
+void serve_checks(const std::filesystem::path& file, const Checked& what, const Given& given,
+                  const std::atomic<bool>& stop);
 
 }  // namespace osteon::validate

@@ -43,6 +43,8 @@ class Validator {
   /// Those of one kind alone, which run after component_checks(); of fitting too, for kinds that may be fitted.
   virtual std::vector<CheckInfo> kind_checks(plugin::Kind kind) const = 0;
   virtual std::vector<CheckInfo> fit_checks() const = 0;
+  /// Loads a library, for copies of this process to find it loaded. What is wrong with it, each check will say.
+  virtual void load(const std::filesystem::path& file) const = 0;
   /// Runs one check in this process, which it may end.
   virtual Answer run(const std::filesystem::path& file, const Checked& what, const std::string& check,
                      const Given& given) const = 0;

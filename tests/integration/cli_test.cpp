@@ -190,7 +190,7 @@ TEST_F(AllowedPlugins, AloneAreValidated) {
   EXPECT_EQ(refused.exit_code, 4);
   EXPECT_THAT(refused.err, HasSubstr("is not among the allowed plugins"));
   // Nor by the hidden verbs that do the work.
-  EXPECT_EQ(osteon("run-check " + dice + " library '' describes-itself").exit_code, 4);
+  EXPECT_EQ(osteon("run-check " + dice + " library '' --check describes-itself").exit_code, 4);
 }
 
 TEST_F(AllowedPlugins, OfARecipeAreAllThatItIsRunWith) {
