@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# One program per test file: a change rebuilds little, a crash stops one of them only.
+# One program per room or plugin.
 find_package(GTest REQUIRED)
 find_package(nlohmann_json REQUIRED)
 set(OSTEON_TEST_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
@@ -90,14 +90,18 @@ function(_osteon_register_test target)
   endif()
 endfunction()
 
-# osteon_add_test(NAME SOURCES file... [LINK target...] [TORCH] [LONG] [NUMERIC] [SHARDS n]): a GoogleTest program; TORCH shares the
-# precompiled header, SHARDS makes n tests of its long cases, which share them.
+# osteon_add_test(NAME SOURCES file... [LINK target...] [TORCH | MODEL] [LONG] [NUMERIC] [SHARDS n]): a GoogleTest program; TORCH
+# shares LibTorch's precompiled header and MODEL that of models, SHARDS makes n tests of its long cases, which share them.
 function(osteon_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH;LONG;NUMERIC" "SHARDS" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH;MODEL;LONG;NUMERIC" "SHARDS" "SOURCES;LINK")
   add_executable(${name} ${arg_SOURCES})
+  osteon_compile_in_batches(${name} 6)
   target_link_libraries(${name} PRIVATE ${arg_LINK})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  if(arg_TORCH)
+  if(arg_MODEL)
+    target_link_libraries(${name} PRIVATE osteon::torch)
+    osteon_share_torch_header(${name} MODEL)
+  elseif(arg_TORCH)
     target_link_libraries(${name} PRIVATE osteon::torch)
     osteon_share_torch_header(${name})
   elseif(NOT "osteon::openmp" IN_LIST arg_LINK)
@@ -124,11 +128,12 @@ endfunction()
 function(osteon_add_plugin_test plugin)
   set(target ${plugin}_test)
   add_executable(${target} ${ARGN})
+  osteon_compile_in_batches(${target} 6)
   target_link_libraries(${target} PRIVATE ${plugin}_objects osteon_host)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   get_target_property(links ${plugin}_objects LINK_LIBRARIES)
   if("osteon::torch" IN_LIST links AND NOT "osteon::openmp" IN_LIST links)
-    osteon_share_torch_header(${target})
+    osteon_share_torch_header(${target} MODEL)
   elseif(NOT "osteon::openmp" IN_LIST links)
     osteon_share_test_header(${target})
   endif()

@@ -40,11 +40,27 @@ endif()
 add_library(osteon_glue INTERFACE)
 target_compile_options(osteon_glue INTERFACE $<$<CONFIG:Release>:-O1>)
 
-# Lets a program use the precompiled header of LibTorch, which was made with -fPIC where a program would have -fPIE.
+# Lets a program use a precompiled header of LibTorch, that of models with MODEL. They were made with -fPIC, where a program would
+# have -fPIE.
 function(osteon_share_torch_header target)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${target} PRIVATE -fPIC $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
   # GCC 12 can crash when it optimises more than the header was made with.
   target_link_libraries(${target} PRIVATE osteon_glue)
-  target_precompile_headers(${target} REUSE_FROM osteon_torch_pch)
+  if("MODEL" IN_LIST ARGN)
+    target_link_libraries(${target} PRIVATE osteon_torch_layer)
+    target_precompile_headers(${target} REUSE_FROM osteon_model_pch)
+  else()
+    target_precompile_headers(${target} REUSE_FROM osteon_tensor_pch)
+  endif()
+endfunction()
+
+# Compiles the sources of a target in batches of `size`: what a file spends on headers, and on the templates that GCC
+# instantiates once more behind a precompiled header, is spent once a batch. OSTEON_UNITY=OFF compiles each by itself.
+function(osteon_compile_in_batches target size)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${OSTEON_UNITY} UNITY_BUILD_BATCH_SIZE ${size})
+  if(OSTEON_UNITY)
+    # Speaks of types in a header's anonymous namespace; a batch includes sources.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
 endfunction()

@@ -11,7 +11,7 @@
 namespace osteon::cli {
 namespace {
 
-struct Options {
+struct EvaluateOptions {
   std::string run;
   std::string subset = "validation";
   std::string data;
@@ -44,7 +44,7 @@ void print(const nlohmann::ordered_json& result) {
              iou.at("mean").get<double>(), result.at("images").get<int>());
 }
 
-ExitCode evaluate(Program& program, const Options& options) {
+ExitCode evaluate(Program& program, const EvaluateOptions& options) {
   std::vector<std::string> overrides;
   if (!options.data.empty()) overrides.push_back("data.root=" + nlohmann::json(options.data).dump());
   engine::EvaluateRequest request;
@@ -66,7 +66,7 @@ ExitCode evaluate(Program& program, const Options& options) {
 void add_evaluate_verb(CLI::App& app, Program& program) {
   CLI::App* verb = app.add_subcommand("evaluate", "Dice and IoU of a run, per class, per image and mean");
   program.add_common_flags(*verb, true);
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EvaluateOptions>();
   verb->add_option("RUN", options->run, "The run folder")->required();
   verb->add_option("--subset", options->subset,
                    "Images to look at: the validation fold, what was trained on, test, or all")

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct PredictOptions {
   std::string run;
   std::vector<std::string> inputs;
   std::string out;
@@ -76,7 +76,7 @@ std::vector<std::string> format_list(const std::string& text) {
   return formats;
 }
 
-ExitCode predict(Program& program, const Options& options) {
+ExitCode predict(Program& program, const PredictOptions& options) {
   engine::PredictRequest request;
   request.run = options.run;
   request.out = options.out;
@@ -103,7 +103,7 @@ ExitCode predict(Program& program, const Options& options) {
 void add_predict_verb(CLI::App& app, Program& program) {
   CLI::App* verb = app.add_subcommand("predict", "Masks of images, at each image's own size");
   program.add_common_flags(*verb, true);
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PredictOptions>();
   verb->add_option("RUN", options->run, "The run folder")->required();
   verb->add_option("INPUT", options->inputs, "Image files, folders of images, or quoted patterns")->required();
   verb->add_option("--out", options->out, "The folder to write")->type_name("DIR")->required();

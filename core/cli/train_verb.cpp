@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct TrainOptions {
   std::string recipe;
   std::string out;
   std::string resume;
@@ -21,7 +21,7 @@ struct Options {
   bool overwrite = false;
 };
 
-nlohmann::json train_one(Program& program, const Options& options, const fs::path& out,
+nlohmann::json train_one(Program& program, const TrainOptions& options, const fs::path& out,
                          std::vector<std::string> overrides) {
   engine::TrainRequest request;
   request.recipe = program.load_recipe(options.recipe, overrides).recipe;
@@ -30,7 +30,7 @@ nlohmann::json train_one(Program& program, const Options& options, const fs::pat
   return program.engine().train(request);
 }
 
-nlohmann::json resume(Program& program, const Options& options) {
+nlohmann::json resume(Program& program, const TrainOptions& options) {
   engine::TrainRequest request;
   request.out = options.resume;
   request.resume = true;
@@ -38,7 +38,7 @@ nlohmann::json resume(Program& program, const Options& options) {
   return program.engine().train(request);
 }
 
-nlohmann::json train_folds(Program& program, const Options& options, const fs::path& out) {
+nlohmann::json train_folds(Program& program, const TrainOptions& options, const fs::path& out) {
   nlohmann::json runs = nlohmann::json::array();
   const int folds = program.load_recipe(options.recipe).recipe.data.folds;
   for (int k = 0; k < folds; ++k)
@@ -46,15 +46,15 @@ nlohmann::json train_folds(Program& program, const Options& options, const fs::p
   return {{"folds", runs}};
 }
 
-void print(const nlohmann::json& result) {
+void print_runs(const nlohmann::json& result) {
   if (result.contains("folds")) {
-    for (const auto& run : result.at("folds")) print(run);
+    for (const auto& run : result.at("folds")) print_runs(run);
     return;
   }
   fmt::print("{}: {}\n", result.at("run").get<std::string>(), result.at("summary").get<std::string>());
 }
 
-ExitCode train(Program& program, const Options& options) {
+ExitCode train(Program& program, const TrainOptions& options) {
   nlohmann::json result;
   if (!options.resume.empty()) {
     if (!options.recipe.empty() || !options.out.empty() || options.fold || !options.folds.empty())
@@ -76,7 +76,7 @@ ExitCode train(Program& program, const Options& options) {
   if (program.json)
     program.print_json(result);
   else
-    print(result);
+    print_runs(result);
   return ExitCode::kDone;
 }
 
@@ -85,7 +85,7 @@ ExitCode train(Program& program, const Options& options) {
 void add_train_verb(CLI::App& app, Program& program) {
   CLI::App* verb = app.add_subcommand("train", "Train a recipe; the result is a run folder");
   program.add_common_flags(*verb, true);
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainOptions>();
   verb->add_option("RECIPE", options->recipe, "The recipe (TOML)");
   verb->add_option("--out", options->out, "The run folder to write (runs/<recipe>)")->type_name("DIR");
   verb->add_option("--resume", options->resume, "Go on with an interrupted run")->type_name("RUN");

@@ -59,10 +59,7 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
                 recipe.data.root.string());
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   metrics::Evaluation evaluation(recipe.data.classes);
-  plugin::CallOptions options;
-  options.threads = context.threads;
-  options.cancel = &plugin::interrupted();
-  const plugin::Call call(std::move(options));
+  const plugin::Call call = call_of(context);
   evaluate_images(call, *run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, broken,
                   "evaluating", evaluation);
   if (broken.count() > 0) spdlog::warn("{}", broken.summary());

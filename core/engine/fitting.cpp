@@ -26,13 +26,6 @@ namespace osteon::engine {
 namespace fs = std::filesystem;
 namespace {
 
-plugin::Call call_of(const Context& context) {
-  plugin::CallOptions options;
-  options.threads = context.threads;
-  options.cancel = &plugin::interrupted();
-  return plugin::Call(std::move(options));
-}
-
 /// Labelled images that are fitted on. All of it outlives what is made of it.
 struct Images {
   const data::Dataset& dataset;

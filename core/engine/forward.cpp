@@ -81,10 +81,7 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
   const osteon_device device = choose_device("predict.device", request.recipe.predict.device, {model->component()});
   move_model(*model, device);
   const auto there = model_device(device);
-  plugin::CallOptions options;
-  options.threads = context.threads;
-  options.cancel = &plugin::interrupted();
-  const plugin::Call call(std::move(options));
+  const plugin::Call call = call_of(context);
   const sdk::OwnedTensor input = copy_of(x, call);
   std::vector<sdk::OwnedTensor> outputs;
   if (request.all_outputs)

@@ -133,10 +133,7 @@ namespace {
 nlohmann::json predict_file(const PredictRequest& request, const OpenedRun& run, std::size_t i, const std::string& name,
                             const Context& context, Outputs& outputs) {
   const recipe::Recipe& recipe = *request.recipe;
-  plugin::CallOptions options;
-  options.threads = context.threads;
-  options.cancel = &plugin::interrupted();
-  const plugin::Call call(std::move(options));
+  const plugin::Call call = call_of(context);
   const data::Image image = data::read_image(request.inputs[i]);
   const data::Labels labels =
       predict::predict_labels(call.raw(), *run.predictor, image, name, predict::decision_of(recipe));

@@ -42,6 +42,13 @@ data::Split split(const recipe::DataSection& section, const data::Dataset& datas
 
 }  // namespace
 
+plugin::Call call_of(const Context& context) {
+  plugin::CallOptions options;
+  options.threads = context.threads;
+  options.cancel = &plugin::interrupted();
+  return plugin::Call(std::move(options));
+}
+
 plugin::ClassContext class_context(const recipe::DataSection& data) {
   plugin::ClassContext classes;
   classes.multiclass = data.kind == "multiclass";

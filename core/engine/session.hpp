@@ -8,12 +8,16 @@
 
 #include "data/dataset.hpp"
 #include "engine/engine.hpp"
+#include "plugin/call.hpp"
 #include "plugin/component.hpp"
 #include "plugin/model.hpp"
 #include "recipe/recipe.hpp"
 #include "weights/load.hpp"
 
 namespace osteon::engine {
+
+/// A verb's call: its threads, ended by an interrupt.
+plugin::Call call_of(const Context& context);
 
 /// The classes of a recipe as components are created with them, and as the data room knows them.
 plugin::ClassContext class_context(const recipe::DataSection& data);

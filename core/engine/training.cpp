@@ -104,13 +104,6 @@ void check_image_size(const recipe::Recipe& recipe, const plugin::Model& model) 
                           size[0], size[1], model.component().name(), multiple, next(size[0]), next(size[1])));
 }
 
-plugin::Call call_of(const Context& context) {
-  plugin::CallOptions options;
-  options.threads = context.threads;
-  options.cancel = &plugin::interrupted();
-  return plugin::Call(std::move(options));
-}
-
 // All parameters are trained, as by default; a model that can only predict says so, before any data is read.
 void expect_trainable(plugin::Model& model, const plugin::Call& call) {
   std::vector<std::uint64_t> parameters;

@@ -12,7 +12,7 @@
 namespace osteon::plugin {
 namespace {
 
-std::mutex g_mutex;
+std::mutex g_blocks_mutex;
 DeviceAllocator& device_allocator() {
   static auto* allocator = new DeviceAllocator();
   return *allocator;
@@ -67,7 +67,7 @@ osteon_status allocate(osteon_device device, std::uint32_t memory, osteon_dtype 
     if (!of_device) return allocate_on_host(memory == OSTEON_MEMORY_SHARED, dtype, std::move(sizes), out);
     DeviceAllocator allocator;
     {
-      const std::lock_guard<std::mutex> lock(g_mutex);
+      const std::lock_guard<std::mutex> lock(g_blocks_mutex);
       allocator = device_allocator();
     }
     if (!allocator) throw sdk::Unsupported("this host has no memory of that device to give");
@@ -77,7 +77,7 @@ osteon_status allocate(osteon_device device, std::uint32_t memory, osteon_dtype 
 }
 
 void install_device_allocator(DeviceAllocator allocator) {
-  const std::lock_guard<std::mutex> lock(g_mutex);
+  const std::lock_guard<std::mutex> lock(g_blocks_mutex);
   device_allocator() = std::move(allocator);
 }
 

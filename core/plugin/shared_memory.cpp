@@ -14,7 +14,7 @@ struct Mapping {
   int descriptor;
   std::size_t bytes;
 };
-std::mutex g_mutex;
+std::mutex g_files_mutex;
 std::map<const void*, Mapping>& mappings() {
   static auto* map = new std::map<const void*, Mapping>();
   return *map;
@@ -31,7 +31,7 @@ void* take_shared(std::size_t bytes) noexcept {
     data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   if (data != MAP_FAILED) {
     try {
-      const std::lock_guard<std::mutex> lock(g_mutex);
+      const std::lock_guard<std::mutex> lock(g_files_mutex);
       mappings()[data] = {descriptor, bytes};
       return data;
     } catch (...) {
@@ -45,7 +45,7 @@ void* take_shared(std::size_t bytes) noexcept {
 void give_back_shared(void* data) noexcept {
   Mapping mapping{-1, 0};
   {
-    const std::lock_guard<std::mutex> lock(g_mutex);
+    const std::lock_guard<std::mutex> lock(g_files_mutex);
     const auto found = mappings().find(data);
     if (found == mappings().end()) return;
     mapping = found->second;
@@ -56,7 +56,7 @@ void give_back_shared(void* data) noexcept {
 }
 
 int shared_descriptor_of(const void* data) noexcept {
-  const std::lock_guard<std::mutex> lock(g_mutex);
+  const std::lock_guard<std::mutex> lock(g_files_mutex);
   const auto found = mappings().find(data);
   return found == mappings().end() ? -1 : found->second.descriptor;
 }

@@ -49,7 +49,7 @@ osteon_status keep_service(const osteon_call*, const char* maker, const void* ke
   });
 }
 
-constexpr osteon_cache_service kService = {sizeof(osteon_cache_service), 0, find_service, keep_service};
+constexpr osteon_cache_service kCacheService = {sizeof(osteon_cache_service), 0, find_service, keep_service};
 
 std::size_t bytes_of(const osteon_tensor_view& view) {
   return static_cast<std::size_t>(sdk::element_count(view)) * (view.dtype.bits * view.dtype.lanes / 8u);
@@ -118,6 +118,6 @@ TensorCache& shared_cache() {
   return *cache;
 }
 
-void install_cache_service() { plugin::install_service(OSTEON_SERVICE_CACHE, &kService); }
+void install_cache_service() { plugin::install_service(OSTEON_SERVICE_CACHE, &kCacheService); }
 
 }  // namespace osteon::predict

@@ -87,11 +87,11 @@ osteon_status convert_service(const osteon_call* call, const osteon_predictor* o
   });
 }
 
-constexpr osteon_resample_service kService = {sizeof(osteon_resample_service), 0, convert_service};
+constexpr osteon_resample_service kResampleService = {sizeof(osteon_resample_service), 0, convert_service};
 
 }  // namespace
 
-void install_resample_service() { plugin::install_service(OSTEON_SERVICE_RESAMPLE, &kService); }
+void install_resample_service() { plugin::install_service(OSTEON_SERVICE_RESAMPLE, &kResampleService); }
 
 GridMap grid_map(const osteon_prediction& prediction) {
   const double* m = prediction.to_image;

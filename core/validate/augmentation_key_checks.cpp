@@ -7,8 +7,8 @@
 namespace osteon::validate {
 namespace {
 
-constexpr std::int64_t kHeight = 37, kWidth = 53;
-constexpr std::uint64_t kKeys = 16;
+constexpr std::int64_t kKeyHeight = 37, kKeyWidth = 53;
+constexpr std::uint64_t kKeysTried = 16;
 
 std::string says_how_it_works(const Subject& subject) {
   const AugmentationProbe augmentation(subject);
@@ -28,7 +28,7 @@ std::string says_how_it_works(const Subject& subject) {
          "it is photometric and says that it wants boxes, which it never gets");
   expect(geometric || !augmentation.types().empty(),
          "it lists no type of pixels that there is: uint8, uint16, float32");
-  augmentation.draw(key_of(0), kHeight, kWidth);
+  augmentation.draw(key_of(0), kKeyHeight, kKeyWidth);
   const osteon_augmentation_info again = augmentation.info();
   expect(again.way == first.way && again.flags == first.flags, "info has changed after a draw");
   return geometric ? "geometric" : augmentation.edits_labels() ? "photometric, edits labels" : "photometric";
@@ -37,12 +37,13 @@ std::string says_how_it_works(const Subject& subject) {
 std::string obeys_the_key(const Subject& subject) {
   const AugmentationProbe augmentation(subject), another(subject);
   std::vector<std::vector<std::uint8_t>> first;
-  for (std::uint64_t i = 0; i < kKeys; ++i) first.push_back(augmentation.draw(key_of(i), kHeight, kWidth));
-  for (std::uint64_t i = kKeys; i-- > 0;) {
+  for (std::uint64_t i = 0; i < kKeysTried; ++i) first.push_back(augmentation.draw(key_of(i), kKeyHeight, kKeyWidth));
+  for (std::uint64_t i = kKeysTried; i-- > 0;) {
     const auto at = static_cast<std::size_t>(i);
-    expect(augmentation.draw(key_of(i), kHeight, kWidth) == first[at],
+    expect(augmentation.draw(key_of(i), kKeyHeight, kKeyWidth) == first[at],
            "the same key gave something else after other draws; all randomness comes from the key");
-    expect(another.draw(key_of(i), kHeight, kWidth) == first[at], "the same key gave another instance something else");
+    expect(another.draw(key_of(i), kKeyHeight, kKeyWidth) == first[at],
+           "the same key gave another instance something else");
   }
   return {};
 }
@@ -50,10 +51,10 @@ std::string obeys_the_key(const Subject& subject) {
 // Draws whose keys differ in one of their four 32-bit words alone.
 std::size_t different_draws(const AugmentationProbe& augmentation, int word) {
   std::set<std::vector<std::uint8_t>> results;
-  for (std::uint64_t i = 0; i < 4 * kKeys; ++i) {
+  for (std::uint64_t i = 0; i < 4 * kKeysTried; ++i) {
     osteon_random_key key = key_of(0);
     key.words[word / 2] ^= (key_of(i).words[0] & 0xffffffff) << (word % 2 * 32);
-    results.insert(augmentation.draw(key, kHeight, kWidth));
+    results.insert(augmentation.draw(key, kKeyHeight, kKeyWidth));
   }
   return results.size();
 }
@@ -71,7 +72,7 @@ std::string uses_the_whole_key(const Subject& subject) {
          "keys that differ in one 32-bit word alone all give the same draw, others {} different ones; steps whose keys "
          "share the other words would be drawn alike",
          most);
-  return fmt::format("at least {} different draws of {}", least, 4 * kKeys);
+  return fmt::format("at least {} different draws of {}", least, 4 * kKeysTried);
 }
 
 std::string threads_agree(const Subject& subject) {
@@ -91,10 +92,10 @@ std::string concurrent_draws(const Subject& subject) {
   constexpr int kThreads = 4, kRounds = 20;
   const AugmentationProbe augmentation(subject);
   std::vector<std::vector<std::uint8_t>> alone;
-  for (std::uint64_t i = 0; i < kThreads; ++i) alone.push_back(augmentation.draw(key_of(i), kHeight, kWidth));
+  for (std::uint64_t i = 0; i < kThreads; ++i) alone.push_back(augmentation.draw(key_of(i), kKeyHeight, kKeyWidth));
   in_threads(kThreads, [&](int i) {
     for (int round = 0; round < kRounds; ++round)
-      expect(augmentation.draw(key_of(static_cast<std::uint64_t>(i)), kHeight, kWidth) ==
+      expect(augmentation.draw(key_of(static_cast<std::uint64_t>(i)), kKeyHeight, kKeyWidth) ==
                  alone[static_cast<std::size_t>(i)],
              "{} threads at once on one instance: a key gives something else; keep the state of a draw out of it",
              kThreads);
@@ -104,10 +105,11 @@ std::string concurrent_draws(const Subject& subject) {
 
 std::string instances_independent(const Subject& subject) {
   std::vector<std::vector<std::uint8_t>> alone;
-  for (std::uint64_t i = 0; i < 2; ++i) alone.push_back(AugmentationProbe(subject).draw(key_of(i), kHeight, kWidth));
+  for (std::uint64_t i = 0; i < 2; ++i)
+    alone.push_back(AugmentationProbe(subject).draw(key_of(i), kKeyHeight, kKeyWidth));
   in_threads(2, [&](int i) {
     for (int round = 0; round < 20; ++round)
-      expect(AugmentationProbe(subject).draw(key_of(static_cast<std::uint64_t>(i)), kHeight, kWidth) ==
+      expect(AugmentationProbe(subject).draw(key_of(static_cast<std::uint64_t>(i)), kKeyHeight, kKeyWidth) ==
                  alone[static_cast<std::size_t>(i)],
              "two instances at once in two threads: a key gives something else; instances share no mutable state");
   });

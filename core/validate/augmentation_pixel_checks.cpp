@@ -10,7 +10,7 @@
 namespace osteon::validate {
 namespace {
 
-constexpr std::uint64_t kKeys = 12;
+constexpr std::uint64_t kPixelKeys = 12;
 constexpr osteon_dtype kTypes[] = {{OSTEON_DTYPE_UINT, 8, 1}, {OSTEON_DTYPE_UINT, 16, 1}, {OSTEON_DTYPE_FLOAT, 32, 1}};
 
 void only_photometric(const AugmentationProbe& augmentation) {
@@ -58,7 +58,7 @@ std::string types_agree(const Subject& subject) {
   only_photometric(augmentation);
   if (augmentation.types().size() < 2) skip("it lists one type of pixels");
   double worst = 0;
-  for (std::uint64_t i = 0; i < kKeys; ++i) {
+  for (std::uint64_t i = 0; i < kPixelKeys; ++i) {
     std::vector<std::vector<float>> results;
     for (const osteon_dtype type : augmentation.types()) {
       const PixelBatch batch = batch_of(augmentation, type, 64, 64);
@@ -84,7 +84,7 @@ std::string stays_in_range(const Subject& subject) {
   only_photometric(augmentation);
   for (const osteon_dtype type : augmentation.types())
     for (const auto& [low, high] : {std::pair<double, double>{0, 1}, {0, 0}, {1, 1}, {0.9, 1}, {0, 0.1}})
-      for (std::uint64_t i = 0; i < kKeys; ++i) {
+      for (std::uint64_t i = 0; i < kPixelKeys; ++i) {
         const PixelBatch batch = batch_of(augmentation, type, 24, 31, 1, low, high);
         augmentation.apply(key_of(i), batch);
         for (const float value : batch.values())
@@ -132,7 +132,7 @@ std::string odd_values(const Subject& subject) {
   for (const double value :
        {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
         -std::numeric_limits<double>::infinity(), static_cast<double>(std::numeric_limits<float>::denorm_min())})
-    for (std::uint64_t i = 0; i < kKeys; ++i) {
+    for (std::uint64_t i = 0; i < kPixelKeys; ++i) {
       PixelBatch batch = batch_of(augmentation, kTypes[2], 24, 31);
       for (std::int64_t p = 0; p < batch.image.count(); p += 7) batch.set_value(p, value);
       const Outcome outcome = augmentation.try_apply(key_of(i), batch);
@@ -150,7 +150,7 @@ std::string pixels_stay_with_their_labels(const Subject& subject) {
   const AugmentationProbe augmentation(subject);
   only_photometric(augmentation);
   constexpr std::int64_t kSide = 64;
-  for (std::uint64_t i = 0; i < kKeys; ++i) {
+  for (std::uint64_t i = 0; i < kPixelKeys; ++i) {
     const PixelBatch batch = augmentation.batch(kSide, kSide);
     const std::vector<float> before = batch.values();
     augmentation.apply(key_of(i), batch);
@@ -171,7 +171,7 @@ std::string labels_stay_valid(const Subject& subject) {
     const AugmentationProbe augmentation(subject, n, false);
     only_photometric(augmentation);
     if (!augmentation.edits_labels()) skip("it leaves labels alone");
-    for (std::uint64_t i = 0; i < kKeys; ++i) {
+    for (std::uint64_t i = 0; i < kPixelKeys; ++i) {
       const PixelBatch batch = augmentation.batch(40, 50);
       augmentation.apply(key_of(i), batch);
       const std::int64_t planes = (n + 31) / 32, pixels = 40 * 50;

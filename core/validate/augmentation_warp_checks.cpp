@@ -9,7 +9,7 @@
 namespace osteon::validate {
 namespace {
 
-constexpr std::uint64_t kKeys = 24;
+constexpr std::uint64_t kWarpKeys = 24;
 constexpr std::int64_t kSizes[][2] = {{64, 48}, {1, 1}, {1, 33}, {517, 3}, {97, 131}};
 
 void only_geometric(const AugmentationProbe& augmentation) {
@@ -20,7 +20,7 @@ void only_geometric(const AugmentationProbe& augmentation) {
 void for_each_warp(const AugmentationProbe& augmentation,
                    const std::function<void(const AugmentationProbe::Warp& warp, const std::string& what)>& body) {
   for (const auto& [height, width] : kSizes)
-    for (std::uint64_t i = 0; i < kKeys; ++i)
+    for (std::uint64_t i = 0; i < kWarpKeys; ++i)
       body(augmentation.sample(key_of(i), {height, width}), fmt::format("a warp of {} x {} pixels", height, width));
 }
 
@@ -116,7 +116,7 @@ std::string identity_keeps_the_size(const Subject& subject) {
   const AugmentationProbe augmentation(subject);
   only_geometric(augmentation);
   for (const auto& [height, width] : kSizes)
-    for (std::uint64_t i = 0; i < kKeys; ++i) {
+    for (std::uint64_t i = 0; i < kWarpKeys; ++i) {
       const auto warp = augmentation.sample(key_of(i), {height, width});
       expect(warp.get().kind != OSTEON_WARP_IDENTITY || (warp.get().height == height && warp.get().width == width),
              "an identity of {} x {} pixels gives {} x {}; a crop is a permutation", height, width, warp.get().height,

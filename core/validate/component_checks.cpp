@@ -51,18 +51,18 @@ class Value {
 };
 
 /// What is tried with one parameter while the others are as usual.
-struct Trial {
+struct TriedValue {
   std::string what;  ///< "width = 4097"
   Creator::Made made;
 };
-Trial try_value(const Creator& creator, const std::vector<ParameterSpec>& specs, std::size_t i, Value value,
-                const std::string& text) {
+TriedValue try_value(const Creator& creator, const std::vector<ParameterSpec>& specs, std::size_t i, Value value,
+                     const std::string& text) {
   std::vector<const osteon_value*> values = creator.usual();
   values[i] = &value.get();
   return {specs[i].name + " = " + text, creator.create(values)};
 }
 
-void expect_refused_untouched(const Trial& trial) {
+void expect_refused_untouched(const TriedValue& trial) {
   if (trial.made.outcome.ok()) fail("create took {}", trial.what);
   expect_refused(trial.made.outcome, {OSTEON_INVALID_ARGUMENT, OSTEON_UNSUPPORTED}, "create with " + trial.what);
   expect(!trial.made.out_touched, "create refused {} and wrote to its out-argument all the same", trial.what);
@@ -86,7 +86,7 @@ std::string parameters_at_their_bounds(const Subject& subject) {
   const Creator creator(subject);
   const auto& specs = subject.component.schema.parameters;
   int taken = 0, refused = 0;
-  const auto settle = [&](const Trial& trial) {
+  const auto settle = [&](const TriedValue& trial) {
     if (trial.made.outcome.ok()) {
       creator.destroy(trial.made.instance);
       ++taken;

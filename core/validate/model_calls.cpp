@@ -8,16 +8,10 @@
 namespace osteon::validate {
 namespace {
 
-std::int64_t weights_of(const ModelProbe& model) {
-  std::int64_t count = 0;
-  for (const osteon_named_tensor& parameter : model.parameters()) count += sdk::element_count(parameter.value);
-  return count;
-}
-
 /// A model at rest, and what it is brought back to where a call has moved it.
 struct Rested {
   Rested(const Subject& subject, std::int64_t most_weights) : model(subject), input(model.input(2, 1, 64)) {
-    weights = weights_of(model);
+    weights = model.weight_count();
     if (weights > most_weights) skip("it has more than {} weights", most_weights);
     trains = model.trains();
     state = model.state();

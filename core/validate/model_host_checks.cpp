@@ -69,18 +69,12 @@ std::string concurrent_inference(const Subject& subject) {
   return fmt::format("{} threads, 12 forwards each", kThreads);
 }
 
-std::int64_t weights_of(const ModelProbe& model) {
-  std::int64_t numbers = 0;
-  for (const osteon_named_tensor& parameter : model.parameters()) numbers += sdk::element_count(parameter.value);
-  return numbers;
-}
-
 std::string no_growth(const Subject& subject) {
   ModelProbe model(subject);
   const ProbeTensor input = model.input(2, 1, 64);
   const ProbeTensor wrong = ProbeTensor::random({1, model.info().in_channels + 1, 8, 8}, 1);
   const int rounds =
-      std::min(16, rounds_for(weights_of(model) * 4));  // a network's steps are work, however few its weights
+      std::min(16, rounds_for(model.weight_count() * 4));  // a network's steps are work, however few its weights
   if (!model.trains())
     return expect_no_growth(
         "an inference forward and a refused forward",
@@ -214,7 +208,7 @@ std::string cancellation(const Subject& subject) {
 std::string speed_and_memory(const Subject& subject) {
   const double before = peak_resident_mib();
   ModelProbe model(subject);
-  const std::int64_t numbers = weights_of(model);
+  const std::int64_t numbers = model.weight_count();
   const ProbeTensor input = model.input(1, 1, 256), batch = model.input(2, 1, 256);
   model.infer(input.view());
   const double predict = best_milliseconds(3, [&] { model.infer(input.view()); });

@@ -91,6 +91,12 @@ std::vector<osteon_named_tensor> ModelProbe::parameters() const {
   return found;
 }
 
+std::int64_t ModelProbe::weight_count() const {
+  std::int64_t count = 0;
+  for (const osteon_named_tensor& parameter : parameters()) count += sdk::element_count(parameter.value);
+  return count;
+}
+
 std::vector<std::uint64_t> ModelProbe::parameter_indices() const {
   std::vector<std::uint64_t> found;
   const auto all = tensors();

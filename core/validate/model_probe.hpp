@@ -53,6 +53,7 @@ class ModelProbe {
   /// Those with the role of a parameter, and where they are among tensors().
   std::vector<osteon_named_tensor> parameters() const;
   std::vector<std::uint64_t> parameter_indices() const;
+  std::int64_t weight_count() const;  ///< elements of parameters()
 
   /// The least side of an image that the model takes and that is at least `least`, in pixels.
   std::int64_t side(std::int64_t least = 32) const;

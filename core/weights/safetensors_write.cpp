@@ -16,22 +16,23 @@
 namespace osteon::weights {
 namespace {
 
-[[noreturn]] void refuse(const TensorData& tensor, const std::string& why) {
+[[noreturn]] void refuse_tensor(const TensorData& tensor, const std::string& why) {
   throw std::invalid_argument("cannot write tensor '" + tensor.name + "': " + why);
 }
 
 void check(const TensorData& tensor) {
-  if (tensor.name == "__metadata__") refuse(tensor, "the format keeps that name for itself");
+  if (tensor.name == "__metadata__") refuse_tensor(tensor, "the format keeps that name for itself");
   const std::optional<std::uint64_t> bits = dtype_bits(tensor.dtype);
-  if (!bits) refuse(tensor, "the format has no dtype '" + tensor.dtype + "'");
+  if (!bits) refuse_tensor(tensor, "the format has no dtype '" + tensor.dtype + "'");
   std::uint64_t total = *bits;
   for (const std::int64_t size : tensor.shape) {
-    if (size < 0) refuse(tensor, "a size is " + std::to_string(size));
-    if (__builtin_mul_overflow(total, static_cast<std::uint64_t>(size), &total)) refuse(tensor, "it is too large");
+    if (size < 0) refuse_tensor(tensor, "a size is " + std::to_string(size));
+    if (__builtin_mul_overflow(total, static_cast<std::uint64_t>(size), &total))
+      refuse_tensor(tensor, "it is too large");
   }
   if (total % 8 != 0 || total / 8 != tensor.size)
-    refuse(tensor,
-           "its shape takes " + std::to_string(total / 8) + " bytes, " + std::to_string(tensor.size) + " were given");
+    refuse_tensor(tensor, "its shape takes " + std::to_string(total / 8) + " bytes, " + std::to_string(tensor.size) +
+                              " were given");
 }
 
 /// Header with its length in front.

@@ -123,11 +123,11 @@ class Listing {
   std::vector<std::string> list_;
 };
 
-constexpr std::size_t kShown = 10;  // entries in a message
+constexpr std::size_t kEntriesShown = 10;  // entries in a message
 
 [[noreturn]] void refuse_nothing(const Pickle& pickle, const std::string& path) {
   const Value& root = pickle.root();
-  Listing content(kShown);
+  Listing content(kEntriesShown);
   if (is_dict(root))
     for (std::size_t i = 0; i + 1 < root.items.size(); i += 2)
       content.add(
@@ -141,7 +141,7 @@ constexpr std::size_t kShown = 10;  // entries in a message
 
 [[noreturn]] void refuse_choice(const std::vector<FoundDict>& found, const Value& root, const std::string& path,
                                 const std::string& message) {
-  Listing keys(kShown);
+  Listing keys(kEntriesShown);
   for (const FoundDict& one : found)
     keys.add([&] { return one.key.empty() ? "the whole file" : "'" + shown(one.key) + "'"; });
   refuse(path, root.offset, fmt::format("{}{}", message, fmt::join(keys.take(), ", ")));

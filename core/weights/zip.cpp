@@ -30,9 +30,9 @@ struct Listed {
   std::uint64_t listed_at = 0, begin = 0, end = 0;
 };
 
-class Reader {
+class ZipReader {
  public:
-  Reader(std::string_view file, const std::string& path) : file_(file), path_(path) {}
+  ZipReader(std::string_view file, const std::string& path) : file_(file), path_(path) {}
 
   std::vector<ZipEntry> read() {
     const Directory directory = find_directory();
@@ -200,7 +200,7 @@ class Reader {
 }  // namespace
 
 ZipArchive::ZipArchive(std::string_view file, const std::string& path)
-    : path_(path), entries_(Reader(file, path).read()) {
+    : path_(path), entries_(ZipReader(file, path).read()) {
   for (std::size_t i = 0; i < entries_.size(); ++i)
     if (!by_name_.emplace(entries_[i].name, i).second)
       refuse(path_, entries_[i].offset, "the zip archive has two entries named '" + shown(entries_[i].name) + "'");

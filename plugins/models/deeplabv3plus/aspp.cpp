@@ -14,8 +14,6 @@ nn::Conv2d one_by_one(std::int64_t in, std::int64_t out) {
   return nn::Conv2d(nn::Conv2dOptions(in, out, 1).bias(false));
 }
 
-nn::ReLU relu() { return nn::ReLU(nn::ReLUOptions(/*inplace=*/true)); }
-
 }  // namespace
 
 SeparableConvImpl::SeparableConvImpl(std::int64_t in, std::int64_t out, std::int64_t dilation) {

@@ -11,6 +11,9 @@
 
 namespace osteon::models {
 
+/// In place: what it takes is needed no more.
+inline torch::nn::ReLU relu() { return torch::nn::ReLU(torch::nn::ReLUOptions(/*inplace=*/true)); }
+
 /// A 3x3 convolution of each channel by itself, then a 1x1 convolution that mixes them; nothing in between.
 class SeparableConvImpl : public torch::nn::Module {
  public:

@@ -17,8 +17,6 @@ constexpr std::size_t kFineFeature = 2;
 /// What that feature is reduced to, so that it does not outweigh the deep one: the paper's choice.
 constexpr std::int64_t kFineChannels = 48;
 
-nn::ReLU relu() { return nn::ReLU(nn::ReLUOptions(/*inplace=*/true)); }
-
 }  // namespace
 
 DeepLabDecoderImpl::DeepLabDecoderImpl(const Options& options) : checkpointing_(options.checkpointing) {

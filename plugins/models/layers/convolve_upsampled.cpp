@@ -108,7 +108,7 @@ at::Tensor convolve_upsampled(const at::Tensor& x, const at::Tensor& weight, con
     biases = at::cat({none, bias, none});
   }
   const at::Tensor maps = at::conv2d(x, taps, biases);
-  return torch::GradMode::is_enabled() ? Spread::apply(maps, factor) : spread(maps, factor);
+  return at::GradMode::is_enabled() ? Spread::apply(maps, factor) : spread(maps, factor);
 }
 
 }  // namespace osteon::layers

@@ -11,11 +11,11 @@
 namespace osteon::models {
 namespace {
 
-using Entry = std::pair<std::string, c10::IValue>;
+using Returned = std::pair<std::string, c10::IValue>;
 
 /// What was returned as names and values; a tensor alone has none.
-std::vector<Entry> entries_of(const c10::IValue& returned) {
-  std::vector<Entry> entries;
+std::vector<Returned> entries_of(const c10::IValue& returned) {
+  std::vector<Returned> entries;
   if (returned.isGenericDict()) {
     for (const auto& item : returned.toGenericDict())
       if (item.key().isString()) entries.emplace_back(item.key().toStringRef(), item.value());
@@ -31,9 +31,9 @@ std::vector<Entry> entries_of(const c10::IValue& returned) {
   return entries;
 }
 
-[[noreturn]] void refuse(const std::string& wanted, const c10::IValue& returned, const std::vector<Entry>& entries) {
+[[noreturn]] void refuse(const std::string& wanted, const c10::IValue& returned, const std::vector<Returned>& entries) {
   std::string there;
-  for (const Entry& entry : entries)
+  for (const Returned& entry : entries)
     there += (there.empty() ? "" : ", ") + ("'" + entry.first + "'") + (entry.second.isTensor() ? "" : " (no tensor)");
   throw sdk::InvalidArgument(wanted + "; it returns a " + returned.tagKind() +
                              (there.empty() ? "" : " of " + there + ", which `outputs` can name, the main one first"));
@@ -43,9 +43,9 @@ std::vector<Entry> entries_of(const c10::IValue& returned) {
 
 std::vector<at::Tensor> heads_of(const c10::IValue& returned, const std::vector<std::string>& names, bool all) {
   if (names.empty() && returned.isTensor()) return {returned.toTensor()};
-  const std::vector<Entry> entries = entries_of(returned);
+  const std::vector<Returned> entries = entries_of(returned);
   const auto find = [&](const std::string& name) -> const at::Tensor& {
-    for (const Entry& entry : entries)
+    for (const Returned& entry : entries)
       if (entry.first == name && entry.second.isTensor()) return entry.second.toTensor();
     refuse("the script gives no tensor '" + name + "'", returned, entries);
   };

@@ -8,8 +8,6 @@
 #include <map>
 #include <set>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -17,22 +15,13 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace osteon::data {
 namespace {
 namespace fs = std::filesystem;
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_(fs::temp_directory_path() / ("osteon-phantom-" + std::to_string(::getpid()))) {
-    fs::remove_all(path_);
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+using test::TemporaryFolder;
 
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> files;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "support/temporary_folder.hpp"
 
 /// Folders with copies of the libraries of tests/fixtures/plugins.
 namespace osteon::plugin::test {
@@ -20,36 +21,18 @@ inline std::filesystem::path fixture(const std::string& name) {
 }
 
 /// A folder that is gone when the test is.
-class TemporaryFolder {
+class TemporaryFolder : public osteon::test::TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "osteon-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = std::filesystem::canonical(name);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
   /// Copies a fixture into the folder, under its own name or another one.
   std::filesystem::path add(const std::string& name, const std::string& as = "") const {
-    const std::filesystem::path to = path_ / (as.empty() ? name + ".so" : as);
+    const std::filesystem::path to = path() / (as.empty() ? name + ".so" : as);
     std::filesystem::copy_file(fixture(name), to, std::filesystem::copy_options::overwrite_existing);
     return to;
   }
   std::filesystem::path write(const std::string& name, const std::string& content) const {
-    std::ofstream(path_ / name, std::ios::binary) << content;
-    return path_ / name;
+    std::ofstream(path() / name, std::ios::binary) << content;
+    return path() / name;
   }
-
- private:
-  std::filesystem::path path_;
 };
 
 inline std::string content_of(const std::filesystem::path& path) {

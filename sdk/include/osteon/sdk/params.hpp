@@ -155,13 +155,15 @@ struct ParamTraits<std::vector<E>> {
     for (const E& element : v) {
       if constexpr (std::is_same_v<E, std::string>)
         s.strings.push_back(element);
+      else if constexpr (std::is_same_v<E, std::filesystem::path>)
+        s.strings.push_back(element.string());
       else if constexpr (std::is_same_v<E, Range>)
         s.floats.insert(s.floats.end(), {element.low, element.high});
       else if constexpr (std::is_same_v<E, IntRange>)
         s.ints.insert(s.ints.end(), {element.low, element.high});
       else if constexpr (std::is_floating_point_v<E>)
         s.floats.push_back(static_cast<double>(element));
-      else
+      else if constexpr (!std::is_same_v<E, PredictorRef>)  // no default names a predictor
         s.ints.push_back(static_cast<std::int64_t>(element));
     }
   }
@@ -169,8 +171,10 @@ struct ParamTraits<std::vector<E>> {
     std::vector<E> list;
     constexpr bool kRange = std::is_same_v<E, Range> || std::is_same_v<E, IntRange>;
     for (std::uint64_t i = 0; i < v.count; i += kRange ? 2 : 1) {
-      if constexpr (std::is_same_v<E, std::string>)
+      if constexpr (std::is_same_v<E, std::string> || std::is_same_v<E, std::filesystem::path>)
         list.emplace_back(v.strings[i]);
+      else if constexpr (std::is_same_v<E, PredictorRef>)
+        list.push_back({v.predictors[i]});
       else if constexpr (std::is_same_v<E, Range>)
         list.push_back({v.floats[i], v.floats[i + 1]});
       else if constexpr (std::is_same_v<E, IntRange>)

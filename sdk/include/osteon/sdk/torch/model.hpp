@@ -187,6 +187,21 @@ class TorchModel {
   int live_tapes_ = 0;
 };
 
+// What does not depend on the author's class (model_functions.hpp). It is compiled where it is used or, where
+// OSTEON_TORCH_LAYER_APART is defined, once for a library, by torch_layer.cpp beside osteon_add_plugin, so that a
+// change in the author's file does not compile it again.
+#ifdef OSTEON_TORCH_LAYER_APART
+#define OSTEON_TORCH_LAYER_INLINE
+#else
+#define OSTEON_TORCH_LAYER_INLINE inline
+#endif
+
+/// An instance; its network has been made.
+OSTEON_TORCH_LAYER_INLINE osteon_model* make_torch_model(std::unique_ptr<Network> network, const ModelRequest& request);
+/// The functions of every torch model, all but `create`.
+OSTEON_TORCH_LAYER_INLINE const osteon_model_api& torch_model_api();
+OSTEON_TORCH_LAYER_INLINE const osteon_inference_plan& torch_inference_plan();
+
 /// The functions of osteon_model_api over TorchModel, and create over the author's class.
 struct TorchModelApi {
   static TorchModel& of(osteon_model* model) { return *reinterpret_cast<TorchModel*>(model); }
@@ -202,9 +217,12 @@ struct TorchModelApi {
       const auto params = schema_of<typename M::Params>().read(values);
       const c10::InferenceMode differentiable(false);
       const SeedGuard seed(at::kCPU, wanted.seed);
-      auto model = std::make_unique<TorchModel>(std::make_unique<NetworkOf<M>>(params, wanted), wanted);
-      call.stop_if_cancelled();
-      *out = reinterpret_cast<osteon_model*>(model.release());
+      osteon_model* model = make_torch_model(std::make_unique<NetworkOf<M>>(params, wanted), wanted);
+      if (call.cancelled()) {
+        torch_model_api().destroy(model);
+        throw Cancelled();
+      }
+      *out = model;
     });
   }
 
@@ -282,8 +300,7 @@ struct TorchModelApi {
 
   template <class M>
   static const void* extension(const char* id) {
-    static const osteon_inference_plan plan = {sizeof plan, 0, &describe_plan};
-    if (std::string_view(id) == OSTEON_EXTENSION_INFERENCE_PLAN) return &plan;
+    if (std::string_view(id) == OSTEON_EXTENSION_INFERENCE_PLAN) return &torch_inference_plan();
     if constexpr (HasWeightNames<M>::value)
       if (std::string_view(id) == OSTEON_EXTENSION_WEIGHT_NAMES) return WeightNamesOf<M>::get();
     return nullptr;
@@ -324,13 +341,18 @@ struct TorchModelApi {
 template <class M>
 osteon_component torch_model(const About& about) {
   using Api = detail::TorchModelApi;
-  static const osteon_model_api api = {
-      sizeof api,          0,          &Api::create<M>,          &Api::destroy, &Api::info,    &Api::tensors,
-      &Api::set_trainable, &Api::bind, &Api::parameters_changed, &Api::move,    &Api::forward, &Api::backward,
-      &Api::release_tape};
+  static const osteon_model_api api = [] {
+    osteon_model_api functions = detail::torch_model_api();
+    functions.create = &Api::create<M>;
+    return functions;
+  }();
   return detail::component<typename M::Params>(
       OSTEON_KIND_MODEL, about, &api, {OSTEON_DEVICE_CPU, OSTEON_DEVICE_CUDA},
       {{OSTEON_DTYPE_FLOAT, 32, 1}, {OSTEON_DTYPE_BFLOAT, 16, 1}, {OSTEON_DTYPE_FLOAT, 16, 1}}, &Api::extension<M>);
 }
 
 }  // namespace osteon::sdk
+
+#ifndef OSTEON_TORCH_LAYER_APART
+#include <osteon/sdk/torch/model_functions.hpp>
+#endif
