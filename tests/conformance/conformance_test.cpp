@@ -72,9 +72,13 @@ INSTANTIATE_TEST_SUITE_P(Found, EveryPlugin, ::testing::ValuesIn(registry().sche
 /// Defaults, but narrow where a model lets us choose: it keeps the same promises in a fraction of the time.
 plugin::Parameters narrow_parameters(const plugin::ComponentSchema& schema) {
   plugin::Parameters parameters = default_parameters(schema);
+  const std::map<std::string, std::int64_t> channels = {
+      {"filters", 16}, {"decoder_channels", 32}, {"auxiliary_channels", 16}};
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (schema.parameters[i].name == "width") parameters[i] = std::vector<double>{0.25};
-    if (schema.parameters[i].name == "filters") parameters[i] = std::vector<std::int64_t>{16};
+    const plugin::ParameterSpec& spec = schema.parameters[i];
+    if (spec.name == "width") parameters[i] = std::vector<double>{0.25};
+    const auto found = channels.find(spec.name);
+    if (found != channels.end() && !spec.list) parameters[i] = std::vector<std::int64_t>{found->second};
   }
   return parameters;
 }

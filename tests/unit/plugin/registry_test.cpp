@@ -114,6 +114,44 @@ TEST_F(RegistryTest, TakesTheFirstOfTwoOfOneName) {
   EXPECT_EQ(reversed.load(Kind::kLoss, "constant").library, loser);
 }
 
+TEST_F(RegistryTest, TakesTheHighestVersionWhereverItLies) {
+  const fs::path older = first_.add("good");
+  const fs::path later = second_.add("later_version");
+  for (const auto& folders : {std::vector{first_.path(), second_.path()}, std::vector{second_.path(), first_.path()}}) {
+    Registry registry(options(folders));
+    for (const Listing& listing : registry.listings()) EXPECT_TRUE(listing.ok()) << listing.reason;
+    EXPECT_EQ(registry.listings().size(), 2u);
+    EXPECT_EQ(registry.load(Kind::kLoss, "constant").library, later) << "1.10 comes after 1.0";
+    EXPECT_EQ(registry.load(Kind::kLoss, "constant", "1").library, later);
+    EXPECT_EQ(registry.load(Kind::kLoss, "constant", "1.0").library, older);
+    EXPECT_EQ(registry.load(Kind::kLoss, "constant", "1.0").component->version, std::string("1.0.0"));
+    expect_refusal(ExitCode::kUsage, {"constant", "version 1.1;", "1.0.0", "1.10.0"},
+                   [&] { registry.load(Kind::kLoss, "constant", "1.1"); });
+  }
+}
+
+TEST_F(RegistryTest, LeavesAsideWhatIsNewerAndTakesTheRestOfItsLibrary) {
+  const fs::path file = first_.add("unknown_kind");
+  for (const char* from : {"a look", "the cache"}) {
+    Registry registry(options({first_.path()}));
+    ASSERT_EQ(registry.listings().size(), 2u) << from;
+    for (const Listing& listing : registry.listings()) {
+      EXPECT_EQ(listing.path, file);
+      if (listing.name == "constant") {
+        EXPECT_TRUE(listing.ok()) << from << listing.reason;
+        continue;
+      }
+      EXPECT_EQ(listing.name, "oracle");
+      EXPECT_STREQ(to_string(listing.status), "skipped") << from;
+      EXPECT_EQ(listing.kind, "kind 77");
+      EXPECT_EQ(listing.version, "1.0.0");
+      expect_parts(listing.reason, {"kind 77", "0.2"});
+    }
+    EXPECT_EQ(registry.load(Kind::kLoss, "constant").library, file);
+    expect_refusal(ExitCode::kUsage, {"oracle"}, [&] { registry.load(Kind::kModel, "oracle"); });
+  }
+}
+
 TEST_F(RegistryTest, AsksTheCacheAboutFilesThatDidNotChange) {
   first_.add("good");
   first_.add("crash_at_load");
