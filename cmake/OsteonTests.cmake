@@ -34,13 +34,14 @@ endfunction()
 # their short cases again under other instruction sets and on a busy machine (tests/tiers/numeric.sh).
 
 # A test that runs the program, with what is given in its environment. It has a cache of its own, so that it neither sees nor
-# changes the user's. Some tests ask for more memory than there is, which the address sanitizer would not let pass as a
+# changes the user's. Its threads wait as the program's do, without keeping a core busy that another test could use. Some tests ask for more memory than there is, which the address sanitizer would not let pass as a
 # failed allocation.
 function(_osteon_add_ctest name program labels)
   add_test(NAME ${name} COMMAND ${program})
   set_tests_properties(${name} PROPERTIES TIMEOUT 1500 LABELS "${labels}")
   set_property(TEST ${name} PROPERTY ENVIRONMENT
-    OSTEON_CACHE_DIR=${CMAKE_BINARY_DIR}/test_cache ASAN_OPTIONS=allocator_may_return_null=1 ${ARGN})
+    OSTEON_CACHE_DIR=${CMAKE_BINARY_DIR}/test_cache OMP_WAIT_POLICY=passive
+    ASAN_OPTIONS=allocator_may_return_null=1 ${ARGN})
 endfunction()
 
 # The cases that `filter` picks, in as many tests as there are shards.
