@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -25,28 +26,65 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Pipe {
+// The numbers on which a child writes.
+constexpr int kTargets[] = {STDOUT_FILENO, STDERR_FILENO, kAnswerDescriptor};
+
+/// One end of a pipe or a socket, closed in children that are exec'ed. Its number is above those that children know
+/// their ends by, so that none of these is overwritten before it has been handed on.
+class End {
  public:
-  Pipe() {
-    if (::pipe2(ends_, O_CLOEXEC) != 0)
-      throw Error(ExitCode::kResources, std::string("no pipe to a child process: ") + std::strerror(errno));
-    ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
+  End() = default;
+  /// Takes `descriptor` over.
+  explicit End(int descriptor) : number_(::fcntl(descriptor, F_DUPFD_CLOEXEC, kAnswerDescriptor + 1)) {
+    const int failure = errno;
+    ::close(descriptor);
+    if (number_ < 0)
+      throw Error(ExitCode::kResources, std::string("no pipe to a child process: ") + std::strerror(failure));
   }
-  ~Pipe() {
-    close_write();
-    ::close(ends_[0]);
+  End(End&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  End& operator=(End&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
   }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  int read_end() const { return ends_[0]; }
-  int write_end() const { return ends_[1]; }
-  void close_write() {
-    if (ends_[1] >= 0) ::close(ends_[1]);
-    ends_[1] = -1;
+  ~End() { close(); }
+  int number() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+  void close() {
+    if (number_ >= 0) ::close(number_);
+    number_ = -1;
   }
 
  private:
-  int ends_[2] = {-1, -1};
+  int number_ = -1;
+};
+
+/// Both ends of what `make` opened.
+std::pair<End, End> two_ends(const char* what, const std::function<int(int (&ends)[2])>& make) {
+  int ends[2];
+  if (make(ends) != 0)
+    throw Error(ExitCode::kResources, std::string("no ") + what + " to a child process: " + std::strerror(errno));
+  std::pair<End, End> both;
+  try {
+    both.first = End(ends[0]);
+  } catch (...) {
+    ::close(ends[1]);
+    throw;
+  }
+  both.second = End(ends[1]);
+  return both;
+}
+
+class Pipe {
+ public:
+  Pipe() : ends_(two_ends("pipe", [](int (&ends)[2]) { return ::pipe2(ends, O_CLOEXEC); })) {
+    ::fcntl(ends_.first.number(), F_SETFL, O_NONBLOCK);
+  }
+  int read_end() const { return ends_.first.number(); }
+  int write_end() const { return ends_.second.number(); }
+  void close_write() { ends_.second.close(); }
+
+ private:
+  std::pair<End, End> ends_;
 };
 
 class SpawnSettings {
@@ -67,10 +105,6 @@ class SpawnSettings {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
 };
-
-// The numbers that the ends of a child's pipes get; through high numbers first, for an end may be one of these.
-constexpr int kTargets[] = {STDOUT_FILENO, STDERR_FILENO, kAnswerDescriptor};
-constexpr int kParked = 200;
 
 void spawn(pid_t& child, const std::vector<std::string>& arguments, const SpawnSettings& settings) {
   std::vector<char*> raw;
@@ -166,9 +200,10 @@ std::string ChildOutcome::trouble() const {
     if (text.back() == '.') text.pop_back();
     return "did not finish within " + text + " s";
   }
-  if (WIFSIGNALED(status)) return std::string("crashed: ") + ::strsignal(WTERMSIG(status));
   const std::string said = last_line(err);
-  return "ended with exit code " + std::to_string(WEXITSTATUS(status)) + (said.empty() ? "" : ": " + said);
+  return (WIFSIGNALED(status) ? std::string("crashed: ") + ::strsignal(WTERMSIG(status))
+                              : "ended with exit code " + std::to_string(WEXITSTATUS(status))) +
+         (said.empty() ? "" : ": " + said);
 }
 
 ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::milliseconds limit,
@@ -178,13 +213,8 @@ ChildOutcome run_child(const std::vector<std::string>& arguments, std::chrono::m
   Streams streams{{}, {&outcome.out, &outcome.err, &outcome.answer}};
   SpawnSettings settings;
   posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  for (int i = 0; i < 3; ++i)
-    posix_spawn_file_actions_adddup2(&settings.actions, streams.pipes[static_cast<std::size_t>(i)].write_end(),
-                                     kParked + i);
-  for (int i = 0; i < 3; ++i) {
-    posix_spawn_file_actions_adddup2(&settings.actions, kParked + i, kTargets[i]);
-    posix_spawn_file_actions_addclose(&settings.actions, kParked + i);
-  }
+  for (std::size_t i = 0; i < 3; ++i)
+    posix_spawn_file_actions_adddup2(&settings.actions, streams.pipes[i].write_end(), kTargets[i]);
   pid_t child = 0;
   spawn(child, arguments, settings);
   see_to_its_end(child, streams, limit, stop, outcome);
@@ -205,12 +235,11 @@ ChildOutcome run_copy(const std::function<int()>& body, std::chrono::millisecond
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
-    const int nothing = ::open("/dev/null", O_RDONLY);
-    ::dup2(nothing, STDIN_FILENO);
-    for (int i = 0; i < 3; ++i) ::dup2(streams.pipes[static_cast<std::size_t>(i)].write_end(), kParked + i);
-    for (int i = 0; i < 3; ++i) {
-      ::dup2(kParked + i, kTargets[i]);
-      ::close(kParked + i);
+    ::close(STDIN_FILENO);
+    if (::open("/dev/null", O_RDONLY) != STDIN_FILENO) ::_exit(1);
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (::dup2(streams.pipes[i].write_end(), kTargets[i]) < 0) ::_exit(1);
+      streams.pipes[i].close_write();
     }
     std::exit(body());  // as a program ends, so that what its libraries do then is seen
   }
@@ -220,25 +249,15 @@ ChildOutcome run_copy(const std::function<int()>& body, std::chrono::millisecond
 }
 
 ChildSession::ChildSession(const std::vector<std::string>& arguments) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    throw Error(ExitCode::kResources, std::string("no socket to a child process: ") + std::strerror(errno));
-  socket_ = ends[0];
+  auto [ours, its] =
+      two_ends("socket", [](int(&ends)[2]) { return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); });
   SpawnSettings settings;
-  posix_spawn_file_actions_adddup2(&settings.actions, ends[1], kParked);
   for (const int end : {STDIN_FILENO, kAnswerDescriptor})
-    posix_spawn_file_actions_adddup2(&settings.actions, kParked, end);
-  posix_spawn_file_actions_addclose(&settings.actions, kParked);
+    posix_spawn_file_actions_adddup2(&settings.actions, its.number(), end);
   for (const int printed : {STDOUT_FILENO, STDERR_FILENO})
     posix_spawn_file_actions_addopen(&settings.actions, printed, "/dev/null", O_WRONLY, 0);
-  try {
-    spawn(child_, arguments, settings);
-  } catch (...) {
-    ::close(ends[0]);
-    ::close(ends[1]);
-    throw;
-  }
-  ::close(ends[1]);
+  spawn(child_, arguments, settings);
+  socket_ = ours.release();
 }
 
 ChildSession::~ChildSession() {

@@ -22,8 +22,8 @@ struct ChildOutcome {
 
   /// Ended by itself with exit code 0.
   bool ended_well() const noexcept;
-  /// "crashed: Segmentation fault", "did not finish within 60 s", "ended with exit code 3: LAST LINE OF ITS ERRORS";
-  /// empty when it ended well.
+  /// "crashed: Segmentation fault: LAST LINE OF ITS ERRORS", "did not finish within 60 s", "ended with exit code 3:
+  /// LAST LINE OF ITS ERRORS"; empty when it ended well.
   std::string trouble() const;
 
   std::chrono::milliseconds limit{0};  ///< that it ran under

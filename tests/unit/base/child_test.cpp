@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.hpp"
@@ -17,6 +18,112 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 constexpr milliseconds kLong{60'000};  // never waited for
+
+std::vector<std::string> shell(const std::string& script) { return {"/bin/sh", "-c", script}; }
+
+/// Holds descriptors open until the lowest free one is `lowest`.
+class OpenDescriptors {
+ public:
+  explicit OpenDescriptors(int lowest) {
+    for (int next = ::dup(STDIN_FILENO); next >= 0; next = ::dup(STDIN_FILENO)) {
+      if (next >= lowest) {
+        ::close(next);
+        return;
+      }
+      held_.push_back(next);
+    }
+  }
+  ~OpenDescriptors() {
+    for (const int each : held_) ::close(each);
+  }
+  OpenDescriptors(const OpenDescriptors&) = delete;
+  OpenDescriptors& operator=(const OpenDescriptors&) = delete;
+
+ private:
+  std::vector<int> held_;
+};
+
+constexpr char kSays[] = "echo printed; echo complained >&2; echo answered >&3";
+
+void expect_said(const ChildOutcome& outcome) {
+  EXPECT_TRUE(outcome.ended_well()) << outcome.trouble();
+  EXPECT_EQ(outcome.out, "printed\n");
+  EXPECT_EQ(outcome.err, "complained\n");
+  EXPECT_EQ(outcome.answer, "answered\n");
+}
+
+// Whatever numbers are taken, the ends of a child's pipes are none of them.
+TEST(Children, WorkWithAnyNumberOfOpenDescriptors) {
+  for (int lowest = 4; lowest < 260; lowest += lowest < 190 || lowest > 210 ? 37 : 1) {
+    SCOPED_TRACE(lowest);
+    const OpenDescriptors held(lowest);
+    expect_said(run_child(shell(kSays), kLong));
+    expect_said(run_copy(
+        [] {
+          std::puts("printed");
+          std::fputs("complained\n", stderr);
+          answer_parent("answered\n");
+          return 0;
+        },
+        kLong));
+    ChildSession session(shell("while read line; do echo \"heard $line\" >&3; done"));
+    EXPECT_EQ(session.ask("one", kLong), "heard one");
+  }
+}
+
+TEST(Children, WorkWhereFewDescriptorsAreAllowedAndTheStandardOnesAreClosed) {
+  const ChildOutcome outcome = run_copy(
+      [] {
+        const rlimit few{32, 32};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+        for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(standard);
+        const ChildOutcome inner = run_child(shell(kSays), kLong);
+        ChildSession session(shell("while read line; do echo \"heard $line\" >&3; done"));
+        answer_parent(inner.out + inner.err + inner.answer + session.ask("one", kLong).value_or("nothing"));
+        return 0;
+      },
+      kLong);
+  EXPECT_EQ(outcome.answer, "printed\ncomplained\nanswered\nheard one") << outcome.trouble();
+}
+
+TEST(Children, LeaveNothingOpenBehind) {
+  const auto lowest = [] {
+    const int next = ::dup(STDIN_FILENO);
+    ::close(next);
+    return next;
+  };
+  const int before = lowest();
+  run_child(shell(kSays), kLong);
+  { ChildSession session(shell("read line")); }
+  EXPECT_THROW(run_child({"/nowhere/at/all"}, kLong), Error);
+  EXPECT_THROW(ChildSession({"/nowhere/at/all"}), Error);
+  EXPECT_EQ(lowest(), before);
+}
+
+TEST(Children, ThatFindNoDescriptorAreAnErrorOfTheMachine) {
+  const ChildOutcome outcome = run_copy(
+      [] {
+        rlimit none{};
+        ::getrlimit(RLIMIT_NOFILE, &none);
+        none.rlim_cur = 6;
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        try {
+          run_child(shell(kSays), kLong);
+        } catch (const Error& e) {
+          answer_parent(e.what());
+          return static_cast<int>(e.code());
+        }
+        return 0;
+      },
+      kLong);
+  EXPECT_EQ(outcome.answer, "no pipe to a child process: Too many open files");
+  EXPECT_EQ(outcome.trouble(), "ended with exit code 5");
+}
+
+TEST(Children, ThatCrashAreReportedWithWhatTheySaidLast) {
+  const ChildOutcome outcome = run_child(shell("echo 'no licence' >&2; kill -SEGV $$"), kLong);
+  EXPECT_EQ(outcome.trouble(), "crashed: Segmentation fault: no licence");
+}
 
 TEST(RunCopy, SharesWhatThereIsAndGivesBackWhatItSays) {
   int value = 1;
@@ -76,8 +183,6 @@ TEST(RunCopy, EndsWhenItIsStopped) {
   const std::atomic<bool> stop{true};
   EXPECT_THROW(run_copy([] { return ::pause(); }, kLong, &stop), Interrupted);
 }
-
-std::vector<std::string> shell(const std::string& script) { return {"/bin/sh", "-c", script}; }
 
 TEST(ChildSession, AnswersLineByLine) {
   ChildSession session(shell("echo noise; while read line; do echo \"heard $line\" >&3; done"));
