@@ -15,6 +15,7 @@ enum class ExitCode : int {
   kData = 3,           ///< bad data or a bad file; the message names it
   kPlugin = 4,         ///< a plugin failed or misbehaved; the message names plugin and call
   kResources = 5,      ///< out of memory, device or disk
+  kUnforeseen = 70,    ///< an error that nobody foresaw: a fault of the program
   kInterrupted = 130,  ///< stopped by the user; a checkpoint was written where there was one to write
 };
 

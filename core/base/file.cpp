@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -103,6 +104,24 @@ void write_atomically(const fs::path& path, const std::function<void(const fs::p
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
   write_atomically(path, [&](const fs::path& temporary) { write_fully(temporary, content); });
+}
+
+bool is_file(const fs::path& path) noexcept {
+  std::error_code none;
+  return fs::is_regular_file(path, none);
+}
+
+bool is_there(const fs::path& path) noexcept {
+  std::error_code none;
+  return fs::exists(path, none);
+}
+
+Error error_of(const fs::filesystem_error& failure) {
+  static const std::set<int> kResources = {ENOSPC, EDQUOT, EROFS, ENOMEM, EMFILE, ENFILE};
+  const int number = failure.code().value();
+  const fs::path& path = failure.path1().empty() ? failure.path2() : failure.path1();
+  return Error(kResources.count(number) > 0 ? ExitCode::kResources : ExitCode::kData,
+               path.empty() ? failure.what() : failure.code().message(), path.string());
 }
 
 std::string sha256(std::string_view bytes) {

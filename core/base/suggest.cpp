@@ -26,6 +26,8 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
   std::string best;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
+    const std::size_t most = std::max(word.size(), candidate.size()), fewest = std::min(word.size(), candidate.size());
+    if (most - fewest >= least) continue;  // as many edits at least
     const std::size_t distance = edit_distance(word, candidate);
     if (distance < least) {
       least = distance;

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <utility>
 
-#include <nlohmann/json.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "base/suggest.hpp"
 #include "data/label_ops.hpp"
 
@@ -25,7 +25,7 @@ class Parser {
       : path_(path), classes_(classes), size_(size), named_(classes.size(), 0) {}
 
   Annotation parse(const std::string& text, bool complete) {
-    const Json root = parse_json(text);
+    const Json root = parse_json(text, path_.string());
     const Json& annotations = member(root, "", "annotations");
     if (!annotations.is_array()) fail("/annotations", "must be a list, and is " + found(annotations));
     std::vector<Polygon> polygons;
@@ -41,19 +41,10 @@ class Parser {
   }
 
   static std::string found(const Json& value) {
-    std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string text = json_text(value);
     constexpr std::size_t kShown = 40;
     if (text.size() > kShown) text = text.substr(0, kShown) + "...";
     return text;
-  }
-
-  Json parse_json(const std::string& text) const {
-    try {
-      return Json::parse(text);
-    } catch (const Json::parse_error& error) {
-      const std::string where = path_.string() + ":" + std::to_string(error.byte > 0 ? error.byte - 1 : 0);
-      throw Error(ExitCode::kData, std::string("is not valid JSON: ") + error.what(), where);
-    }
   }
 
   const Json& member(const Json& object, const std::string& pointer, const char* key) const {

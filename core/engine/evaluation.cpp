@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "engine/notes.hpp"
 #include "engine/prediction.hpp"
 #include "engine/session.hpp"
@@ -71,7 +72,7 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
   if (const nlohmann::json of_requests = notes_json(notes, {""}); !of_requests.empty()) result["notes"] = of_requests;
   result["subset"] = name_of(request.subset);
   result["skipped"] = broken.count();
-  write_file_atomically(folder.evaluation("json"), result.dump(2) + "\n");
+  write_file_atomically(folder.evaluation("json"), json_text(result, 2) + "\n");
   write_file_atomically(folder.evaluation("csv"), evaluation.to_csv());
   return result;
 }

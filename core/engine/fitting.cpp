@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "engine/fitted_state.hpp"
 #include "engine/opener.hpp"
 #include "engine/session.hpp"
@@ -124,7 +125,7 @@ std::vector<double> dice_table(const recipe::Recipe& recipe) {
   for (const recipe::Member& member : recipe.ensemble->members) {
     const fs::path file = run::RunFolder(member.run).evaluation("json");
     nlohmann::json evaluation;
-    if (fs::exists(file)) evaluation = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    if (is_file(file)) evaluation = parse_json(read_file(file), file.string());
     for (const std::string& name : recipe.data.classes) table.push_back(dice_of(evaluation, name));
   }
   if (std::all_of(table.begin(), table.end(), [](double value) { return std::isnan(value); })) table.clear();

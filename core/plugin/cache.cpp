@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/host_library.hpp"
+#include "base/json.hpp"
 
 #ifndef OSTEON_LIBTORCH_VERSION
 #define OSTEON_LIBTORCH_VERSION ""
@@ -23,11 +24,6 @@ namespace {
 
 // Moves when the cache's own format does.
 constexpr int kFormat = 4;
-
-std::string text_of(const nlohmann::json& json) {
-  // Names of files and what libraries print need not be UTF-8, which is no reason to end the program.
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 }  // namespace
 
@@ -59,7 +55,7 @@ DescriptorCache::DescriptorCache(std::filesystem::path file) : file_(std::move(f
 
 // "files" holds [path, identity] of everything that some library needs; libraries name those of theirs by number.
 void DescriptorCache::read() {
-  const nlohmann::json json = nlohmann::json::parse(read_file(file_));
+  const nlohmann::json json = parse_json(read_file(file_), file_.string());
   if (json.at("format") != kFormat) return;
   const auto files = json.at("files").get<std::vector<std::pair<std::string, std::string>>>();
   for (const auto& [path, given] : json.at("libraries").items()) {
@@ -123,7 +119,8 @@ void DescriptorCache::save() {
     libraries[path] = {{"identity", entry.identity}, {"sha256", entry.sha256}, {"scan", entry.scan}, {"needs", needs}};
   }
   try {
-    write_file_atomically(file_, text_of({{"format", kFormat}, {"files", files}, {"libraries", libraries}}));
+    write_file_atomically(file_,
+                          json_text(nlohmann::json{{"format", kFormat}, {"files", files}, {"libraries", libraries}}));
     changed_ = false;
   } catch (const Error& e) {
     warning_ = std::string("plugin descriptions cannot be cached, every start will look at the plugins anew: ") +

@@ -16,6 +16,7 @@
 #include <osteon/abi/entry.h>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "plugin/descriptor.hpp"
 
 #ifndef OSTEON_LIBTORCH_VERSION
@@ -134,13 +135,13 @@ std::string component_text(const nlohmann::json& component) {
 
 nlohmann::json parse_note(const std::string& text) {
   try {
-    nlohmann::json note = nlohmann::json::parse(text);
+    nlohmann::json note = parse_json(text, "");
     note.at("abi").at(0).get<std::uint32_t>();
     note.at("abi").at(1).get<std::uint32_t>();
     note.at("libtorch").get<std::string>();
     for (const nlohmann::json& component : note.at("components")) component_text(component);
     return note;
-  } catch (const nlohmann::json::exception& e) {
+  } catch (const std::exception& e) {
     refuse(std::string("its note is damaged: ") + e.what());
   }
 }
@@ -161,6 +162,18 @@ ElfFacts read_elf(const std::filesystem::path& path) {
     }
   });
   return facts;
+}
+
+std::vector<std::string> components_of(const ElfFacts& facts) {
+  std::vector<std::string> names;
+  if (!facts.note) return names;
+  try {
+    const nlohmann::json note = parse_note(*facts.note);
+    for (const nlohmann::json& component : note.at("components")) names.push_back(component.at("name"));
+  } catch (const Error&) {
+    names.clear();
+  }
+  return names;
 }
 
 std::vector<DefinedSymbol> defined_symbols(const std::filesystem::path& path) {

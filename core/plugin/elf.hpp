@@ -21,6 +21,9 @@ struct ElfFacts {
 /// Reads a shared library of this machine's kind. Throws Error(kPlugin) that says why the file is none.
 ElfFacts read_elf(const std::filesystem::path& file);
 
+/// Names of the components that a library's note speaks of; none where it has no note or a damaged one.
+std::vector<std::string> components_of(const ElfFacts& facts);
+
 /// A symbol that a library defines and shows to the dynamic linker.
 struct DefinedSymbol {
   std::string name;

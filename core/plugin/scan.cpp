@@ -7,6 +7,7 @@
 
 #include "base/child.hpp"
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "plugin/cache.hpp"
 #include "plugin/dependencies.hpp"
 #include "plugin/descriptor.hpp"
@@ -71,8 +72,8 @@ ScanResult ask(const std::vector<std::string>& child, std::chrono::milliseconds 
                      true);
   }
   try {
-    return scan_result_from_json(nlohmann::json::parse(outcome.answer));
-  } catch (const nlohmann::json::exception& e) {
+    return scan_result_from_json(parse_json(outcome.answer, ""));
+  } catch (const std::exception& e) {
     return refused(std::string("gave an answer that means nothing, when it was looked at: ") + e.what(), false);
   }
 }
@@ -148,7 +149,7 @@ std::string describe_library(const std::filesystem::path& file, const std::strin
   } catch (const Error& e) {
     result = refused(e.what(), e.code() != ExitCode::kResources);
   }
-  return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(to_json(result));
 }
 
 }  // namespace osteon::plugin

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "recipe/load.hpp"
 #include "recipe/value.hpp"
 
@@ -92,15 +93,14 @@ void RunFolder::write_recipe(const recipe::Recipe& recipe) const {
 
 nlohmann::json RunFolder::read_info() const {
   if (!fs::exists(info())) return nlohmann::json::object();
-  try {
-    return nlohmann::json::parse(read_file(info()));
-  } catch (const nlohmann::json::parse_error& e) {
-    throw Error(ExitCode::kData, std::string("the run's description is damaged: ") + e.what(),
-                info().string() + ":" + std::to_string(e.byte));
-  }
+  nlohmann::json json = parse_json(read_file(info()), info().string());
+  if (!json.is_object()) throw Error(ExitCode::kData, "the run's description is no object", info().string());
+  return json;
 }
 
-void RunFolder::write_info(const nlohmann::json& json) const { write_file_atomically(info(), json.dump(2) + "\n"); }
+void RunFolder::write_info(const nlohmann::json& json) const {
+  write_file_atomically(info(), json_text(json, 2) + "\n");
+}
 
 nlohmann::json plugin_record(const plugin::LoadedComponent& component) {
   return {{"kind", plugin::to_string(component.schema.kind)},
@@ -112,7 +112,7 @@ nlohmann::json plugin_record(const plugin::LoadedComponent& component) {
 
 void MetricsLog::append(const nlohmann::json& line) const {
   std::ofstream file(path_, std::ios::app);
-  file << line.dump() << '\n' << std::flush;
+  file << json_text(line) << '\n' << std::flush;
   if (!file) throw Error(ExitCode::kResources, "cannot append to the metrics", path_.string());
 }
 
@@ -124,8 +124,8 @@ std::vector<nlohmann::json> MetricsLog::read() const {
   std::size_t offset = 0;
   while (std::getline(content, line)) {
     try {
-      if (!line.empty()) lines.push_back(nlohmann::json::parse(line));
-    } catch (const nlohmann::json::parse_error&) {
+      if (!line.empty()) lines.push_back(parse_json(line, path_.string()));
+    } catch (const Error&) {
       throw Error(ExitCode::kData, "a line of the metrics is damaged", path_.string() + ":" + std::to_string(offset));
     }
     offset += line.size() + 1;
@@ -136,7 +136,7 @@ std::vector<nlohmann::json> MetricsLog::read() const {
 void MetricsLog::keep_up_to(std::int64_t epoch) const {
   std::string kept;
   for (const nlohmann::json& line : read())
-    if (line.value("epoch", std::int64_t{0}) <= epoch) kept += line.dump() + "\n";
+    if (line.value("epoch", std::int64_t{0}) <= epoch) kept += json_text(line) + "\n";
   write_file_atomically(path_, kept);
 }
 

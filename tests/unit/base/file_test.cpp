@@ -112,5 +112,32 @@ TEST(CacheFolder, FollowsTheEnvironmentInItsOrder) {
   EXPECT_TRUE(cache_folder().is_absolute());
 }
 
+TEST_F(File, IsNotThereWhereTheFileSystemDoesNotSaySo) {
+  write_file_atomically(folder_ / "a", "x");
+  fs::create_symlink("circle", folder_ / "circle");
+  const fs::path too_long = folder_ / std::string(5000, 'a');
+  EXPECT_TRUE(is_file(folder_ / "a"));
+  EXPECT_TRUE(is_there(folder_.path()));
+  EXPECT_FALSE(is_file(folder_.path()));
+  for (const fs::path& path : {folder_ / "circle", too_long, folder_ / "a" / "below", folder_ / "none"}) {
+    EXPECT_FALSE(is_file(path)) << path;
+    EXPECT_FALSE(is_there(path)) << path;
+  }
+}
+
+TEST_F(File, ErrorsOfTheLibraryKeepTheirPath) {
+  const auto code_of = [](std::errc error) {
+    return error_of(fs::filesystem_error("", "a/b", std::make_error_code(error))).code();
+  };
+  EXPECT_EQ(code_of(std::errc::no_space_on_device), ExitCode::kResources);
+  EXPECT_EQ(code_of(std::errc::too_many_files_open), ExitCode::kResources);
+  EXPECT_EQ(code_of(std::errc::permission_denied), ExitCode::kData);
+  const Error error = error_of(fs::filesystem_error("", "a/b", std::make_error_code(std::errc::filename_too_long)));
+  EXPECT_EQ(error.where(), "a/b");
+  EXPECT_STREQ(error.what(), "File name too long");
+  const Error nameless = error_of(fs::filesystem_error("current_path", std::make_error_code(std::errc::io_error)));
+  EXPECT_THAT(nameless.what(), HasSubstr("current_path"));
+}
+
 }  // namespace
 }  // namespace osteon

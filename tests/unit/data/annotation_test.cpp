@@ -98,6 +98,23 @@ TEST(Annotation, GivesTheByteOfBrokenJson) {
   EXPECT_EQ(error.where(), "a.json:17");
 }
 
+// Wherever a value stands that is shown because it should be another one.
+TEST(Annotation, RefusesWhatIsDeepOrNoNumber) {
+  const std::string open(100'000, '['), close(100'000, ']');
+  for (const std::string& text :
+       {open + close, annotation(finger(open + close)),
+        annotation(finger("[[1, 1], [2, 2], [3, " + open + close + "]]")), annotation(open + close)}) {
+    const Error error = error_of([&] { parse(text); });
+    EXPECT_EQ(error.code(), ExitCode::kData);
+    EXPECT_THAT(error.what(), HasSubstr("deep"));
+    EXPECT_THAT(error.where(), testing::StartsWith("a.json:"));
+  }
+  const Error error = error_of([] { parse(annotation(finger("[[1, 1], [2, 2], [3, 1e999]]"))); });
+  EXPECT_EQ(error.code(), ExitCode::kData);
+  EXPECT_THAT(error.what(), HasSubstr("1e999"));
+  EXPECT_EQ(error.where(), "a.json");
+}
+
 TEST(Rasterize, FillsAsOpenCvDoesOnTheWholeImage) {
   std::mt19937 random(3);
   for (int trial = 0; trial < 200; ++trial) {
