@@ -85,20 +85,22 @@ Node load_chain(const fs::path& path, std::vector<fs::path>& chain, Problems& pr
   Node result;
   result.value = Node::Table{};
   const auto extend = [&](const Node& entry) {
+    // What the file that is not read would have said is no mistake of the others.
+    const auto refuse = [&](const std::string& message, const std::string& help = {}) {
+      problems.add(entry.location, "extends", message, help);
+      problems.mark_unreadable();
+    };
     const auto* name = entry.as<std::string>();
-    if (name == nullptr) {
-      problems.add(entry.location, "extends", std::string("extends takes paths, not ") + type_name(entry));
-      return;
-    }
+    if (name == nullptr) return refuse(std::string("extends takes paths, not ") + type_name(entry));
+    if (problems.concern(entry.location)) return problems.mark_unreadable();
     const fs::path target = path.parent_path() / *name;
-    if (std::find(chain.begin(), chain.end(), fs::weakly_canonical(target)) != chain.end()) {
+    if (!is_file(target)) {
+      refuse("there is no recipe " + target.lexically_normal().string() + " to extend",
+             "paths are relative to the file that names them");
+    } else if (std::find(chain.begin(), chain.end(), fs::weakly_canonical(target)) != chain.end()) {
       std::string route;
       for (const fs::path& file : chain) route += file.filename().string() + " -> ";
-      problems.add(entry.location, "extends",
-                   "recipes extend each other in a circle: " + route + target.filename().string());
-    } else if (!fs::is_regular_file(target)) {
-      problems.add(entry.location, "extends", "there is no recipe " + target.lexically_normal().string() + " to extend",
-                   "paths are relative to the file that names them");
+      refuse("recipes extend each other in a circle: " + route + target.filename().string());
     } else {
       merge(result, load_chain(target, chain, problems));
     }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "base/file.hpp"
 #include "plugin/allow_list.hpp"
 #include "recipe/document.hpp"
 #include "recipe/resolver.hpp"
@@ -11,7 +12,7 @@ namespace osteon::recipe {
 
 LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options) {
   Problems problems;
-  if (!std::filesystem::is_regular_file(path)) {
+  if (!is_file(path)) {
     problems.add({path.string(), 0, 0}, "", "there is no such recipe");
     problems.throw_if_any();
   }
@@ -26,7 +27,7 @@ LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& o
 std::optional<std::set<std::string>> allowed_libraries(const std::filesystem::path& path,
                                                        const std::vector<std::string>& overrides) {
   Problems left_to_load_recipe;
-  if (!std::filesystem::is_regular_file(path)) return std::nullopt;
+  if (!is_file(path)) return std::nullopt;
   Node root = load_with_extends(path, left_to_load_recipe);
   for (const std::string& text : overrides) apply_override(root, text, left_to_load_recipe);
   const Node* plugins = root.find("plugins");

@@ -17,6 +17,7 @@ namespace osteon::recipe {
 struct RefusedLibrary {
   std::filesystem::path file;
   std::string reason;
+  std::vector<std::string> plugins = {};  ///< that it says it holds
 };
 
 struct LoadOptions {

@@ -8,14 +8,12 @@
 namespace osteon::recipe {
 namespace {
 
-std::string line_of(const Location& location) {
-  if (location.line == 0) return {};
-  std::ifstream file(location.file);
-  std::string text;
-  for (std::uint32_t i = 0; i < location.line; ++i)
-    if (!std::getline(file, text)) return {};
-  if (!text.empty() && text.back() == '\r') text.pop_back();
-  return text;
+std::vector<std::string> lines_of(const std::string& path) {
+  std::vector<std::string> lines;
+  std::ifstream file(path);
+  for (std::string text; std::getline(file, text); lines.push_back(std::move(text)))
+    if (!text.empty() && text.back() == '\r') text.pop_back();
+  return lines;
 }
 
 std::string as_text(const RecipeProblem& problem) {
@@ -65,6 +63,31 @@ nlohmann::json recipe_errors_json(const RecipeErrors& errors) {
 void Problems::add(const Location& location, const std::string& key, const std::string& message,
                    const std::string& suggestion) {
   problems_.push_back({location, key, message, suggestion, line_of(location)});
+}
+
+std::string Problems::line_of(const Location& location) {
+  if (location.line == 0) return {};
+  const auto [found, added] = lines_.try_emplace(location.file);
+  if (added) found->second = lines_of(location.file);
+  return location.line <= found->second.size() ? found->second[location.line - 1] : std::string();
+}
+
+bool Problems::concern(const std::string& key) const {
+  // "data" and "data.classes[1]" concern data.classes, "data.root" does not.
+  const auto begins = [](const std::string& text, const std::string& start) {
+    return text.compare(0, start.size(), start) == 0 &&
+           (text.size() == start.size() || text[start.size()] == '.' || text[start.size()] == '[');
+  };
+  return std::any_of(problems_.begin(), problems_.end(), [&](const RecipeProblem& problem) {
+    return !problem.key.empty() && (begins(problem.key, key) || begins(key, problem.key));
+  });
+}
+
+bool Problems::concern(const Location& location) const {
+  return std::any_of(problems_.begin(), problems_.end(), [&](const RecipeProblem& problem) {
+    const Location& other = problem.location;
+    return other.file == location.file && other.line == location.line && other.column == location.column;
+  });
 }
 
 void Problems::throw_if_any() {

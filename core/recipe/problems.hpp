@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -46,15 +47,24 @@ class Problems {
  public:
   void add(const Location& location, const std::string& key, const std::string& message,
            const std::string& suggestion = {});
-  /// A file could not be read as TOML: what else seems to be wrong is a consequence, and is not worth saying.
+  /// A file could not be read as TOML, or is not there: what else seems to be wrong is a consequence, and is not worth
+  /// saying.
   void mark_unreadable() noexcept { unreadable_ = true; }
   bool unreadable() const noexcept { return unreadable_; }
+  /// Whether something is wrong with the value of a key, or with the table that it is in: what was read of it means
+  /// nothing, and is not to be held against other values.
+  bool concern(const std::string& key) const;
+  /// The same of what stands at a place, such as a text with an environment variable that is not set.
+  bool concern(const Location& location) const;
   bool empty() const noexcept { return problems_.empty(); }
   /// Throws RecipeErrors, ordered by file and place, when there is any. Duplicates are shown once.
   void throw_if_any();
 
  private:
+  std::string line_of(const Location& location);
+
   std::vector<RecipeProblem> problems_;
+  std::map<std::string, std::vector<std::string>> lines_;  // of files that have been read for it
   bool unreadable_ = false;
 };
 

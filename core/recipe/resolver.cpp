@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "base/suggest.hpp"
 #include "plugin/allow_list.hpp"
 #include "recipe/value.hpp"
@@ -29,9 +30,10 @@ ParameterSpec list_of_strings() {
 }  // namespace
 
 LoadedRecipe Resolver::resolve() {
-  check_top_level();
+  check_format();
   read_section(host_section(""), &root_, true,
                {"recipe", "data", "model", "ensemble", "augment", "loss", "train", "predict", "plugins"});
+  expect_model_or_ensemble();
   read_plugins();
   read_data();
   if (root_.find("model") != nullptr) read_model();
@@ -49,7 +51,7 @@ LoadedRecipe Resolver::resolve() {
   return std::move(result_);
 }
 
-void Resolver::check_top_level() {
+void Resolver::check_format() {
   const Node* format = root_.find("recipe");
   if (format == nullptr) {
     problems_.add(root_.location, "recipe", "this recipe does not say which format it has",
@@ -58,8 +60,11 @@ void Resolver::check_top_level() {
     problems_.add(format->location, "recipe", "this program reads recipes of format 1 only", "write `recipe = 1`");
   }
   note("recipe", "1", format != nullptr ? to_string(format->location) : "default");
+}
+
+void Resolver::expect_model_or_ensemble() {
   const bool model = root_.find("model") != nullptr, ensemble = root_.find("ensemble") != nullptr;
-  if (!model && !ensemble)
+  if (!model && !ensemble && mistyped_.count("model") == 0 && mistyped_.count("ensemble") == 0)
     problems_.add(root_.location, "model", "there is neither a [model] nor an [ensemble]",
                   "a recipe has one of the two");
   if (model && ensemble)
@@ -76,6 +81,8 @@ void Resolver::refuse_unknown(const Node& table, const std::string& key, const s
   for (const auto& [name, child] : table.table()) {
     if (known.count(name)) continue;
     const std::vector<std::string> candidates(known.begin(), known.end());
+    if (const std::string meant = nearest(name, candidates); table.find(meant) == nullptr)
+      mistyped_.insert(join(key, meant));
     std::string help = suggestion(name, candidates);
     if (help.empty()) help = fmt::format("known keys: {}", fmt::join(candidates, ", "));
     problems_.add(child.key_location, join(key, name),
@@ -108,7 +115,8 @@ void Resolver::read_section(const Section& section, const Node* table, bool need
     return;
   }
   if (table == nullptr && needed) {
-    problems_.add(root_.location, section.name, fmt::format("the table [{}] is missing", section.name));
+    if (mistyped_.count(section.name) == 0)
+      problems_.add(root_.location, section.name, fmt::format("the table [{}] is missing", section.name));
     return;
   }
   if (table != nullptr) {
@@ -139,7 +147,9 @@ void Resolver::read_field(const Field& field, const Node* table, const std::stri
   const Node* node = table != nullptr ? table->find(field.spec.name) : nullptr;
   if (node == nullptr) {
     if (!field.spec.default_value) {
-      problems_.add(table->location, key, fmt::format("'{}' is missing; expected {}", key, expected_text(field.spec)));
+      if (mistyped_.count(key) == 0)
+        problems_.add(table->location, key,
+                      fmt::format("'{}' is missing; expected {}", key, expected_text(field.spec)));
       return;
     }
     field.assign(result_.recipe, *field.spec.default_value);
@@ -196,7 +206,7 @@ void Resolver::read_data() {
   read_section(host_section("data"), table, true, {"mirrored"});
   if (table != nullptr && table->is_table()) read_mirrored(table->find("mirrored"));
   if (const auto& weights = result_.recipe.data.weights; !weights.empty()) {
-    if (!std::filesystem::is_regular_file(weights))
+    if (!problems_.concern(place("data.weights")) && !is_file(weights))
       problems_.add(place("data.weights"), "data.weights", "there is no file " + weights.string());
     for (Origin& origin : result_.recipe.origins)
       if (origin.key == "data.weights") origin.files = {weights.string()};
@@ -207,7 +217,7 @@ void Resolver::read_data() {
 
 void Resolver::read_mirrored(const Node* node) {
   DataSection& data = result_.recipe.data;
-  if (node == nullptr) return;
+  if (node == nullptr || !sound({"data.classes"})) return;
   const auto refuse = [&](const Node& where, const std::string& message, const std::string& help = {}) {
     problems_.add(where.location, "data.mirrored", message, help);
   };

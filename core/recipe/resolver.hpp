@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <initializer_list>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ class Resolver {
   LoadedRecipe resolve();
 
  private:
-  void check_top_level();
+  void check_format();
+  void expect_model_or_ensemble();
   void read_section(const Section& section, const Node* table, bool needed, const std::set<std::string>& also_known);
   void read_field(const Field& field, const Node* table, const std::string& prefix);
   void read_map(const MapField& field, const Node* table, const std::string& prefix);
@@ -45,6 +47,7 @@ class Resolver {
   void check_allowed(const plugin::ComponentSchema& schema, const Node& name, const std::string& key);
   void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key,
                       Component& component);
+  /// Refuses keys that are not among `known`, and takes down what they seem to have meant.
   void refuse_unknown(const Node& table, const std::string& key, const std::set<std::string>& known);
   void note(const std::string& key, const std::string& value, const std::string& from,
             std::vector<std::string> files = {});
@@ -53,12 +56,21 @@ class Resolver {
                   const Node& node);
 
   void check_across();
+  void check_channels();
+  void check_classes();
+  void check_layout();
+  /// Whether all of these keys have values that can be held against each other.
+  bool sound(std::initializer_list<const char*> keys) const;
+  /// What stands at a path, "data.kind"; nullptr where nothing does.
+  const Node* written(const std::string& path) const;
+  /// Where it stands, else where the nearest table above it does.
   const Location& place(const std::string& path) const;
 
   const Node& root_;
   const LoadOptions& options_;
   Problems& problems_;
   LoadedRecipe result_;
+  std::set<std::string> mistyped_;  // keys for which one that is misspelt seems to stand; so they are not missing
 };
 
 }  // namespace osteon::recipe

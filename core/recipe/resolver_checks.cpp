@@ -10,34 +10,57 @@
 
 namespace osteon::recipe {
 
-const Location& Resolver::place(const std::string& path) const {
+const Node* Resolver::written(const std::string& path) const {
   const Node* node = &root_;
-  for (std::size_t start = 0; start <= path.size();) {
+  for (std::size_t start = 0; node != nullptr && start <= path.size();) {
     const std::size_t end = std::min(path.find('.', start), path.size());
-    const Node* next = node->find(path.substr(start, end - start));
-    if (next == nullptr) break;
-    node = next;
+    node = node->find(path.substr(start, end - start));
     start = end + 1;
   }
-  return node->location;
+  return node;
+}
+
+const Location& Resolver::place(const std::string& path) const {
+  for (std::size_t end = path.size();; end = path.rfind('.', end - 1)) {
+    if (const Node* node = written(path.substr(0, end))) return node->location;
+    if (path.rfind('.', end - 1) == std::string::npos) return root_.location;
+  }
+}
+
+bool Resolver::sound(std::initializer_list<const char*> keys) const {
+  return std::none_of(keys.begin(), keys.end(), [&](const char* key) { return problems_.concern(key); });
 }
 
 void Resolver::check_across() {
   const Recipe& r = result_.recipe;
-  if (root_.find("data") != nullptr && root_.find("data")->find("root") != nullptr && r.data.root.empty())
+  if (written("data.root") != nullptr && sound({"data.root"}) && r.data.root.empty())
     problems_.add(place("data.root"), "data.root", "'data.root' is empty", "name the folder of the data set");
-  if (r.data.fold >= r.data.folds)
+  if (sound({"data.fold", "data.folds"}) && r.data.fold >= r.data.folds)
     problems_.add(place("data.fold"), "data.fold",
                   fmt::format("fold {} of {} folds; folds are counted from 0", r.data.fold, r.data.folds));
-  if (r.data.channels == 2)
-    problems_.add(place("data.channels"), "data.channels", "'data.channels' is 2, expected 1 or 3");
-  const auto channels = static_cast<std::size_t>(r.data.channels);
-  for (const auto& [key, list] :
-       {std::pair<const char*, const std::vector<double>*>{"data.mean", &r.data.mean}, {"data.std", &r.data.std}})
-    if (!list->empty() && list->size() != channels)
-      problems_.add(place(key), key, fmt::format("'{}' has {} numbers for {} channels", key, list->size(), channels));
-  if (root_.find("model") != nullptr && root_.find("loss") == nullptr && r.train.epochs > 0)
+  check_channels();
+  if (root_.find("model") != nullptr && root_.find("loss") == nullptr && mistyped_.count("loss") == 0 &&
+      sound({"train.epochs"}) && r.train.epochs > 0)
     problems_.add(root_.location, "loss", "there is no [[loss]] to train with");
+  check_layout();
+  check_classes();
+}
+
+void Resolver::check_channels() {
+  const DataSection& data = result_.recipe.data;
+  if (!sound({"data.channels"})) return;
+  if (data.channels == 2)
+    problems_.add(place("data.channels"), "data.channels", "'data.channels' is 2, expected 1 or 3");
+  const auto channels = static_cast<std::size_t>(data.channels);
+  for (const auto& [key, list] :
+       {std::pair<const char*, const std::vector<double>*>{"data.mean", &data.mean}, {"data.std", &data.std}})
+    if (sound({key}) && !list->empty() && list->size() != channels)
+      problems_.add(place(key), key, fmt::format("'{}' has {} numbers for {} channels", key, list->size(), channels));
+}
+
+void Resolver::check_classes() {
+  const Recipe& r = result_.recipe;
+  if (!sound({"data.classes"})) return;
   std::set<std::string> seen;
   for (const std::string& name : r.data.classes) {
     if (name.empty()) problems_.add(place("data.classes"), "data.classes", "a class has no name");
@@ -48,23 +71,41 @@ void Resolver::check_across() {
     if (!seen.count(name))
       problems_.add(root_.find("predict")->find("thresholds")->find(name)->key_location, "predict.thresholds." + name,
                     fmt::format("there is no class '{}'", name), suggestion(name, r.data.classes));
-  if (r.data.kind == "multiclass" && !r.predict.thresholds.empty())
-    problems_.add(place("predict.thresholds"), "predict.thresholds",
-                  "thresholds have no meaning for data.kind = \"multiclass\", where the class of the greatest "
-                  "probability is taken");
-  if (r.data.kind == "multilabel" && r.data.layout == "index_png")
-    problems_.add(place("data.layout"), "data.layout", "index_png holds one class per pixel",
-                  "write data.kind = \"multiclass\"");
-  if (r.data.absent != "error" && r.data.layout == "index_png")
+}
+
+// The two keys may stand in two files: the one that somebody wrote is at fault before a default, and the other's place
+// is named.
+void Resolver::check_layout() {
+  const Recipe& r = result_.recipe;
+  const DataSection& data = r.data;
+  if (!sound({"data.layout", "data.kind"})) return;
+  const std::string layout_place = to_string(place("data.layout"));
+  const auto clash = [&](const char* why, const char* help) {
+    if (const Node* kind = written("data.kind"))
+      problems_.add(kind->location, "data.kind",
+                    fmt::format("'data.kind' is \"{}\", but {}; 'data.layout' is \"{}\" in {}", data.kind, why,
+                                data.layout, layout_place),
+                    help);
+    else
+      problems_.add(place("data.layout"), "data.layout",
+                    fmt::format("{}, and 'data.kind' is \"{}\" by default", why, data.kind), help);
+  };
+  if (data.kind == "multilabel" && data.layout == "index_png")
+    clash("index_png holds one class per pixel", "write data.kind = \"multiclass\"");
+  if (data.kind == "multiclass" && data.layout == "boostcamp")
+    clash("boostcamp's polygons overlap", "write data.kind = \"multilabel\"");
+  if (sound({"data.absent"}) && data.absent != "error" && data.layout == "index_png")
     problems_.add(
         place("data.absent"), "data.absent",
-        fmt::format("'data.absent' is \"{}\", but index_png names a class for every pixel, so that none can be "
-                    "absent",
-                    r.data.absent),
+        fmt::format("'data.absent' is \"{}\", but index_png names a class for every pixel, so that none can be absent; "
+                    "'data.layout' is in {}",
+                    data.absent, layout_place),
         "write data.absent = \"error\", or leave it out");
-  if (r.data.kind == "multiclass" && r.data.layout == "boostcamp")
-    problems_.add(place("data.layout"), "data.layout", "boostcamp's polygons overlap",
-                  "write data.kind = \"multilabel\"");
+  if (data.kind == "multiclass" && sound({"predict.thresholds"}) && !r.predict.thresholds.empty())
+    problems_.add(place("predict.thresholds"), "predict.thresholds",
+                  fmt::format("thresholds have no meaning for data.kind = \"multiclass\" ({}), where the class of the "
+                              "greatest probability is taken",
+                              to_string(place("data.kind"))));
 }
 
 }  // namespace osteon::recipe

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "base/suggest.hpp"
 #include "plugin/version.hpp"
 #include "recipe/resolver.hpp"
@@ -19,11 +20,14 @@ using plugin::ParameterType;
 
 namespace {
 
-// What was refused, of which a file that is named like the missing plugin is the likeliest.
+// What was refused, of which a file that says it holds the missing plugin, or is named like it, is the likeliest.
 std::string refused_libraries(const std::string& plugin, const std::vector<RefusedLibrary>& refused) {
-  for (const RefusedLibrary& library : refused)
-    if (library.file.filename().string().find(plugin) != std::string::npos)
+  for (const RefusedLibrary& library : refused) {
+    const auto& held = library.plugins;
+    if (std::find(held.begin(), held.end(), plugin) != held.end() ||
+        library.file.filename().string().find(plugin) != std::string::npos)
       return fmt::format("{} is refused: {}", library.file.string(), library.reason);
+  }
   if (refused.empty()) return "";
   return fmt::format("{} refused; `osteon plugins list` says why",
                      refused.size() == 1 ? "1 library is" : fmt::format("{} libraries are", refused.size()));
@@ -35,7 +39,8 @@ void Resolver::note_files(const std::string& key, const plugin::ParameterValue& 
                           const Node& node) {
   const auto& paths = std::get<std::vector<std::string>>(value);
   for (const std::string& path : paths)
-    if (!path.empty() && !std::filesystem::exists(path)) problems_.add(node.location, key, "there is no file " + path);
+    if (!path.empty() && !problems_.concern(node.location) && !is_there(path))
+      problems_.add(node.location, key, "there is no file " + path);
   note(key, toml_text(value, spec), to_string(node.location), paths);
 }
 
@@ -107,6 +112,13 @@ Component Resolver::read_component(Kind kind, const Node& table, const std::stri
   component.location = table.location;
   const Node* name = table.find("plugin");
   if (name == nullptr) {
+    for (const auto& [written, child] : table.table()) {
+      const std::string help = suggestion(written, {"plugin"});
+      if (help.empty()) continue;
+      problems_.add(child.key_location, key + "." + written, fmt::format("unknown key '{}' in [{}]", written, key),
+                    help);
+      return component;
+    }
     problems_.add(
         table.location, key + ".plugin", fmt::format("[{}] does not name its plugin", key),
         fmt::format("add `plugin = \"...\"`; `osteon plugins list` shows the {} plugins", plugin::to_string(kind)));
@@ -151,7 +163,8 @@ void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, cons
   }
   if (node == nullptr) {
     if (!spec.default_value) {
-      problems_.add(table.location, path, fmt::format("'{}' is missing; expected {}", path, expected_text(spec)));
+      if (mistyped_.count(path) == 0)
+        problems_.add(table.location, path, fmt::format("'{}' is missing; expected {}", path, expected_text(spec)));
       component.parameters.emplace_back();
       return;
     }
@@ -164,7 +177,7 @@ void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, cons
   if (!value) return;
   if (spec.type == ParameterType::kPath) return note_files(path, *value, spec, *node);
   note(path, toml_text(*value, spec), to_string(node->location));
-  if (spec.type == ParameterType::kClasses) {
+  if (spec.type == ParameterType::kClasses && sound({"data.classes"})) {
     const auto& classes = result_.recipe.data.classes;
     for (const std::string& name : std::get<std::vector<std::string>>(*value))
       if (std::find(classes.begin(), classes.end(), name) == classes.end())
@@ -172,10 +185,9 @@ void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, cons
                       fmt::format("'{}' names the class '{}', which data.classes does not have", path, name),
                       suggestion(name, classes));
   }
-  if (spec.type == ParameterType::kPredictor)
+  if (spec.type == ParameterType::kPredictor && !problems_.concern(node->location))
     for (const std::string& name : std::get<std::vector<std::string>>(*value))
-      if (!std::filesystem::exists(name))
-        problems_.add(node->location, path, fmt::format("there is no run or recipe {}", name));
+      if (!is_there(name)) problems_.add(node->location, path, fmt::format("there is no run or recipe {}", name));
 }
 
 void Resolver::read_model() {
@@ -189,7 +201,7 @@ void Resolver::read_model() {
   for (const Field& field : component_fields(Kind::kModel)) read_field(field, &table, "model");
   const auto& weights = result_.recipe.model->weights;
   if (weights.empty()) return;
-  if (!std::filesystem::is_regular_file(weights))
+  if (!problems_.concern(place("model.weights")) && !is_file(weights))
     problems_.add(place("model.weights"), "model.weights", "there is no file " + weights.string());
   for (Origin& origin : result_.recipe.origins)
     if (origin.key == "model.weights") origin.files = {weights.string()};
@@ -320,7 +332,7 @@ void Resolver::read_ensemble() {
     const auto value = read_value(*run, path, key + ".run", problems_);
     if (!value) continue;
     const std::filesystem::path folder = std::get<std::vector<std::string>>(*value)[0];
-    if (!std::filesystem::exists(folder / "recipe.toml"))
+    if (!problems_.concern(run->location) && !is_there(folder / "recipe.toml"))
       problems_.add(run->location, key + ".run", "there is no run folder " + folder.string(), "train it first");
     ensemble.members.push_back({folder, run->location});
     note(key + ".run", toml_text(*value, path), to_string(run->location));

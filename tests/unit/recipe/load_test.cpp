@@ -232,6 +232,84 @@ TEST_F(LoadRecipe, RefusesCircles) {
   }
 }
 
+// What the missing file would have said is not held against the recipe.
+TEST_F(LoadRecipe, SaysNothingButThatAFileToExtendIsMissing) {
+  const std::vector<std::string> each = {R"("gone.toml")", R"(["gone.toml"])", '"' + std::string(5000, 'a') + '"', "3"};
+  for (const std::string& extends : each)
+    EXPECT_THAT(problems("recipe = 1\nextends = " + extends + "\n[train]\nepoch = 3\n"),
+                ElementsAre(HasSubstr(extends == "3" ? "extends takes paths" : "to extend")))
+        << extends;
+  write("base.toml", "extends = \"gone.toml\"\n");
+  EXPECT_THAT(problems("recipe = 1\nextends = \"base.toml\"\n"), ElementsAre(StartsWith("1:11 there is no recipe")));
+}
+
+TEST_F(LoadRecipe, SaysOnceThatAKeyIsMisspelt) {
+  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
+    return text.replace(text.find(from), from.size(), to);
+  };
+  EXPECT_THAT(problems(replaced(kMinimal, "classes", "clases")), ElementsAre("5:1 unknown key 'clases' in [data]"));
+  EXPECT_THAT(problems(replaced(kMinimal, "[data]", "[dta]")), ElementsAre("2:2 unknown key 'dta'"));
+  EXPECT_THAT(problems(replaced(kMinimal, "[model]", "[modle]")), ElementsAre("7:2 unknown key 'modle'"));
+  EXPECT_THAT(problems(replaced(kMinimal, "[[loss]]", "[[losses]]")), ElementsAre("9:3 unknown key 'losses'"));
+  EXPECT_THAT(problems(replaced(kMinimal, "plugin = \"unet\"", "plugn = \"unet\"")),
+              ElementsAre("8:1 unknown key 'plugn' in [model]"));
+  EXPECT_THAT(problems(replaced(kMinimal, "plugin = \"unet\"", "plugin = \"stack\"\nwidht = 3")),
+              ElementsAre("9:1 unknown key 'widht' in [model]"));
+}
+
+TEST_F(LoadRecipe, HoldsNothingAgainstValuesThatAreRefused) {
+  const auto with = [](const std::string& data, const std::string& rest = "") {
+    return "recipe = 1\n[data]\nroot = \"images\"\nimage_size = 64\n" + data + kRest + rest;
+  };
+  const std::string layout = "layout = \"boostcamp\"\n", classes = "classes = [\"left\"]\n";
+  EXPECT_THAT(problems(with(layout + "classes = 3\nmirrored = [[\"left\", \"right\"]]\n",
+                            "[predict.thresholds]\nleft = 0.3\n")),
+              ElementsAre(HasSubstr("'data.classes' is an integer")));
+  EXPECT_THAT(problems(with("layout = \"index_png\"\nkind = \"multiklass\"\n" + classes)),
+              ElementsAre(HasSubstr("'data.kind' is 'multiklass'")));
+  EXPECT_THAT(problems(with(layout + classes + "folds = \"nine\"\nfold = 7\n")),
+              ElementsAre(HasSubstr("'data.folds' is a string")));
+  EXPECT_THAT(problems(with(layout + classes + "channels = \"grey\"\nmean = [0.5]\n")),
+              ElementsAre(HasSubstr("'data.channels' is a string")));
+}
+
+TEST_F(LoadRecipe, LooksForNoFileWhoseNameIsNotKnown) {
+  ::unsetenv("OSTEON_TEST_UNSET");
+  const std::string path = "\"${OSTEON_TEST_UNSET}/a\"\n";
+  const auto unset = HasSubstr("the environment variable OSTEON_TEST_UNSET is not set");
+  EXPECT_THAT(problems("recipe = 1\nextends = " + path), ElementsAre(unset));
+  EXPECT_THAT(problems("recipe = 1\nextends = [" + path + "]"), ElementsAre(unset));
+  EXPECT_THAT(problems(kMinimal + "[[predict.post]]\nplugin = \"refine\"\ntable = " + path + "inner = " + path),
+              ElementsAre(unset, unset));
+  EXPECT_THAT(problems(kData + "weights = " + path + "[model]\nplugin = \"unet\"\nweights = " + path +
+                       "[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n"),
+              ElementsAre(unset, unset));
+  EXPECT_THAT(problems(kData + "[ensemble]\nplugin = \"vote\"\n[[ensemble.member]]\nrun = " + path),
+              ElementsAre(unset));
+}
+
+TEST_F(LoadRecipe, PointsAtTheKindThatSomebodyWroteAndNamesTheLayoutsPlace) {
+  write("base.toml", kMinimal);
+  const std::string place = (folder_ / "base.toml").string() + ":3:10";
+  try {
+    load("recipe = 1\nextends = \"base.toml\"\n[data]\nkind = \"multiclass\"\n");
+    FAIL() << "it was accepted";
+  } catch (const RecipeErrors& e) {
+    ASSERT_EQ(e.problems().size(), 1u) << e.what();
+    EXPECT_EQ(to_string(e.problems()[0].location), (folder_ / "recipe.toml").string() + ":4:8");
+    EXPECT_THAT(e.problems()[0].message, HasSubstr("'data.layout' is \"boostcamp\" in " + place));
+  }
+}
+
+TEST_F(LoadRecipe, RefusesPathsThatNoFileSystemTakes) {
+  const std::string long_name(5000, 'a');
+  EXPECT_THAT(problems(kMinimal + "[[predict.post]]\nplugin = \"refine\"\ninner = \"" + long_name + "\"\ntable = \"" +
+                       long_name + "\"\n"),
+              ElementsAre(HasSubstr("there is no run or recipe"), HasSubstr("there is no file")));
+  EXPECT_THROW(load_recipe(long_name, options()), RecipeErrors);
+  EXPECT_EQ(allowed_libraries(long_name, {}), std::nullopt);
+}
+
 TEST_F(LoadRecipe, ExtendingOneFileTwiceIsNoCircle) {
   write("base.toml", kMinimal);
   write("left.toml", "recipe = 1\nextends = \"base.toml\"\n");
