@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/loader.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
@@ -198,6 +199,9 @@ struct Loader::State {
     return batch;
   }
 
+  // Fewer batches than workers would leave some of them idle for ever.
+  int ahead() const { return std::max(options.prefetch, options.workers); }
+
   Batch take_spare() {
     if (spare.empty()) return {};
     Batch batch = std::move(spare.back());
@@ -208,7 +212,7 @@ struct Loader::State {
   void work() {
     std::unique_lock<std::mutex> lock(mutex);
     while (true) {
-      changed.wait(lock, [&] { return stopping || (to_make < batches() && to_make < to_give + options.prefetch); });
+      changed.wait(lock, [&] { return stopping || (to_make < batches() && to_make < to_give + ahead()); });
       if (stopping) return;
       const std::int64_t number = to_make++;
       const std::int64_t in_epoch = epoch;
@@ -285,8 +289,7 @@ std::optional<Batch> Loader::next() {
 void Loader::recycle(Batch&& batch) {
   const std::lock_guard<std::mutex> lock(state_->mutex);
   // As many as are ever in use: those that wait and the one in the caller's hands.
-  if (state_->spare.size() <= static_cast<std::size_t>(state_->options.prefetch))
-    state_->spare.push_back(std::move(batch));
+  if (state_->spare.size() <= static_cast<std::size_t>(state_->ahead())) state_->spare.push_back(std::move(batch));
 }
 
 }  // namespace osteon::data

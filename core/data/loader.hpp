@@ -33,7 +33,7 @@ struct LoaderOptions {
   std::vector<double> mean, std;  ///< per channel on 0..1; empty: 0 and 1
   int batch_size = 1;
   int workers = 0;   ///< threads; 0: load in the caller
-  int prefetch = 2;  ///< batches that may wait, at least 1
+  int prefetch = 2;  ///< batches that may be made ahead, at least 1; no fewer than there are workers
   std::uint64_t seed = 0;
   bool shuffle = false;
   bool drop_last = false;           ///< leave a shorter last batch out
@@ -42,8 +42,8 @@ struct LoaderOptions {
 };
 
 /// Batches of a data set, epoch by epoch. What is in a batch depends on (seed, epoch, number) alone, not on workers.
-/// Memory is bounded: at most `prefetch` batches wait, each worker makes one, and buffers that come back by recycle()
-/// are used again.
+/// Memory is bounded: at most `prefetch` batches are being made or wait, or one for each worker where there are more
+/// workers, and buffers that come back by recycle() are used again.
 ///
 /// Under the `skip` policy a sample that cannot be read is left out of its batch; a batch that loses all is left out
 /// too. One thread uses it. OpenCV's own threads are left as the process set them.

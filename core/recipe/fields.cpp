@@ -184,7 +184,8 @@ Section data_section() {
           "workers", [](Recipe& r) -> int& { return r.data.workers; }, "loader threads; 0: load in the training thread")
       .between(0, 256)
       .add(
-          "prefetch", [](Recipe& r) -> int& { return r.data.prefetch; }, "batches that may wait, which bounds memory")
+          "prefetch", [](Recipe& r) -> int& { return r.data.prefetch; },
+          "batches that are made ahead, which bounds memory; one for each worker at least")
       .between(1, 1024)
       .add(
           "cache_mb", [](Recipe& r) -> int& { return r.data.cache_mb; }, "memory for decoded images; 0: none")

@@ -48,7 +48,7 @@ struct DataSection {
   std::string absent = "error";      ///< a class without annotation in an image: "error", "empty" or "unknown"
   std::filesystem::path weights;     ///< CSV of what training images count in the loss; empty: 1 each
   int workers = 2;                   ///< loader threads, 0: load in the caller
-  int prefetch = 4;                  ///< batches that may wait; bounds the loader's memory
+  int prefetch = 4;                  ///< batches made ahead, `workers` at least; bounds memory
   int cache_mb = 0;                  ///< memory for decoded images in MiB, 0: none
 };
 

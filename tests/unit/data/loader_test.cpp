@@ -2,7 +2,10 @@
 #include "data/loader.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <numeric>
 #include <vector>
 
@@ -235,6 +238,46 @@ TEST(Loader, ShrinksByAreasAndKeepsLabelsUnderTheirPixels) {
     EXPECT_NEAR(batches[0].image.data()[i], 150 / 255.0, 1e-6);
     EXPECT_EQ(batches[0].planes.data()[i], expected[i]);
   }
+}
+
+/// Labels are given out when those of `workers` images have been asked for at once.
+class MeetingPlace final : public Dataset {
+ public:
+  MeetingPlace(const Dataset& toy, std::size_t workers)
+      : Dataset(options_of(toy), toy.samples(), {}, /*has_labels=*/true), workers_(workers) {}
+  bool met() const { return waiting_ >= workers_; }
+
+ private:
+  static DatasetOptions options_of(const Dataset& toy) {
+    DatasetOptions options;
+    options.classes = toy.classes();
+    return options;
+  }
+  Labels load_labels(const Sample&, cv::Size size) const override {
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait_for(lock, std::chrono::seconds(30), [&] { return waiting_ >= workers_; });
+    return Labels(static_cast<int>(classes().names.size()), size);
+  }
+  std::size_t workers_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  mutable std::size_t waiting_ = 0;
+};
+
+TEST(Loader, HasWorkForAllWorkersWhateverIsMadeAhead) {
+  const tests::TemporaryFolder folder;
+  const auto toy = toy_dataset(folder.path(), 4);
+  const MeetingPlace dataset(*toy, 4);
+  LoaderOptions options = toy_options();
+  options.batch_size = 1;
+  options.workers = 4;
+  options.prefetch = 1;
+  Loader loader(dataset, first(4), nullptr, options);
+  loader.start_epoch(0);
+  EXPECT_TRUE(loader.next());
+  EXPECT_TRUE(dataset.met());
 }
 
 }  // namespace
