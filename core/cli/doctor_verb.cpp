@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "base/file.hpp"
+#include "base/json.hpp"
+#include "base/visible.hpp"
 #include "cli/verbs.hpp"
 #include "engine/environment.hpp"
 
@@ -37,7 +39,8 @@ nlohmann::json examine(Program& program) {
   plugins["refused"] = refused;
   plugins["skipped"] = skipped;
   if (skipped > 0)
-    result["advice"].push_back("Some components are newer than this program and are left aside; `osteon plugins list` says why");
+    result["advice"].push_back(
+        "Some components are newer than this program and are left aside; `osteon plugins list` says why");
   if (refused > 0) result["advice"].push_back("Some plugin files are refused; `osteon plugins list` says why");
   for (const std::string& warning : program.registry().warnings()) result["advice"].push_back(warning);
   result["engine"] = program.engine().doctor();
@@ -47,9 +50,11 @@ nlohmann::json examine(Program& program) {
 void print(const nlohmann::json& r) {
   const auto& engine = r.at("engine");
   const auto text = [](const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
+    return value.is_string() ? value.get<std::string>() : json_text(value);
   };
-  const auto row = [&](const char* name, const std::string& value) { fmt::print("{:<16} {}\n", name, value); };
+  const auto row = [&](const char* name, const std::string& value) {
+    print_result("{:<16} {}\n", name, visible(value));
+  };
   row("osteon", text(r.at("osteon")) + ", plugin ABI " + text(r.at("abi")));
   row("LibTorch", text(engine.at("libtorch")));
   row("OpenCV", text(engine.at("opencv")));
@@ -71,8 +76,8 @@ void print(const nlohmann::json& r) {
   row("plugins", fmt::format("{} found, {} refused", r.at("plugins").at("found").get<int>(),
                              r.at("plugins").at("refused").get<int>()));
   row("cache", text(r.at("cache")));
-  if (r.at("advice").empty()) fmt::print("\nNothing to change.\n");
-  for (const auto& line : r.at("advice")) fmt::print("\nTo change: {}\n", text(line));
+  if (r.at("advice").empty()) print_result("\nNothing to change.\n");
+  for (const auto& line : r.at("advice")) print_result("\nTo change: {}\n", text(line));
 }
 
 }  // namespace

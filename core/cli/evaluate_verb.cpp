@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/json.hpp"
 #include "cli/verbs.hpp"
 
 namespace osteon::cli {
@@ -34,19 +35,19 @@ void print(const nlohmann::ordered_json& result) {
   const auto& dice = result.at("dice");
   const auto& iou = result.at("iou");
   const auto& known = result.at("images_per_class");
-  fmt::print("{:<24} {:>8} {:>8}\n", "class", "Dice", "IoU");
+  print_result("{:<24} {:>8} {:>8}\n", "class", "Dice", "IoU");
   for (const auto& [name, value] : dice.at("per_class").items()) {
     const int images = known.at(name).get<int>();
-    fmt::print("{:<24} {:>8} {:>8}{}\n", name, figure(value), figure(iou.at("per_class").at(name)),
-               images == result.at("images").get<int>() ? "" : fmt::format("   over {} images", images));
+    print_result("{:<24} {:>8} {:>8}{}\n", name, figure(value), figure(iou.at("per_class").at(name)),
+                 images == result.at("images").get<int>() ? "" : fmt::format("   over {} images", images));
   }
-  fmt::print("{:<24} {:>8.4f} {:>8.4f}   over {} images\n", "mean", dice.at("mean").get<double>(),
-             iou.at("mean").get<double>(), result.at("images").get<int>());
+  print_result("{:<24} {:>8.4f} {:>8.4f}   over {} images\n", "mean", dice.at("mean").get<double>(),
+               iou.at("mean").get<double>(), result.at("images").get<int>());
 }
 
 ExitCode evaluate(Program& program, const EvaluateOptions& options) {
   std::vector<std::string> overrides;
-  if (!options.data.empty()) overrides.push_back("data.root=" + nlohmann::json(options.data).dump());
+  if (!options.data.empty()) overrides.push_back("data.root=" + json_text(nlohmann::json(options.data)));
   engine::EvaluateRequest request;
   request.run = options.run;
   request.subset = subset_of(options.subset);

@@ -43,8 +43,8 @@ void add_model_verb(CLI::App& app, Program& program) {
         program.print_json(result);
       else
         for (const nlohmann::json& tensor : result.at("tensors"))
-          fmt::print("{} {} {} in {}\n", tensor.at("name").get<std::string>(), tensor.at("dtype").get<std::string>(),
-                     tensor.at("shape").dump(), options->request.output.string());
+          print_result("{} {} {} in {}\n", tensor.at("name").get<std::string>(), tensor.at("dtype").get<std::string>(),
+                       tensor.at("shape").dump(), options->request.output.string());
       return ExitCode::kDone;
     };
   });

@@ -27,8 +27,8 @@ void add_phantom_verb(CLI::App& app, Program& program) {
       if (program.json)
         program.print_json(result);
       else
-        fmt::print("{} images of {} patients in {}\n", result.at("images").get<int>(), result.at("patients").get<int>(),
-                   request->out.string());
+        print_result("{} images of {} patients in {}\n", result.at("images").get<int>(),
+                     result.at("patients").get<int>(), request->out.string());
       return ExitCode::kDone;
     };
   });

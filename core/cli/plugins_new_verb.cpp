@@ -27,12 +27,12 @@ ExitCode begin_plugin(Program& program, plugin::ScaffoldRequest request) {
         {"files", list}, {"documentation", request.documentation.string()}, {"examples", request.examples.string()}});
     return ExitCode::kDone;
   }
-  for (const auto& file : files) fmt::print("{}\n", file.string());
-  fmt::print(
+  for (const auto& file : files) print_result("{}\n", file.string());
+  print_result(
       "\nNext:\n  cd {}\n  cmake -B build -DCMAKE_PREFIX_PATH={} && cmake --build build && ctest --test-dir build\n",
       request.folder.string(), request.prefix.string());
-  fmt::print("\nWhat the SDK gives: {}\nExamples:           {}\n",
-             (request.documentation / "author" / "what-the-sdk-gives.md").string(), request.examples.string());
+  print_result("\nWhat the SDK gives: {}\nExamples:           {}\n",
+               (request.documentation / "author" / "what-the-sdk-gives.md").string(), request.examples.string());
   return ExitCode::kDone;
 }
 

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "base/suggest.hpp"
+#include "base/visible.hpp"
 #include "cli/verbs.hpp"
 #include "plugin/call.hpp"
 #include "plugin/private_copy.hpp"
@@ -22,16 +24,20 @@ using validate::Verdict;
 // A file as it is; a name is looked up among the plugins that were found.
 void find_subject(Program& program, const std::string& subject, validate::Request& request) {
   if (subject.find('/') != std::string::npos || fs::path(subject).extension() == ".so") {
-    if (!fs::is_regular_file(subject)) throw Error(ExitCode::kUsage, "there is no such file", subject);
+    if (!is_file(subject)) throw Error(ExitCode::kUsage, "there is no such file", subject);
     request.file = fs::absolute(subject).lexically_normal();
     return;
   }
   std::vector<std::string> known;
+  const plugin::Listing* found = nullptr;
   for (const plugin::Listing& listing : program.registry().listings()) {
     known.push_back(listing.name);
-    if (listing.name != subject) continue;
-    request.file = listing.path;
-    if (request.components.empty() && listing.ok()) request.components = {subject};
+    // One that can be used comes before files that were refused and say that they hold it.
+    if (listing.name == subject && (found == nullptr || (listing.ok() && !found->ok()))) found = &listing;
+  }
+  if (found != nullptr) {
+    request.file = found->path;
+    if (request.components.empty() && found->ok()) request.components = {subject};
     return;
   }
   throw Error(ExitCode::kUsage, "there is no plugin '" + subject + "'" + did_you_mean(subject, known) +
@@ -64,12 +70,12 @@ ExitCode list_checks(Program& program) {
   using plugin::Kind;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   const auto show = [&](const char* of, const std::vector<validate::CheckInfo>& checks) {
-    if (!program.json) fmt::print("{}\n", of);
+    if (!program.json) print_result("{}\n", of);
     for (const validate::CheckInfo& check : checks) {
       if (program.json)
         json.push_back({{"of", of}, {"name", check.name}, {"promise", check.promise}});
       else
-        fmt::print("  {:<34}  {}\n", check.name, check.promise);
+        print_result("  {:<34}  {}\n", check.name, check.promise);
     }
   };
   show("library", validate::validator().library_checks());
@@ -123,12 +129,11 @@ ExitCode run(Program& program, const std::string& subject, validate::Request req
     }
     if (heading(result) != group) {
       group = heading(result);
-      fmt::print("{}\n", group);
+      print_result("{}\n", visible(group));
     }
-    fmt::print("  {}  {:<34}  {}\n", verdict == Verdict::kFail ? "FAIL" : to_string(verdict), result.check.name,
-               result.answer.detail);
-    if (verdict == Verdict::kFail) fmt::print("        {:<34}  promised: {}\n", "", result.check.promise);
-    std::fflush(stdout);
+    print_result("  {}  {:<34}  {}\n", verdict == Verdict::kFail ? "FAIL" : to_string(verdict), result.check.name,
+                 visible(result.answer.detail));
+    if (verdict == Verdict::kFail) print_result("        {:<34}  promised: {}\n", "", result.check.promise);
   });
   if (program.json)
     program.print_json(nlohmann::ordered_json{{"plugin", request.file.string()},
@@ -137,7 +142,7 @@ ExitCode run(Program& program, const std::string& subject, validate::Request req
                                               {"skipped", skipped},
                                               {"checks", rows}});
   else
-    fmt::print("\n{} passed, {} failed, {} skipped: {}\n", passed, failed, skipped, request.file.string());
+    print_result("\n{} passed, {} failed, {} skipped: {}\n", passed, failed, skipped, request.file.string());
   return failed > 0 ? ExitCode::kCheckFailed : ExitCode::kDone;
 }
 

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include "base/child.hpp"
+#include "base/json.hpp"
 #include "base/suggest.hpp"
+#include "base/visible.hpp"
 #include "cli/verbs.hpp"
 #include "plugin/private_copy.hpp"
 #include "plugin/scan.hpp"
@@ -39,9 +41,9 @@ ExitCode print_allow_list(Program& program) {
     if (added) digests.push_back(digest);
     known->second += fmt::format("{}{} {} {}", added ? "" : ", ", l.kind, l.name, l.version);
   }
-  fmt::print("[plugins]\nallow = [\n");
-  for (const std::string& digest : digests) fmt::print("  \"sha256:{}\",  # {}\n", digest, comment(comments[digest]));
-  fmt::print("]\n");
+  print_result("[plugins]\nallow = [\n");
+  for (const std::string& digest : digests) print_result("  \"sha256:{}\",  # {}\n", digest, comment(comments[digest]));
+  print_result("]\n");
   return ExitCode::kDone;
 }
 
@@ -63,21 +65,22 @@ ExitCode list(Program& program) {
   }
   std::size_t width = 4;
   for (const plugin::Listing& l : listings) width = std::max(width, l.name.size());
-  fmt::print("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", "name", width, "kind", "version", "abi", "path");
+  print_result("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", "name", width, "kind", "version", "abi", "path");
   for (const plugin::Listing& l : listings)
     if (l.ok())
-      fmt::print("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", l.name, width, l.kind, l.version, l.abi, l.path.string());
+      print_result("{:<{}}  {:<13}  {:<8}  {:<4}  {}\n", visible(l.name), width, visible(l.kind), visible(l.version),
+                   l.abi, visible(l.path.string()));
   for (const plugin::Listing& l : listings)
     if (!l.ok())
-      fmt::print("{:<{}}  {}: {}\n{:<{}}  {}\n", l.name, width, plugin::to_string(l.status), l.reason, "", width,
-                 l.path.string());
+      print_result("{:<{}}  {}: {}\n{:<{}}  {}\n", visible(l.name), width, plugin::to_string(l.status),
+                   visible(l.reason), "", width, visible(l.path.string()));
   return ExitCode::kDone;
 }
 
 std::string value_text(const plugin::ParameterSpec& spec) {
   if (!spec.default_value) return "required";
   const nlohmann::json parameter = plugin::to_json(spec);
-  return parameter.at("default").dump();
+  return json_text(parameter.at("default"));
 }
 
 std::string bounds_text(const plugin::ParameterSpec& spec) {
@@ -90,18 +93,27 @@ std::string bounds_text(const plugin::ParameterSpec& spec) {
 }
 
 void print_schema(const plugin::ComponentSchema& schema) {
-  fmt::print("{} ({}, version {})\n\n{}\n", schema.name, plugin::to_string(schema.kind), schema.version, schema.doc);
-  if (!schema.reference.empty()) fmt::print("Follows: {}\n", schema.reference);
+  print_result("{} ({}, version {})\n\n{}\n", visible(schema.name), plugin::to_string(schema.kind),
+               visible(schema.version), visible_lines(schema.doc));
+  if (!schema.reference.empty()) print_result("Follows: {}\n", visible_lines(schema.reference));
   if (schema.parameters.empty()) {
-    fmt::print("\nNo parameters.\n");
+    print_result("\nNo parameters.\n");
     return;
   }
-  fmt::print("\nParameters:\n");
+  print_result("\nParameters:\n");
   for (const plugin::ParameterSpec& p : schema.parameters) {
     const std::string bounds = bounds_text(p);
-    fmt::print("  {} : {}{}{} = {}{}\n      {}\n", p.name, p.list ? "list of " : "", plugin::to_string(p.type),
-               p.unit.empty() ? "" : ", " + p.unit, value_text(p), bounds.empty() ? "" : "  (" + bounds + ")", p.doc);
+    print_result("  {} : {}{}{} = {}{}\n      {}\n", visible(p.name), p.list ? "list of " : "",
+                 plugin::to_string(p.type), p.unit.empty() ? "" : ", " + visible(p.unit), visible(value_text(p)),
+                 bounds.empty() ? "" : "  (" + visible(bounds) + ")", visible_lines(p.doc));
   }
+}
+
+// Whether somebody who asks for a refused file means this one: by a plugin that it says it holds, or by its own name.
+bool is_called(const plugin::Listing& listing, const std::string& name) {
+  const auto& claimed = listing.claimed;
+  return listing.name == name || std::find(claimed.begin(), claimed.end(), name) != claimed.end() ||
+         (listing.kind.empty() && listing.path.stem() == name);
 }
 
 ExitCode describe(Program& program, const std::string& name) {
@@ -113,7 +125,7 @@ ExitCode describe(Program& program, const std::string& name) {
   }
   if (found.empty()) {
     for (const plugin::Listing& l : program.registry().listings())
-      if (!l.ok() && l.name == name)
+      if (!l.ok() && is_called(l, name))
         throw Error(ExitCode::kPlugin, fmt::format("the plugin is {}: {}", plugin::to_string(l.status), l.reason),
                     l.path.string());
     throw Error(ExitCode::kUsage, "there is no plugin '" + name + "'" + did_you_mean(name, known) +

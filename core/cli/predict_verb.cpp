@@ -91,9 +91,9 @@ ExitCode predict(Program& program, const PredictOptions& options) {
   if (program.json)
     program.print_json(result);
   else
-    fmt::print("{} images predicted{}; {} in {}\n", predicted,
-               failed > 0 ? fmt::format(", {} named above could not be", failed) : "", fmt::join(request.formats, ", "),
-               request.out.string());
+    print_result("{} images predicted{}; {} in {}\n", predicted,
+                 failed > 0 ? fmt::format(", {} named above could not be", failed) : "",
+                 fmt::join(request.formats, ", "), request.out.string());
   const bool skips = request.recipe->data.on_broken == "skip" && predicted > 0;
   return failed > 0 && !skips ? ExitCode::kData : ExitCode::kDone;
 }

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/program.hpp"
 
-#include <cstdio>
-#include <cstdlib>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "base/json.hpp"
+#include "cli/output.hpp"
+
 namespace osteon::cli {
 namespace fs = std::filesystem;
 
-fs::path program_file() { return fs::read_symlink("/proc/self/exe"); }
+fs::path program_file() {
+  std::error_code failure;
+  fs::path file = fs::read_symlink("/proc/self/exe", failure);
+  if (failure)
+    throw Error(ExitCode::kResources,
+                "the system does not say where this program lies (" + failure.message() +
+                    "): /proc has to be mounted, for plugins are found and loaded by its help",
+                "/proc/self/exe");
+  return file;
+}
 
 void Program::add_common_flags(CLI::App& verb, bool takes_recipe) {
   verb.add_flag("--json", json, "One JSON document on stdout, and nothing else there");
@@ -41,7 +52,11 @@ plugin::Registry& Program::registry() {
 }
 
 engine::Engine& Program::engine() {
-  if (!engine_) engine_ = engine::load({&registry(), 0});
+  if (!engine_) {
+    plugin::Registry& plugins = registry();
+    claim_standard_output();
+    engine_ = engine::load({&plugins, 0});
+  }
   return *engine_;
 }
 
@@ -51,7 +66,7 @@ recipe::LoadOptions Program::load_options(const std::vector<std::string>& more_o
   options.overrides.insert(options.overrides.end(), more_overrides.begin(), more_overrides.end());
   options.schemas = registry().schemas();
   for (const plugin::Listing& listing : registry().listings())
-    if (listing.kind.empty()) options.refused.push_back({listing.path, listing.reason});
+    if (listing.kind.empty()) options.refused.push_back({listing.path, listing.reason, listing.claimed});
   return options;
 }
 
@@ -69,14 +84,8 @@ recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vecto
   return loaded;
 }
 
-void Program::print_json(const nlohmann::ordered_json& document) const {
-  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-  std::fflush(stdout);
-}
+void Program::print_json(const nlohmann::ordered_json& document) const { write_result(json_text(document, 2) + "\n"); }
 
-void Program::print_json(const nlohmann::json& document) const {
-  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-  std::fflush(stdout);
-}
+void Program::print_json(const nlohmann::json& document) const { write_result(json_text(document, 2) + "\n"); }
 
 }  // namespace osteon::cli

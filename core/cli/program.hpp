@@ -40,7 +40,7 @@ class Program {
                                    const std::vector<std::string>& more_overrides = {});
   recipe::LoadOptions load_options(const std::vector<std::string>& more_overrides = {});
 
-  /// One JSON document on stdout.
+  /// One JSON document on stdout, as write_result() does.
   void print_json(const nlohmann::ordered_json& document) const;
   void print_json(const nlohmann::json& document) const;
 
@@ -51,7 +51,7 @@ class Program {
   std::unique_ptr<engine::Engine> engine_;
 };
 
-/// Folder of this program's executable.
+/// This program's executable. Throws Error(kResources) where /proc is not mounted.
 std::filesystem::path program_file();
 
 }  // namespace osteon::cli

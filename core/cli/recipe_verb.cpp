@@ -18,7 +18,7 @@ ExitCode check(Program& program, const std::string& path, bool strict) {
     program.print_json(
         nlohmann::json{{"ok", holds}, {"errors", nlohmann::json::array()}, {"warnings", loaded.warnings}});
   else
-    fmt::print("{}: {}\n", path, holds ? "ok" : "has warnings");
+    print_result("{}: {}\n", path, holds ? "ok" : "has warnings");
   return holds ? ExitCode::kDone : ExitCode::kCheckFailed;
 }
 
@@ -37,7 +37,7 @@ ExitCode show(Program& program, const std::string& path) {
     if (length <= 60) width = std::max(width, length);
   }
   for (const recipe::Origin& origin : loaded.recipe.origins)
-    fmt::print("{:<{}}  # {}\n", origin.key + " = " + origin.value, width, origin.from);
+    print_result("{:<{}}  # {}\n", origin.key + " = " + origin.value, width, origin.from);
   return ExitCode::kDone;
 }
 

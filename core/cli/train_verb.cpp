@@ -51,7 +51,7 @@ void print_runs(const nlohmann::json& result) {
     for (const auto& run : result.at("folds")) print_runs(run);
     return;
   }
-  fmt::print("{}: {}\n", result.at("run").get<std::string>(), result.at("summary").get<std::string>());
+  print_result("{}: {}\n", result.at("run").get<std::string>(), result.at("summary").get<std::string>());
 }
 
 ExitCode train(Program& program, const TrainOptions& options) {

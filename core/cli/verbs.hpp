@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/output.hpp"
 #include "cli/program.hpp"
 
 namespace osteon::cli {

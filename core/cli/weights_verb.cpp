@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/visible.hpp"
 #include "cli/verbs.hpp"
 #include "engine/weights_tools.hpp"
 
@@ -22,22 +23,16 @@ std::string size_text(std::uint64_t bytes) {
   return fmt::format("{:.1f} {}", value, units[unit]);
 }
 
-/// Text of a file as a terminal may get it: without what it would take for a command.
-std::string visible(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-  return text;
-}
-
 std::string tensors_text(std::size_t count) { return fmt::format("{} tensor{}", count, count == 1 ? "" : "s"); }
 
 /// What the tensors were taken from, and what was not taken.
 void print_choice(const nlohmann::ordered_json& result) {
   const auto list = [&](const char* key, const char* title) {
     const auto items = result.at(key).get<std::vector<std::string>>();
-    if (!items.empty()) fmt::print("{}: {}\n", title, visible(fmt::format("{}", fmt::join(items, ", "))));
+    if (!items.empty()) print_result("{}: {}\n", title, visible(fmt::format("{}", fmt::join(items, ", "))));
   };
-  if (const auto key = result.at("key").get<std::string>(); !key.empty()) fmt::print("state dict: {}\n", visible(key));
+  if (const auto key = result.at("key").get<std::string>(); !key.empty())
+    print_result("state dict: {}\n", visible(key));
   list("other_keys", "other state dicts (--key)");
   list("left_out", "left out");
 }
@@ -51,22 +46,22 @@ void print_table(const nlohmann::ordered_json& result) {
     width = std::clamp(tensor.at("name").get_ref<const std::string&>().size(), width, kWidest);
     ++dtypes[tensor.at("dtype")];
   }
-  fmt::print("{:<{}}  {:<7}  {}\n", "name", width, "dtype", "shape");
+  print_result("{:<{}}  {:<7}  {}\n", "name", width, "dtype", "shape");
   for (const auto& tensor : tensors)
-    fmt::print("{:<{}}  {:<7}  [{}]\n", visible(tensor.at("name")), width,
-               tensor.at("dtype").get_ref<const std::string&>(),
-               fmt::join(tensor.at("shape").get<std::vector<std::int64_t>>(), ", "));
-  fmt::print("\n{}, {} elements, {}", tensors_text(tensors.size()), result.at("elements").get<std::uint64_t>(),
-             size_text(result.at("bytes")));
+    print_result("{:<{}}  {:<7}  [{}]\n", visible(tensor.at("name")), width,
+                 tensor.at("dtype").get_ref<const std::string&>(),
+                 fmt::join(tensor.at("shape").get<std::vector<std::int64_t>>(), ", "));
+  print_result("\n{}, {} elements, {}", tensors_text(tensors.size()), result.at("elements").get<std::uint64_t>(),
+               size_text(result.at("bytes")));
   const char* separator = ": ";
   for (const auto& [dtype, count] : dtypes) {
-    fmt::print("{}{} {}", separator, count, dtype);
+    print_result("{}{} {}", separator, count, dtype);
     separator = ", ";
   }
-  fmt::print("\nformat: {}\n", result.at("format").get_ref<const std::string&>());
+  print_result("\nformat: {}\n", result.at("format").get_ref<const std::string&>());
   print_choice(result);
   for (const auto& [key, value] : result.at("metadata").items())
-    fmt::print("metadata {}: {}\n", visible(key), visible(value));
+    print_result("metadata {}: {}\n", visible(key), visible(value));
 }
 
 void add_key(CLI::App& verb, std::string& key) {
@@ -110,8 +105,8 @@ void add_convert(CLI::App& weights, Program& program) {
         program.print_json(result);
         return ExitCode::kDone;
       }
-      fmt::print("{}, {}, in {}\n", tensors_text(result.at("tensors")), size_text(result.at("bytes")),
-                 request->out.string());
+      print_result("{}, {}, in {}\n", tensors_text(result.at("tensors")), size_text(result.at("bytes")),
+                   request->out.string());
       print_choice(result);
       return ExitCode::kDone;
     };

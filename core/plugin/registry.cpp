@@ -12,6 +12,7 @@
 #include "base/suggest.hpp"
 #include "plugin/cache.hpp"
 #include "plugin/descriptor.hpp"
+#include "plugin/elf.hpp"
 #include "plugin/exposure.hpp"
 #include "plugin/library.hpp"
 #include "plugin/scan.hpp"
@@ -63,6 +64,15 @@ std::string join(const std::vector<std::string>& parts, const char* between) {
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "" : between) + part;
   return text;
+}
+
+// What a file says it holds, whatever it is refused for: people know a plugin by its name.
+std::vector<std::string> claimed_by(const fs::path& file) {
+  try {
+    return components_of(read_elf(file));
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 // The `.so` files of a folder itself, in order of their names; what lies in folders below is not looked at.
@@ -118,7 +128,8 @@ struct Registry::State {
 
   void refuse(const fs::path& file, const std::string& sha256, const std::string& reason) {
     Listing listing;
-    listing.name = file.stem().string();
+    listing.claimed = claimed_by(file);
+    listing.name = listing.claimed.empty() ? file.stem().string() : join(listing.claimed, ", ");
     listing.path = file;
     listing.sha256 = sha256;
     listing.reason = reason;

@@ -16,7 +16,9 @@ namespace osteon::plugin {
 /// One component, or one file that was refused, as `plugins list` shows it.
 struct Listing {
   enum class Status { kOk, kRefused, kSkipped };
-  std::string name;  ///< of the component; the file's stem when the file was refused as a whole
+  std::string name;  ///< of the component; of a file that was refused as a whole the names of the components that it
+                     ///< says it holds, separated by ", ", else its stem
+  std::vector<std::string> claimed;  ///< those names; empty for a component
   std::string kind;  ///< "model", ..., "kind 6" of one that this host does not know; empty when a file was refused
   std::string version;
   std::string abi;  ///< "0.2"; empty when unknown

@@ -5,6 +5,7 @@
 #include <map>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.hpp"
 #include "plugin/descriptor.hpp"
@@ -91,7 +92,7 @@ TEST_F(RegistryTest, ListsWhatItRefusesBesideWhatItTakes) {
   for (const std::string name : {"other_abi", "crash_at_load", "not_a_library"}) {
     const Listing& listing = *by_file.at(name + ".so");
     EXPECT_FALSE(listing.ok()) << name;
-    EXPECT_EQ(listing.name, name);
+    EXPECT_EQ(listing.name, name == "not_a_library" ? name : "constant");
     EXPECT_EQ(listing.kind, "") << name;
     EXPECT_NE(listing.reason, "") << name;
   }
@@ -353,7 +354,7 @@ TEST_F(RegistryTest, RunsNoCodeOfALibraryThatIsNotAllowed) {
   strict.allow.emplace_back("the list", std::set<std::string>{std::string(64, '0')});
   Registry registry(strict);  // a scanner that is not there would be an error
   EXPECT_FALSE(only(registry).ok());
-  EXPECT_EQ(only(registry).name, "good");
+  EXPECT_EQ(only(registry).name, "constant");
   EXPECT_EQ(only(registry).sha256, digest_of(file));
   expect_parts(only(registry).reason, {"sha256:" + digest_of(file), "not among", "the list"});
   EXPECT_THROW(registry.load(Kind::kLoss, "constant"), Error);
@@ -440,6 +441,31 @@ TEST_F(RegistryTest, WarnsWhenTheDynamicLinkerWouldLookInTheCurrentFolder) {
     ::setenv("LD_LIBRARY_PATH", path.c_str(), 1);
     EXPECT_TRUE(Registry(options({}, kNoScanner)).warnings().empty()) << path;
   }
+}
+
+TEST_F(RegistryTest, KnowsARefusedFileByWhatItSaysItHolds) {
+  first_.add("absent_dependency");
+  first_.add("no_note");
+  first_.write("broken.so", "no library");
+  const Registry registry(options({first_.path()}));
+  std::map<std::string, const Listing*> by_file;
+  for (const Listing& listing : registry.listings()) by_file[listing.path.stem()] = &listing;
+  ASSERT_EQ(by_file.size(), 3u);
+  EXPECT_EQ(by_file["absent_dependency"]->name, "constant");
+  EXPECT_EQ(by_file["absent_dependency"]->claimed, std::vector<std::string>{"constant"});
+  EXPECT_EQ(by_file["absent_dependency"]->kind, "");
+  EXPECT_EQ(by_file["no_note"]->name, "no_note");
+  EXPECT_EQ(by_file["broken"]->name, "broken");
+}
+
+// The pipes of the child that looks at a library are none of these.
+TEST_F(RegistryTest, LooksAtLibrariesWhateverIsOpen) {
+  first_.add("good");
+  std::vector<int> held;
+  for (int i = 0; i < 194; ++i) held.push_back(::dup(STDIN_FILENO));
+  const Registry registry(options({first_.path()}));
+  for (const int each : held) ::close(each);
+  EXPECT_TRUE(only(registry).ok()) << only(registry).reason;
 }
 
 }  // namespace
