@@ -21,6 +21,7 @@ struct PredictOptions {
   std::string out;
   std::string formats = "png";
   bool plan = false;
+  bool same_plugins = false;
 };
 
 bool is_image(const fs::path& path) {
@@ -82,6 +83,7 @@ ExitCode predict(Program& program, const PredictOptions& options) {
   request.out = options.out;
   request.formats = format_list(options.formats);
   request.show_plan = options.plan;
+  request.same_plugins = options.same_plugins;
   request.inputs = image_files(options.inputs);
   if (!fs::exists(request.run / "recipe.toml"))
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
@@ -112,6 +114,8 @@ void add_predict_verb(CLI::App& app, Program& program) {
       ->capture_default_str();
   verb->add_flag("--plan", options->plan,
                  "Say on stderr which way of running the model was chosen, with measured times");
+  verb->add_flag("--same-plugins", options->same_plugins,
+                 "Refuse libraries of plugins that differ from those that the run was made with");
   verb->callback([&program, options] { program.action = [&program, options] { return predict(program, *options); }; });
 }
 

@@ -61,6 +61,7 @@ struct PredictRequest {
   std::filesystem::path out;
   std::vector<std::string> formats;  ///< "csv", "png", "overlay", "probabilities"
   bool show_plan = false;            ///< say which way of running the model was chosen, and why
+  bool same_plugins = false;         ///< refuse other libraries than those that the run was made with
 };
 
 struct ForwardRequest {

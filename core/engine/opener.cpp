@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
 #include "base/error.hpp"
 #include "engine/device.hpp"
 #include "engine/fitted_state.hpp"
@@ -35,6 +37,7 @@ OpenedRun Opener::open(const fs::path& run, const recipe::Recipe& recipe, Fitted
   folder.check_usable();
   const fs::path key = fs::weakly_canonical(run);
   if (!above_.insert(key).second) throw Error(ExitCode::kUsage, "this run contains itself", run.string());
+  if (compared_.insert(key).second) compare_libraries(folder, recipe);
   OpenedRun opened;
   if (recipe.ensemble)
     open_ensemble(folder, recipe, state, who, opened);
@@ -48,6 +51,19 @@ OpenedRun Opener::open(const fs::path& run, const recipe::Recipe& recipe, Fitted
       load_fitted(folder, fitted_part(link), recipe.ensemble.has_value());
   above_.erase(key);
   return opened;
+}
+
+void Opener::compare_libraries(const run::RunFolder& folder, const recipe::Recipe& recipe) {
+  const nlohmann::json info = folder.read_info();
+  const std::vector<OtherLibrary> others = engine::other_libraries(info, recipe, *context_.registry);
+  if (same_libraries_ && !info.contains("plugins"))
+    throw Error(ExitCode::kUsage, "the run does not say which libraries it was made with (run.json)",
+                folder.root().string());
+  for (const OtherLibrary& other : others) {
+    if (same_libraries_) throw Error(ExitCode::kUsage, to_string(other), folder.root().string());
+    spdlog::warn("{}: {}", folder.root().string(), to_string(other));
+  }
+  other_libraries_.insert(other_libraries_.end(), others.begin(), others.end());
 }
 
 void Opener::open_model(const run::RunFolder& folder, const recipe::Recipe& recipe, const std::string& who,

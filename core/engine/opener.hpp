@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "engine/library_record.hpp"
 #include "plugin/ensembler.hpp"
 #include "plugin/model.hpp"
 #include "predict/chain.hpp"
@@ -24,6 +25,7 @@ struct OpenedRun {
   predict::Chain chain;
   std::shared_ptr<plugin::Ensembler> ensembler;  ///< null for a model
   std::vector<predict::Member> members;
+  std::vector<OtherLibrary> other_libraries;  ///< of this run and of those in it
 };
 
 /// Whether what has to be fitted gets its state as a run is opened, without which it cannot be, or will be fitted then.
@@ -34,17 +36,22 @@ enum class FittedState { kLoaded, kToBeFitted };
 class Opener {
  public:
   Opener(const Context& context, const recipe::Recipe& asked_for);
+  /// From now on a run that was made with other libraries than those that are here is refused. Else it is said, once
+  /// for each run.
+  void require_same_libraries() { same_libraries_ = true; }
 
   /// Opens a run folder with this recipe (its own, or its own with overrides). Ensembles of ensembles are fine; a run
   /// that contains itself is refused. `who`: what notes of its components begin with.
   OpenedRun open(const std::filesystem::path& run, const recipe::Recipe& recipe,
                  FittedState state = FittedState::kLoaded, const std::string& who = {});
+  const std::vector<OtherLibrary>& other_libraries() const noexcept { return other_libraries_; }
   /// A run folder's own recipe.
   recipe::Recipe own_recipe(const std::filesystem::path& run) const;
   /// For post-processors that name runs.
   predict::OpenRun open_run();
 
  private:
+  void compare_libraries(const run::RunFolder& folder, const recipe::Recipe& recipe);
   void open_model(const run::RunFolder& folder, const recipe::Recipe& recipe, const std::string& who,
                   OpenedRun& opened);
   void open_ensemble(const run::RunFolder& folder, const recipe::Recipe& recipe, FittedState state,
@@ -52,7 +59,10 @@ class Opener {
 
   Context context_;
   std::string device_;
-  std::set<std::filesystem::path> above_;  // the runs on the way here
+  std::set<std::filesystem::path> above_;     // the runs on the way here
+  std::set<std::filesystem::path> compared_;  // runs whose libraries were looked at
+  std::vector<OtherLibrary> other_libraries_;
+  bool same_libraries_ = false;
 };
 
 /// Names of an ensemble's members: their run folders, made unique.

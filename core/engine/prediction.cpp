@@ -103,9 +103,13 @@ class Outputs {
 
 }  // namespace
 
-OpenedRun open_run(const fs::path& run, const recipe::Recipe& recipe, const Context& context) {
+OpenedRun open_run(const fs::path& run, const recipe::Recipe& recipe, const Context& context, bool same_libraries) {
   predict::shared_cache().set_bound(static_cast<std::size_t>(recipe.predict.cache_mb) << 20);
-  return Opener(context, recipe).open(run, recipe);
+  Opener opener(context, recipe);
+  if (same_libraries) opener.require_same_libraries();
+  OpenedRun opened = opener.open(run, recipe);
+  opened.other_libraries = opener.other_libraries();
+  return opened;
 }
 
 double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const data::Dataset& dataset,
@@ -152,7 +156,7 @@ nlohmann::json predict_file(const PredictRequest& request, const OpenedRun& run,
 
 nlohmann::json run_prediction(const PredictRequest& request, const Context& context) {
   const recipe::Recipe& recipe = *request.recipe;
-  const OpenedRun run = open_run(request.run, recipe, context);
+  const OpenedRun run = open_run(request.run, recipe, context, request.same_plugins);
   const std::vector<std::string> names = output_names(request.inputs);
   Outputs outputs(request, recipe);
   report::Progress progress("predicting", static_cast<std::int64_t>(names.size()), "images");
@@ -180,7 +184,13 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
   progress.finish();
   if (request.show_plan && run.model)
     for (const std::string& line : run.model->inference_plan()) fmt::print(stderr, "plan: {}\n", line);
-  return {{"run", request.run.string()}, {"out", request.out.string()}, {"images", images}, {"failed", failed}};
+  nlohmann::json libraries = nlohmann::json::array();
+  for (const OtherLibrary& other : run.other_libraries) libraries.push_back(to_json(other));
+  return {{"run", request.run.string()},
+          {"out", request.out.string()},
+          {"images", images},
+          {"failed", failed},
+          {"other_libraries", libraries}};
 }
 
 }  // namespace osteon::engine

@@ -15,7 +15,8 @@
 namespace osteon::engine {
 
 /// Opens a run folder with this recipe (its own, or its own with overrides) to predict with; see Opener.
-OpenedRun open_run(const std::filesystem::path& run, const recipe::Recipe& recipe, const Context& context);
+OpenedRun open_run(const std::filesystem::path& run, const recipe::Recipe& recipe, const Context& context,
+                   bool same_libraries = false);
 
 /// Mean Dice on some labelled images with a model as it is and where it is, through the reference path, with the
 /// post-processors beneath the first that has to be fitted. Each image has a call of its own beneath `call`, which is

@@ -154,6 +154,37 @@ TEST_F(Floor, SaysThatProcHasToBeMounted) {
   EXPECT_THAT(outcome.err, HasSubstr("/proc has to be mounted"));
 }
 
+// --- libraries -------------------------------------------------------------------------------------------------------
+
+TEST_F(Floor, PredictingWithAnotherLibraryThanARunWasMadeWithIsSaid) {
+  const std::string image = first_file(path("data/test/DCM")).string();
+  const auto predict = [&](const std::string& run, const std::string& more) {
+    return osteon("predict " + path(run) + " " + image + " --json --out " + path("other_out") + more);
+  };
+  const Outcome same = predict("run", " --same-plugins");
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_EQ(json::parse(same.out).at("other_libraries"), json::array());
+
+  fs::copy(path("run"), path("other"), fs::copy_options::recursive);
+  json info = json::parse(slurp(path("run/run.json")));
+  const std::string here = info.at("plugins").at(0).at("sha256"), made(64, 'a');
+  info["plugins"][0]["version"] = "0.0.1";
+  info["plugins"][0]["sha256"] = made;
+  write_text(path("other/run.json"), info.dump());
+  const Outcome said = predict("other", "");
+  EXPECT_EQ(said.exit_code, 0) << said.err;
+  for (const std::string& part : {std::string("model 'unet' is of version "), "(sha256:" + here + ") here",
+                                  "made with version 0.0.1 (sha256:" + made + ")"})
+    EXPECT_THAT(said.err, HasSubstr(part));
+  EXPECT_EQ(json::parse(said.out).at("other_libraries").at(0).at("made_with").at("sha256"), made);
+  const Outcome refused = predict("other", " --same-plugins");
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(json::parse(refused.out).at("error").at("message").get<std::string>(), HasSubstr(made));
+  fs::remove(path("other/run.json"));
+  EXPECT_EQ(predict("other", "").exit_code, 0);
+  EXPECT_EQ(predict("other", " --same-plugins").exit_code, 2);
+}
+
 // --- words and texts -------------------------------------------------------------------------------------------------
 
 TEST_F(Floor, AWordThatIsNoVerbIsNamed) {
