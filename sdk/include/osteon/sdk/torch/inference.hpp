@@ -21,6 +21,7 @@
 #include <osteon/sdk/call.hpp>
 #include <osteon/sdk/torch/graph.hpp>
 #include <osteon/sdk/torch/guards.hpp>
+#include <osteon/sdk/torch/plan_memory.hpp>
 
 namespace osteon::sdk::detail {
 
@@ -54,6 +55,9 @@ struct InferenceKey {
 /// pays for nothing. A candidate that fails or differs is dropped, and the log says so. Changed weights keep the choice
 /// and drop the graph, which is compiled and checked again at the second forward after the change.
 ///
+/// Where the host keeps a memory (PlanMemory), what was found out is left to later processes. They measure nothing, and
+/// compare the choice with the reference at its second forward before they use it.
+///
 /// Memory: a chosen graph holds packed weights, about as much as the weights themselves, for each shape it was chosen
 /// for; the 8 keys last used are remembered.
 ///
@@ -62,7 +66,10 @@ struct InferenceKey {
 class InferencePlan {
  public:
   InferencePlan(Network& network, const ParameterTable& parameters)
-      : network_(network), parameters_(parameters), own_kernels_(network.traits().own_kernels) {}
+      : network_(network),
+        parameters_(parameters),
+        own_kernels_(network.traits().own_kernels),
+        memory_(network, parameters) {}
 
   at::Tensor run(const Call& call, const at::Tensor& input, std::uint32_t precision, bool plain) {
     const bool settled = own_kernels_ && input.is_cpu() && precision == OSTEON_PRECISION_FLOAT32;
@@ -137,6 +144,8 @@ class InferencePlan {
     Strategy choice = Strategy::kPlain;            ///< final once all trials are done
     std::shared_ptr<CompiledGraph> graph;
     std::uint64_t forwards_since_change = 0;
+    bool recalled = false;  ///< another process measured
+    bool unproven = false;  ///< and here the choice was not yet compared with the reference
   };
   static constexpr double kUnknown = std::numeric_limits<double>::infinity();
 
@@ -157,6 +166,7 @@ class InferencePlan {
       }
       records_.push_front(std::make_shared<Record>());
       records_.front()->key = std::move(key);
+      recall(*records_.front());
     } else {
       records_.splice(records_.begin(), records_, known);
     }
@@ -164,24 +174,55 @@ class InferencePlan {
     return records_.front();
   }
 
-  /// Whether something is left to measure, or a graph is to be compiled again.
+  /// What another process found out of this key.
+  void recall(Record& record) const {
+    const auto findings = memory_.find<kStrategies>(record.key.text());
+    if (!findings) return;
+    record.next_trial = kTrials.size();
+    record.choice = static_cast<Strategy>(findings->choice);
+    for (std::size_t i = 0; i < kStrategies; ++i) record.ms[i] = findings->ms[i] > 0 ? findings->ms[i] : kUnknown;
+    record.dropped = findings->dropped;
+    record.recalled = true;
+    record.unproven = record.choice != Strategy::kPlain;
+  }
+
+  /// Leaves what was found out to later processes. The caller holds record.measuring.
+  void keep(const Call& call, const Record& record) {
+    PlanFindings<kStrategies> findings;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      findings = {static_cast<std::size_t>(record.choice), record.ms, record.dropped};
+    }
+    for (double& ms : findings.ms)
+      if (std::isinf(ms)) ms = 0;
+    if (!memory_.keep(record.key.text(), findings))
+      call.warn("the inference plan cannot be kept in " + PlanMemory::folder().string() +
+                "; every process will measure anew");
+  }
+
+  /// Whether something is left to measure, a graph is to be compiled again, or a recalled choice to be compared.
   bool has_work(const Record& record) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (record.next_trial < kTrials.size()) return true;
-    return record.choice == Strategy::kGraph && record.graph == nullptr && record.forwards_since_change > 1;
+    return record.forwards_since_change > 1 && !is_ready(record);
+  }
+
+  /// Whether the choice can be run as it is. The caller holds mutex_.
+  static bool is_ready(const Record& record) {
+    return !record.unproven && (record.choice != Strategy::kGraph || record.graph != nullptr);
   }
 
   std::pair<Strategy, std::shared_ptr<CompiledGraph>> current(const Record& record) const {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (record.choice == Strategy::kGraph && record.graph == nullptr) return {Strategy::kPlain, nullptr};
+    if (!is_ready(record)) return {Strategy::kPlain, nullptr};
     return {record.choice, record.graph};
   }
 
   /// One forward that is also a step of the measurement. The caller holds record.measuring.
   at::Tensor run_and_learn(const Call& call, Record& record, const at::Tensor& input) {
     const std::uint32_t precision = record.key.precision;
-    const bool compile_again = record.next_trial == kTrials.size();
-    const Trial trial = compile_again ? Trial{Strategy::kGraph, true} : kTrials[record.next_trial];
+    const bool chosen = record.next_trial == kTrials.size();  // and to be compiled again, or compared
+    const Trial trial = chosen ? Trial{record.choice, true} : kTrials[record.next_trial];
     const auto index = static_cast<std::size_t>(trial.strategy);
     if (trial.strategy == Strategy::kGraph && precision != OSTEON_PRECISION_FLOAT32)
       drop(record, trial.strategy, "float32 only");
@@ -195,7 +236,10 @@ class InferencePlan {
     } else {
       result = try_candidate(call, record, trial.strategy, input);
     }
-    if (!compile_again) advance(call, record);
+    if (!chosen)
+      advance(call, record);
+    else if (record.recalled && !record.dropped[index].empty())
+      keep(call, record);  // so that nobody tries it again
     return result;
   }
 
@@ -215,6 +259,7 @@ class InferencePlan {
       if (difference <= 1) {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (graph != nullptr) record.graph = graph;
+        record.unproven = false;
         return result;
       }
       why = "its result differs from the plain one by " + std::to_string(difference) + " times what is allowed";
@@ -232,7 +277,9 @@ class InferencePlan {
   void drop(Record& record, Strategy strategy, const std::string& why) {
     const std::lock_guard<std::mutex> lock(mutex_);
     record.dropped[static_cast<std::size_t>(strategy)] = why;
-    if (record.choice == strategy) record.choice = Strategy::kPlain;
+    if (record.choice != strategy) return;
+    record.choice = Strategy::kPlain;
+    record.unproven = false;
   }
 
   /// On to the next trial of a strategy that is still a candidate; after the last one, the choice.
@@ -249,7 +296,8 @@ class InferencePlan {
       if (record.choice != Strategy::kGraph) record.graph.reset();
       chosen = describe(record);
     }
-    call.info("inference plan, " + chosen);
+    call.raw()->log(call.raw(), OSTEON_LOG_DEBUG, ("inference plan, " + chosen).c_str());
+    keep(call, record);
   }
 
   static Strategy fastest(const Record& record) {
@@ -306,20 +354,22 @@ class InferencePlan {
       char ms[32];
       std::snprintf(ms, sizeof ms, "%.1f ms", record.ms[i]);
       text += std::string(i ? ", " : "") + kStrategyNames[i] + " " +
-              (!record.dropped[i].empty() ? "dropped"
+              (!record.dropped[i].empty()                      ? "dropped"
                : std::isinf(record.ms[i]) ? "not measured"
-                                          : ms);
+                                                               : ms);
     }
     text += "; ";
     text += record.next_trial < kTrials.size()
                 ? "still measuring"
-                : std::string("runs ") + kStrategyNames[static_cast<std::size_t>(record.choice)];
+                : std::string("runs ") + kStrategyNames[static_cast<std::size_t>(record.choice)] +
+                      (record.recalled ? ", as an earlier process measured" : "");
     return text;
   }
 
   Network& network_;
   const ParameterTable& parameters_;
   const bool own_kernels_;
+  const PlanMemory memory_;
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<Record>> records_;  ///< the one used last comes first
 };
