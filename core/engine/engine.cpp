@@ -2,8 +2,11 @@
 // The engine's door: each verb's function behind one interface.
 #include "engine/engine.hpp"
 
+#include <stdexcept>
+
 #include <ATen/Parallel.h>
 #include <opencv2/core/utility.hpp>
+#include <osteon/sdk/torch/compat.hpp>
 
 #include "base/error.hpp"
 #include "data/phantom/phantom.hpp"
@@ -40,6 +43,24 @@ nlohmann::json write_phantom(const PhantomRequest& request, const Context& conte
   return {{"out", request.out.string()}, {"images", images}, {"patients", options.patients + options.test_patients}};
 }
 
+/// What libraries throw where this program asked for too much is an error of the machine; whatever else they throw was
+/// not foreseen, and keeps its sentence without the stack trace.
+template <class Work>
+auto at_the_door(Work&& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const cv::Exception& e) {
+    if (e.code == cv::Error::StsNoMem) throw Error(ExitCode::kResources, "out of memory: " + e.err);
+    throw;
+  } catch (const c10::Error& e) {
+    const std::string text = e.what_without_backtrace();
+    const osteon_status status = sdk::compat::status_of(e);
+    if (status == OSTEON_OUT_OF_MEMORY || status == OSTEON_OUT_OF_DEVICE_MEMORY)
+      throw Error(ExitCode::kResources, text);
+    throw std::runtime_error(text);
+  }
+}
+
 class EngineImplementation final : public Engine {
  public:
   explicit EngineImplementation(const Context& context) : context_(context) {
@@ -49,15 +70,27 @@ class EngineImplementation final : public Engine {
     predict::install_resample_service();
     predict::install_cache_service();
   }
-  nlohmann::json phantom(const PhantomRequest& request) override { return write_phantom(request, context_); }
-  nlohmann::json train(const TrainRequest& request) override { return run_training(request, context_); }
-  nlohmann::ordered_json evaluate(const EvaluateRequest& request) override { return run_evaluation(request, context_); }
-  nlohmann::json predict(const PredictRequest& request) override { return run_prediction(request, context_); }
-  nlohmann::json forward(const ForwardRequest& request) override { return run_forward(request, context_); }
+  nlohmann::json phantom(const PhantomRequest& request) override {
+    return at_the_door([&] { return write_phantom(request, context_); });
+  }
+  nlohmann::json train(const TrainRequest& request) override {
+    return at_the_door([&] { return run_training(request, context_); });
+  }
+  nlohmann::ordered_json evaluate(const EvaluateRequest& request) override {
+    return at_the_door([&] { return run_evaluation(request, context_); });
+  }
+  nlohmann::json predict(const PredictRequest& request) override {
+    return at_the_door([&] { return run_prediction(request, context_); });
+  }
+  nlohmann::json forward(const ForwardRequest& request) override {
+    return at_the_door([&] { return run_forward(request, context_); });
+  }
   nlohmann::json doctor() override {
-    nlohmann::json result = describe_libraries();
-    result["matmul_gflops"] = measure_matmul();
-    return result;
+    return at_the_door([] {
+      nlohmann::json result = describe_libraries();
+      result["matmul_gflops"] = measure_matmul();
+      return result;
+    });
   }
 
  private:
