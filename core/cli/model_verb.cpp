@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/visible.hpp"
 #include "cli/verbs.hpp"
 
 namespace osteon::cli {
@@ -43,7 +44,7 @@ void add_model_verb(CLI::App& app, Program& program) {
         program.print_json(result);
       else
         for (const nlohmann::json& tensor : result.at("tensors"))
-          print_result("{} {} {} in {}\n", tensor.at("name").get<std::string>(), tensor.at("dtype").get<std::string>(),
+          print_result("{} {} {} in {}\n", visible(tensor.at("name")), tensor.at("dtype").get<std::string>(),
                        tensor.at("shape").dump(), options->request.output.string());
       return ExitCode::kDone;
     };

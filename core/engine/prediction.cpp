@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/error.hpp"
+#include "base/visible.hpp"
 #include "engine/device.hpp"
 #include "engine/evaluation.hpp"
 #include "engine/notes.hpp"
@@ -183,7 +184,7 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
   outputs.finish();
   progress.finish();
   if (request.show_plan && run.model)
-    for (const std::string& line : run.model->inference_plan()) fmt::print(stderr, "plan: {}\n", line);
+    for (const std::string& line : run.model->inference_plan()) fmt::print(stderr, "plan: {}\n", visible(line));
   nlohmann::json libraries = nlohmann::json::array();
   for (const OtherLibrary& other : run.other_libraries) libraries.push_back(to_json(other));
   return {{"run", request.run.string()},
