@@ -18,7 +18,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const auto fail = [&](const std::string& what) {
     throw Error(ExitCode::kData, what + ": " + std::strerror(errno), path.string());
   };
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without waiting for who writes into a pipe, which is no regular file anyway.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail("cannot open the weights");
   struct stat status {};
   const bool known = ::fstat(descriptor, &status) == 0;

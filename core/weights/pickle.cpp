@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/pickle.hpp"
 
+#include <charconv>
 #include <cstddef>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,10 +15,14 @@ namespace {
 
 using Kind = Value::Kind;
 
-// Python has a name for each; these are the ones that torch.save's pickles are made of, and the two texts of Python 2.
+// Python has a name for each; these are the ones that torch.save's pickles are made of, and what Python 2 wrote
+// besides.
 enum Opcode : std::uint8_t {
   kMark = '(',
   kStop = '.',
+  kPop = '0',
+  kPopMark = '1',
+  kDuplicate = '2',
   kNone = 'N',
   kNewTrue = 0x88,
   kNewFalse = 0x89,
@@ -24,6 +30,10 @@ enum Opcode : std::uint8_t {
   kBinInt1 = 'K',
   kBinInt2 = 'M',
   kLong1 = 0x8a,
+  kLong4 = 0x8b,
+  kDecimalInt = 'I',
+  kDecimalLong = 'L',
+  kDecimalReal = 'F',
   kBinFloat = 'G',
   kBinUnicode = 'X',
   kBinString = 'T',
@@ -54,7 +64,8 @@ enum Opcode : std::uint8_t {
 // What a hostile pickle can make us do: half a second and 170 MB at most (measured). A tensor takes some 18 objects and
 // 35 steps.
 constexpr std::size_t kMaxValues = 2'000'000, kMaxSteps = 8'000'000;
-constexpr std::size_t kMaxName = 256;  // bytes, of a module or of what is in it
+constexpr std::size_t kMaxName = 256;     // bytes, of a module or of what is in it
+constexpr std::size_t kMaxDigits = 4300;  // of a number in decimals; Python's own limit
 constexpr ValueId kNothing = UINT32_MAX;
 
 class Machine {
@@ -108,6 +119,17 @@ class Machine {
       case kLong1:
         push_long(in_.take(in_.u8()));
         break;
+      case kLong4:
+        push_long(in_.take(in_.u32()));
+        break;
+      case kDecimalInt:
+      case kDecimalLong:
+        push_decimal(in_.line(kMaxDigits));
+        break;
+      case kDecimalReal:
+        in_.line(kMaxDigits);
+        push(Kind::kReal);
+        break;
       case kBinFloat:
         in_.take(8);
         push(Kind::kReal);
@@ -128,6 +150,15 @@ class Machine {
     switch (opcode) {
       case kMark:
         marks_.push_back(stack_.size());
+        break;
+      case kPop:
+        pop_one();
+        break;
+      case kPopMark:
+        pop_to_mark();
+        break;
+      case kDuplicate:
+        stack_.push_back(top());
         break;
       case kEmptyList:
         push(Kind::kList);
@@ -193,9 +224,8 @@ class Machine {
         break;
       default:
         fail(
-            fmt::format("the pickle has the opcode 0x{:02x}, which no state dict needs: the file is damaged, or holds "
-                        "more than weights. In Python, torch.save(model.state_dict(), \"weights.pth\") writes what is "
-                        "read here",
+            fmt::format("the pickle has the opcode 0x{:02x}, which torch.save does not write: the file is damaged. In "
+                        "Python, torch.save(model.state_dict(), \"weights.pth\") writes what is read here",
                         opcode));
     }
   }
@@ -221,27 +251,48 @@ class Machine {
 
   void push_tuple(std::vector<ValueId> items) { push(Kind::kTuple).items = std::move(items); }
 
+  /// As Python 2 wrote it: "12", "12L", and its truth values as "00" and "01".
+  void push_decimal(std::string_view digits) {
+    if (digits == "00" || digits == "01") {
+      push(Kind::kBool).integer = digits == "01";
+      return;
+    }
+    if (!digits.empty() && digits.back() == 'L') digits.remove_suffix(1);
+    std::int64_t integer = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), integer);
+    if (error == std::errc::invalid_argument || end != digits.data() + digits.size())
+      fail("'" + shown(digits) + "' is no number");
+    Value& value = push(error == std::errc::result_out_of_range ? Kind::kReal : Kind::kInteger);
+    value.integer = integer;
+  }
+
   void push_global() {
     const std::string_view module = in_.line(kMaxName), name = in_.line(kMaxName);
-    const Global* global = find_global(module, name);
-    if (global == nullptr)
-      fail(fmt::format(
-          "the pickle asks for Python's '{}.{}', which no state dict needs; nothing of it was run. If the "
-          "file holds a whole model (torch.save(model)), only that model's own code can read it: in Python, "
-          "torch.save(model.state_dict(), \"weights.pth\") writes what is read here",
-          shown(module), shown(name)));
-    push(Kind::kGlobal).global = global;
+    Value& global = push(Kind::kGlobal);
+    global.global = &find_global(module, name);
+    global.text = {module.data(), module.size() + 1 + name.size()};
   }
 
   void push_call(const std::vector<ValueId>& function_and_arguments) {
     const ValueId arguments = function_and_arguments[1];
-    const Global* global = values_[function_and_arguments[0]].global;
-    if (values_[function_and_arguments[0]].kind != Kind::kGlobal || values_[arguments].kind != Kind::kTuple)
-      fail("the pickle calls what is no function, or not with a tuple");
+    const auto [global, name] = called(values_[function_and_arguments[0]]);
+    if (values_[arguments].kind != Kind::kTuple) fail("the pickle calls a function, but not with a tuple");
     Value& call = push(Kind::kCall);
     call.global = global;
+    call.text = name;
     call.arguments = arguments;
     if (global->role == Global::Role::kDict) call.items = pairs(arguments);
+  }
+
+  /// What a call calls: something by its name, or an object that was made before. Legacy files keep the classes of
+  /// whole models outside of the pickle: ("module", class, ...).
+  std::pair<const Global*, std::string_view> called(const Value& function) const {
+    if (function.kind == Kind::kGlobal) return {function.global, function.text};
+    if (function.kind == Kind::kCall) return {&find_global({}, {}), function.text};
+    if (function.kind == Kind::kPersistent)
+      for (const ValueId id : values_[function.arguments].items)
+        if (values_[id].kind == Kind::kGlobal) return {&find_global({}, {}), values_[id].text};
+    fail("the pickle calls what is no function");
   }
 
   /// The content of a dict that was made from one list of pairs, as Python 2 did; nothing for any other arguments.
@@ -264,22 +315,23 @@ class Machine {
     push(Kind::kPersistent).arguments = arguments;
   }
 
-  /// Objects of no meaning here take anything, and forget it.
+  /// Objects of no meaning here take anything.
   static bool is_other(const Value& value) {
     return value.kind == Kind::kCall && value.global->role == Global::Role::kOther;
   }
 
   void append(const std::vector<ValueId>& items) {
     Value& list = values_[top()];
-    if (is_other(list)) return;
+    if (is_other(list)) return;  // and forget it
     if (list.kind != Kind::kList) fail("the pickle appends to what is no list");
     list.items.insert(list.items.end(), items.begin(), items.end());
   }
 
   void set_items(const std::vector<ValueId>& items) {
     Value& dict = values_[top()];
-    if (is_other(dict)) return;
-    if (dict.kind != Kind::kDict && (dict.kind != Kind::kCall || dict.global->role != Global::Role::kDict))
+    const bool is_dict =
+        dict.kind == Kind::kDict || (dict.kind == Kind::kCall && dict.global->role == Global::Role::kDict);
+    if (!is_dict && !is_other(dict))  // what was made by a name that nobody knows may well be a kind of dict
       fail("the pickle sets items of what is no dict");
     if (items.size() % 2 != 0) fail("the pickle gives a dict a key without a value");
     dict.items.insert(dict.items.end(), items.begin(), items.end());
@@ -308,6 +360,13 @@ class Machine {
     stack_.resize(stack_.size() - count);
     return items;
   }
+  /// One object, or the last mark where nothing is above it: a tuple that contains itself is taken down like that.
+  void pop_one() {
+    if (available() == 0 && !marks_.empty())
+      marks_.pop_back();
+    else
+      pop(1);
+  }
   std::vector<ValueId> pop_to_mark() {
     if (marks_.empty()) fail("the pickle goes back to a mark that it never made");
     std::vector<ValueId> items = pop(available());
@@ -327,6 +386,13 @@ class Machine {
 };
 
 }  // namespace
+
+std::string global_name(const Value& value) {
+  std::string name = shown(value.text);
+  const std::size_t end_of_module = value.text.find('\n');
+  if (end_of_module < name.size()) name[end_of_module] = '.';
+  return name;
+}
 
 Pickle::Pickle(std::string_view bytes, std::uint64_t base, const std::string& path) {
   Machine machine(bytes, base, path);

@@ -9,8 +9,8 @@
 #include "weights/pickle_globals.hpp"
 
 /// Python's pickle, protocol 2, as far as torch.save needs it, read as data. A pickle is a program that builds objects
-/// and can call anything that Python can import; here a call is a node of the tree that nobody carries out, and names
-/// that are not on the list (pickle_globals.hpp) are refused.
+/// and can call anything that Python can import; here a call is a node of the tree that nobody carries out, whatever it
+/// calls. Names that are not on the list (pickle_globals.hpp) make objects of which nothing but the name is known.
 namespace osteon::weights {
 
 /// Index of a value in its pickle.
@@ -29,8 +29,8 @@ struct Value {
     kTuple,       ///< `items`
     kList,        ///< `items`
     kDict,        ///< `items`: key, value, key, value, ...
-    kGlobal,      ///< `global`
-    kCall,        ///< of `global` with the tuple `arguments`; `items` as a list or dict that was filled afterwards
+    kGlobal,      ///< `global`, and `text`: "module\nname" as the file has it
+    kCall,        ///< of `global` (and `text`) with the tuple `arguments`; `items` as a dict that was filled afterwards
     kPersistent,  ///< what stands outside of the pickle, by `arguments`: a storage
   };
   Kind kind = Kind::kNone;
@@ -41,6 +41,9 @@ struct Value {
   std::vector<ValueId> items;
   std::uint64_t offset = 0;  ///< where in the file it was made
 };
+
+/// "module.name" of a kGlobal or of what a kCall calls, as messages may show it.
+std::string global_name(const Value& value);
 
 class Pickle {
  public:

@@ -6,6 +6,8 @@ namespace {
 
 using Role = Global::Role;
 
+constexpr std::string_view kRebuild = "_rebuild_";  // how PyTorch calls what makes tensors of a file
+
 constexpr Global kGlobals[] = {
     {"collections.OrderedDict", Role::kDict},
     {"collections.defaultdict", Role::kDict},
@@ -28,7 +30,12 @@ constexpr Global kGlobals[] = {
     {"torch.ByteStorage", Role::kStorage, "U8"},
     {"torch.BoolStorage", Role::kStorage, "BOOL"},
     {"torch.ComplexFloatStorage", Role::kStorage, "C64"},
-    {"torch.ComplexDoubleStorage", Role::kStorage, "-"},
+    {"torch.ComplexDoubleStorage", Role::kStorage, "-", 16},
+    {"torch.QInt8Storage", Role::kStorage, "-", 1},
+    {"torch.QUInt8Storage", Role::kStorage, "-", 1},
+    {"torch.QInt32Storage", Role::kStorage, "-", 4},
+    {"torch.QUInt4x2Storage", Role::kStorage, "-", 1},
+    {"torch.QUInt2x4Storage", Role::kStorage, "-", 1},
     {"torch.UntypedStorage", Role::kStorage},
     {"torch.storage.UntypedStorage", Role::kStorage},
 
@@ -38,6 +45,9 @@ constexpr Global kGlobals[] = {
     {"torch.bfloat16", Role::kDtype, "BF16"},
     {"torch.float8_e4m3fn", Role::kDtype, "F8_E4M3"},
     {"torch.float8_e5m2", Role::kDtype, "F8_E5M2"},
+    {"torch.float8_e4m3fnuz", Role::kDtype, "F8_E4M3FNUZ"},
+    {"torch.float8_e5m2fnuz", Role::kDtype, "F8_E5M2FNUZ"},
+    {"torch.float8_e8m0fnu", Role::kDtype, "F8_E8M0"},
     {"torch.int64", Role::kDtype, "I64"},
     {"torch.int32", Role::kDtype, "I32"},
     {"torch.int16", Role::kDtype, "I16"},
@@ -49,47 +59,20 @@ constexpr Global kGlobals[] = {
     {"torch.bool", Role::kDtype, "BOOL"},
     {"torch.complex64", Role::kDtype, "C64"},
     {"torch.complex128", Role::kDtype, "-"},
-
-    // What training scripts put beside the weights: their arguments, Python's own types (which protocol 2 calls by the
-    // names they had in Python 2), and numbers out of numpy.
-    {"argparse.Namespace", Role::kOther},
-    {"pathlib.PosixPath", Role::kOther},
-    {"_codecs.encode", Role::kOther},
-    {"__builtin__.bool", Role::kOther},
-    {"__builtin__.int", Role::kOther},
-    {"__builtin__.long", Role::kOther},
-    {"__builtin__.float", Role::kOther},
-    {"__builtin__.complex", Role::kOther},
-    {"__builtin__.str", Role::kOther},
-    {"__builtin__.unicode", Role::kOther},
-    {"__builtin__.bytearray", Role::kOther},
-    {"__builtin__.tuple", Role::kOther},
-    {"__builtin__.list", Role::kOther},
-    {"__builtin__.dict", Role::kOther},
-    {"__builtin__.set", Role::kOther},
-    {"__builtin__.frozenset", Role::kOther},
-    {"numpy.dtype", Role::kOther},
-    {"numpy.ndarray", Role::kOther},
-    {"numpy.core.multiarray.scalar", Role::kOther},
-    {"numpy.core.multiarray._reconstruct", Role::kOther},
-    {"numpy._core.multiarray.scalar", Role::kOther},
-    {"numpy._core.multiarray._reconstruct", Role::kOther},
-    {"torch.Size", Role::kOther},
-    {"torch.device", Role::kOther},
-    {"torch.Tensor", Role::kOther},
-    {"torch.nn.parameter.Parameter", Role::kOther},
 };
 
 }  // namespace
 
-const Global* find_global(std::string_view module, std::string_view name) noexcept {
+const Global& find_global(std::string_view module, std::string_view name) noexcept {
+  static constexpr Global kOther{{}, Role::kOther}, kOtherTensor{{}, Role::kOtherTensor};
   // Storages of a GPU, as PyTorch before 1.0 wrote them, lie in the file like any other.
   if (module == "torch.cuda") module = "torch";
   for (const Global& global : kGlobals)
     if (global.name.size() == module.size() + 1 + name.size() && global.name.substr(0, module.size()) == module &&
         global.name[module.size()] == '.' && global.name.substr(module.size() + 1) == name)
-      return &global;
-  return nullptr;
+      return global;
+  const bool rebuilds = name.substr(0, kRebuild.size()) == kRebuild;
+  return rebuilds && (module == "torch._utils" || module == "torch._tensor") ? kOtherTensor : kOther;
 }
 
 }  // namespace osteon::weights

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 namespace osteon::weights {
@@ -16,14 +17,16 @@ struct Global {
     kSubclass,     ///< called with one of those, a type and arguments: what it gives for the arguments
     kStorage,      ///< the type of a storage; `dtype` is its elements', empty: bytes
     kDtype,        ///< a dtype
-    kOther,        ///< of no meaning for weights, and harmless in a checkpoint beside them
+    kOtherTensor,  ///< makes a tensor of a kind that is not read: quantized, sparse, of a wrapper subclass
+    kOther,        ///< of no meaning for weights: whatever is not on the list
   };
-  std::string_view name;  ///< "module.name"
+  std::string_view name;  ///< "module.name"; empty for what is not on the list
   Role role;
-  std::string_view dtype = {};  ///< as safetensors names it; "-": it has no name for it
+  std::string_view dtype = {};      ///< as safetensors names it; "-": it has no name for it
+  std::uint32_t nameless_size = 0;  ///< bytes of an element of a storage whose dtype is "-"
 };
 
-/// nullptr for what is not on the list.
-const Global* find_global(std::string_view module, std::string_view name) noexcept;
+/// One for all that is not on the list, of the role kOtherTensor or kOther.
+const Global& find_global(std::string_view module, std::string_view name) noexcept;
 
 }  // namespace osteon::weights

@@ -70,8 +70,9 @@ std::vector<std::byte> packed(const View& view, std::string_view bytes, std::uin
 
 /// A call whose arguments may stand inside those of another.
 struct Call {
-  const Global* global;
+  const Value* function;  ///< a kGlobal, or the call of it
   const std::vector<ValueId>* arguments;
+  Role role() const { return function->global->role; }
 };
 
 class Reader {
@@ -98,7 +99,7 @@ class Reader {
     name_ = name;
     at_ = value.offset;
     if (!names_.insert(name).second) fail("is in the state dict twice");
-    const View view = read_view(unwrapped({value.global, &pickle_[value.arguments].items}));
+    const View view = read_view(unwrapped({&value, &pickle_[value.arguments].items}));
     const std::uint64_t size = checked_size(view);
     const std::string_view bytes = lookup_(view.storage, at_);
     TensorData tensor{std::string(name), std::string(view.dtype), view.shape, nullptr, size};
@@ -113,25 +114,26 @@ class Reader {
   Call unwrapped(Call call) const {
     for (int i = 0; i < kMaxWrappings; ++i) {
       const std::vector<ValueId>& arguments = *call.arguments;
-      if (call.global->role == Role::kTensor || call.global->role == Role::kTypedTensor) return call;
-      if (call.global->role == Role::kParameter) {
+      if (call.role() == Role::kTensor || call.role() == Role::kTypedTensor) return call;
+      if (call.role() == Role::kParameter) {
         if (arguments.empty() || !is_tensor(pickle_[arguments[0]])) fail("is a parameter without a tensor");
         const Value& tensor = pickle_[arguments[0]];
-        call = {tensor.global, &pickle_[tensor.arguments].items};
-      } else if (call.global->role == Role::kSubclass) {
+        call = {&tensor, &pickle_[tensor.arguments].items};
+      } else if (call.role() == Role::kSubclass) {
         if (arguments.size() != 4 || pickle_[arguments[0]].kind != Kind::kGlobal ||
             pickle_[arguments[2]].kind != Kind::kTuple)
           fail("is of a subclass of Tensor that is not understood");
-        call = {pickle_[arguments[0]].global, &pickle_[arguments[2]].items};
+        call = {&pickle_[arguments[0]], &pickle_[arguments[2]].items};
       } else {
-        fail("is made by '" + std::string(call.global->name) + "', which makes no tensors");
+        fail("is made by '" + global_name(*call.function) +
+             "', and only dense tensors in their own memory are read; convert it in Python");
       }
     }
     fail("is wrapped into too many parameters");
   }
 
   View read_view(const Call& call) const {
-    const bool typed = call.global->role == Role::kTypedTensor;
+    const bool typed = call.role() == Role::kTypedTensor;
     const std::vector<ValueId>& arguments = *call.arguments;
     if (arguments.size() < (typed ? 7u : 4u)) fail("has only " + std::to_string(arguments.size()) + " arguments");
     View view;
@@ -216,13 +218,19 @@ class Reader {
 
 }  // namespace
 
+bool is_storage(const Pickle& pickle, const Value& value) {
+  if (value.kind != Kind::kPersistent) return false;
+  const std::vector<ValueId>& items = pickle[value.arguments].items;
+  return items.size() >= 5 && pickle[items[0]].kind == Kind::kText && pickle[items[0]].text == "storage";
+}
+
 StorageReference storage_reference(const Pickle& pickle, const Value& value, const std::string& path) {
   const auto fail = [&](const std::string& what) { refuse(path, value.offset, what); };
   if (value.kind != Kind::kPersistent) fail("a storage was expected here");
-  const std::vector<ValueId>& items = pickle[value.arguments].items;
-  // ("storage", type, key, device, count), in legacy files with a sixth that is None unless older than PyTorch 0.4.
-  if (items.size() < 5 || pickle[items[0]].kind != Kind::kText || pickle[items[0]].text != "storage")
+  if (!is_storage(pickle, value))
     fail("a reference to something else than a storage; only state dicts of tensors are read");
+  // ("storage", type, key, device, count), in legacy files with a sixth that is None unless older than PyTorch 0.4.
+  const std::vector<ValueId>& items = pickle[value.arguments].items;
   const Value &type = pickle[items[1]], &key = pickle[items[2]], &count = pickle[items[4]];
   if (type.kind != Kind::kGlobal || type.global->role != Role::kStorage || key.kind != Kind::kText ||
       key.text.size() > kMaxStorageKey || count.kind != Kind::kInteger || count.integer < 0)
@@ -232,7 +240,7 @@ StorageReference storage_reference(const Pickle& pickle, const Value& value, con
         "the storage is a window into another, as PyTorch before 0.4 saved them; save the file again with a later one");
   StorageReference storage{type.global, key.text, static_cast<std::uint64_t>(count.integer), 0};
   const std::string_view dtype = type.global->dtype;
-  const std::uint64_t element = dtype.empty() ? 1 : dtype == "-" ? 16 : element_size(dtype);
+  const std::uint64_t element = dtype.empty() ? 1 : dtype == "-" ? type.global->nameless_size : element_size(dtype);
   if (__builtin_mul_overflow(storage.count, element, &storage.size))
     fail(fmt::format("the storage '{}' of {} elements is too large for any file", shown(key.text), storage.count));
   return storage;

@@ -24,7 +24,9 @@ struct StorageReference {
   std::uint64_t count = 0;  ///< elements
   std::uint64_t size = 0;   ///< bytes
 };
-/// Of a persistent value. Throws Error(kData).
+/// Whether a value stands for a storage. Legacy files refer to classes in the same way.
+bool is_storage(const Pickle& pickle, const Value& value);
+/// Of a value that does. Throws Error(kData).
 StorageReference storage_reference(const Pickle& pickle, const Value& value, const std::string& path);
 
 /// Gives the bytes of a storage, `size` of them; throws Error(kData) when the file does not have just these. `offset`

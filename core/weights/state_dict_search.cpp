@@ -93,7 +93,7 @@ std::string describe(const Value& value) {
       return fmt::format("a list of {}", value.items.size());
     case Kind::kGlobal:
     case Kind::kCall:
-      return std::string(value.global->name);
+      return global_name(value);
     default:
       return "a storage";
   }
@@ -163,22 +163,25 @@ std::size_t choose(const std::vector<FoundDict>& found, const Value& root, const
   }
   if (best < found.size()) return best;
   if (found.front().key.empty() || found.size() == 1) return 0;
-  refuse_choice(found, root, path,
-                "the file has several state dicts, none under a usual name; choose one and write it to a file of its "
-                "own: `osteon weights convert IN OUT --key KEY`. There is ");
+  refuse_choice(
+      found, root, path,
+      "the file has several state dicts, none under a usual name; choose one, by model.weights_key in a recipe "
+      "or by --key on the command line. There is ");
 }
 
 }  // namespace
 
 bool is_dict(const Value& value) noexcept {
-  return value.kind == Kind::kDict || (value.kind == Kind::kCall && value.global->role == Global::Role::kDict);
+  if (value.kind != Kind::kCall) return value.kind == Kind::kDict;
+  return value.global->role == Global::Role::kDict ||
+         (value.global->role == Global::Role::kOther && !value.items.empty());
 }
 
 bool is_tensor(const Value& value) noexcept {
   if (value.kind != Kind::kCall) return false;
   const Global::Role role = value.global->role;
   return role == Global::Role::kTensor || role == Global::Role::kTypedTensor || role == Global::Role::kParameter ||
-         role == Global::Role::kSubclass;
+         role == Global::Role::kSubclass || role == Global::Role::kOtherTensor;
 }
 
 SearchResult find_state_dict(const Pickle& pickle, const std::string& path, const std::string& key) {

@@ -8,7 +8,8 @@
 
 namespace osteon::weights {
 
-/// Whether a value is a dict of any kind, or a tensor (a parameter included).
+/// Whether a value is a dict of any kind (one of an unknown class included, once it holds something), or a tensor (a
+/// parameter included, and those of a kind that is not read).
 bool is_dict(const Value& value) noexcept;
 bool is_tensor(const Value& value) noexcept;
 

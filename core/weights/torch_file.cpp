@@ -120,7 +120,7 @@ class LegacyReader {
   void read_storages(const Pickle& object, const Pickle& keys) {
     std::map<std::string_view, StorageReference> references;
     for (const Value& value : object.values())
-      if (value.kind == Kind::kPersistent) {
+      if (is_storage(object, value)) {
         const StorageReference storage = storage_reference(object, value, path_);
         references.emplace(storage.key, storage);
       }

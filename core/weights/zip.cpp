@@ -2,6 +2,7 @@
 #include "weights/zip.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <zlib.h>
 
@@ -17,6 +18,7 @@ constexpr std::uint32_t kSee64 = 0xffffffff;   // in a field of 32 bits: the val
 constexpr std::uint16_t kSee64Short = 0xffff;  // the same for one of 16
 constexpr std::uint16_t kExtra64 = 1;          // the extra field that holds those values
 constexpr std::uint64_t kMaxEntries = 1'000'000;
+constexpr std::size_t kMaxComment = 0xffff;
 constexpr std::uint16_t kEncrypted = 1, kStored = 0;
 
 /// Where the directory is.
@@ -57,16 +59,33 @@ class ZipReader {
     return {file_.substr(offset, size), offset, path_, what};
   }
 
-  /// The end record: the last bytes of the file, except for a comment whose length it gives.
+  /// The end record: the last bytes of the file, except for a comment whose length it gives. Some transfers pad files,
+  /// so that more may follow: zeros, or as much else as a comment may have. That is passed over as Python does.
   std::uint64_t find_end() const {
-    for (std::size_t comment = 0; comment <= 0xffff && kEndSize + comment <= file_.size(); ++comment) {
-      const std::uint64_t offset = file_.size() - kEndSize - comment;
+    const std::size_t filled = file_.find_last_not_of('\0') + 1;  // 0 when all are zeros
+    const std::size_t last = std::min(filled + kEndSize, file_.size());
+    std::optional<std::uint64_t> padded;
+    for (std::size_t back = kEndSize; back <= kEndSize + kMaxComment && back <= last; ++back) {
+      const std::uint64_t offset = last - back;
       ByteReader in = at(offset, kEndSize, "the end of the zip archive");
       if (in.u32() != kEnd) continue;
       in.take(kEndSize - 6);
-      if (in.u16() == comment) return offset;
+      const std::uint64_t after = offset + kEndSize + in.u16();
+      if (after == file_.size()) return offset;
+      if (after < file_.size() && !padded && follows_directory(offset)) padded = offset;
     }
+    if (padded) return *padded;
     refuse(path_, file_.size(), "a zip archive ends with its directory, and this file does not; it is cut short");
+  }
+
+  /// Whether the directory that an end record speaks of lies before it, as in an archive and in no text that looks like
+  /// one.
+  bool follows_directory(std::uint64_t end) const {
+    if (has_locator(end)) return true;
+    ByteReader in = at(end, kEndSize, "the end of the zip archive");
+    in.take(12);
+    const std::uint64_t size = in.u32(), offset = in.u32();
+    return offset + size == end;
   }
 
   Directory find_directory() const {

@@ -12,8 +12,11 @@ weights must be refused with a text that says why, and nothing of them may be ru
 import argparse
 import collections
 import ctypes
+import datetime
 import json
 import os
+import pathlib
+import random
 import struct
 import subprocess
 import sys
@@ -96,12 +99,30 @@ def readable():
                   "best_so_far": torch.tensor(0.5), "big": 2 ** 100, "shape": base.shape, "kind": torch.float16,
                   "counts": collections.defaultdict(int, {"a": 1}), "flags": [True, None, -5, (1, 2), {1.5: "x"}]}
     yield "checkpoint", checkpoint, state, "", "state_dict"
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [10, 20])
+    one_cycle = torch.optim.lr_scheduler.OneCycleLR(torch.optim.SGD(network.parameters(), 0.1), 0.1, total_steps=10)
+    cyclic = []
+    cyclic.append((cyclic,))
+    longer = []
+    longer.append((longer, 1, 2, 3))
+    beside = {"model": state, "scheduler": scheduler.state_dict(), "one_cycle": one_cycle.state_dict(), "cyclic": cyclic,
+              "longer": longer, "counter": collections.Counter("abca"), "deque": collections.deque([1]), "set": {1, 2},
+              "date": datetime.datetime(2024, 1, 1), "path": pathlib.PureWindowsPath("C:/x"), "bytes": b"abc",
+              "quantized": torch.quantize_per_tensor(torch.rand(3), 0.1, 0, torch.qint8), "sparse": torch.eye(3).to_sparse(),
+              "random": random.getstate(), "class": nn.Conv2d, "slice": slice(1, 2), "huge": -2 ** 3000,
+              "hparams": Attributes(lr=0.1, best=torch.tensor(0.5)), "whole": network, "attack": Attack(os.devnull)}
+    yield "anything beside", beside, state, "", "model"
+    yield "a dict of another class", {"model": Attributes(state)}, state, "", "model"
     yield "averages by key", checkpoint, other, "model_ema", "model_ema"
     yield "unusual key", {"mine": state, "epoch": 1}, state, "", "mine"
     yield "nested", {"model": {"state_dict": state}, "epoch": 1}, state, "", "model.state_dict"
     yield "two by key", {"student": state, "teacher": other}, other, "teacher", "teacher"
     yield "extra state", dict(state, _extra_state=None, version=3), state, "", ""
     yield "many", {f"t{i}": torch.tensor([i]) for i in range(3000)}, {f"t{i}": torch.tensor([i]) for i in range(3000)}, "", ""
+
+
+class Attributes(dict):
+    """A dict that nobody else knows, as Lightning, yacs and EasyDict have them."""
 
 
 class Attack:
@@ -127,7 +148,8 @@ def refused(folder):
     yield "quantized", {"w": torch.quantize_per_tensor(torch.rand(3), 0.1, 0, torch.qint8)}, "_rebuild_qtensor"
     yield "sparse", {"w": torch.eye(3).to_sparse()}, "_rebuild_sparse_tensor"
     yield "repetition", {"w": torch.ones(1).expand(10 ** 9)}, "16 times the size of the file"
-    yield "attack", {"w": torch.rand(3), "x": Attack(trace)}, ".system"
+    yield "attack", {"x": Attack(trace)}, ".system"
+    yield "attack alone", Attack(trace), ".system"
     yield "TorchScript", lambda path: torch.jit.save(torch.jit.script(small_network()), path), "TorchScript"
     yield "protocol 4", lambda path: torch.save(network.state_dict(), path, pickle_protocol=4), "protocol 4"
 

@@ -198,7 +198,10 @@ TEST(TorchFile, ParametersAndSubclassesAreTheirTensors) {
   const Code strange = call(global("torch._tensor", "_rebuild_from_type_v2"),
                             tuple({global("torch", "Size"), global("torch", "Tensor"), arguments, "}"}));
   for (const auto& [code, part] : std::vector<std::pair<Code, std::string>>{
-           {deep, "too many parameters"}, {empty, "a parameter without a tensor"}, {strange, "made by 'torch.Size'"}})
+           {deep, "too many parameters"},
+           {empty, "a parameter without a tensor"},
+           {strange, "made by 'torch.Size'"},
+           {call(global("torch._utils", "_rebuild_qtensor"), arguments), "made by 'torch._utils._rebuild_qtensor'"}})
     expect_file_refused(torch_zip(dict({{text("w"), code}}), {{"0", floats(3)}}), part);
 }
 
@@ -234,7 +237,8 @@ TEST(TorchFile, RefusesToGuess) {
   const Code weights = dict({{text("w"), vector("FloatStorage", "0", 3)}});
   const Code other = dict({{text("v"), vector("FloatStorage", "0", 3)}});
   const std::string two = torch_zip(dict({{text("student"), weights}, {text("teacher"), other}}), {{"0", floats(3)}});
-  expect_file_refused(two, "`osteon weights convert IN OUT --key KEY`. There is 'student', 'teacher'");
+  expect_file_refused(two,
+                      "model.weights_key in a recipe or by --key on the command line. There is 'student', 'teacher'");
   expect_file_refused(two, "no state dict 'model'; there is 'student', 'teacher'", "model");
 }
 
@@ -263,6 +267,48 @@ TEST(TorchFile, WhatIsNoTensorIsLeftOutAndSaid) {
   EXPECT_THAT(read_torch(file, "w.pth").state.left_out,
               ElementsAre("_extra_state (None)", "best (a truth value)", "by (a text)", "betas (a tuple of 2)",
                           "stored (a storage)", "5 (a tensor)", "size (torch.Size)"));
+}
+
+// Schedulers, configurations and loggers of all the libraries there are.
+TEST(TorchFile, WhatLiesBesideTheWeightsMayBeAnything) {
+  const Code weights = dict({{text("w"), vector("FloatStorage", "0", 3)}});
+  const Code counter = call(global("collections", "Counter"), tuple({dict({{"K\1", "K\1"}})}));
+  const Code config = global("omegaconf.dictconfig", "DictConfig") + ")\x81" + dict({{text("_content"), "}"}}) + "b";
+  const Code hparams =
+      set_items(global("pytorch_lightning.utilities.parsing", "AttributeDict") + ")\x81", {{text("lr"), "K\1"}});
+  const Code method = call(global("__builtin__", "getattr"), tuple({global("torch.optim", "OneCycleLR"), text("f")}));
+  const Code quantized = call(global("torch._utils", "_rebuild_qtensor"), tuple({storage("QInt8Storage", "9", 4)}));
+  const Code attack = call(global("os", "system"), tuple({text("false")}));
+  const Code cyclic = "]q\1h\1\x85q\2a0h\2";
+  const std::string file = torch_zip(dict({{text("counter"), counter},
+                                           {text("config"), config},
+                                           {text("hparams"), hparams},
+                                           {text("method"), method},
+                                           {text("quantized"), quantized},
+                                           {text("attack"), attack},
+                                           {text("cyclic"), cyclic},
+                                           {text("state_dict"), weights}}),
+                                     {{"0", floats(3)}});
+  const TorchIndex index = read_torch(file, "w.pth");
+  EXPECT_THAT(names(index), ElementsAre("w"));
+  EXPECT_THAT(index.state.left_out,
+              ElementsAre("counter (collections.Counter)", "config (omegaconf.dictconfig.DictConfig)",
+                          "hparams (a dict of 1)", "method (__builtin__.getattr)", "quantized (a tensor)",
+                          "attack (os.system)", "cyclic (a tuple of 1)"));
+}
+
+TEST(TorchFile, AStateDictMayBeOfAnUnknownKindOfDict) {
+  const Code weights =
+      set_items(global("easydict", "EasyDict") + ")\x81", {{text("w"), vector("FloatStorage", "0", 3)}});
+  const std::string file = torch_zip(dict({{text("model"), weights}}), {{"0", floats(3)}});
+  EXPECT_EQ(read_torch(file, "w.pth").state.key, "model");
+}
+
+TEST(TorchFile, AWholeModelIsRefusedWithWhatToDo) {
+  const Code model = global("my.net", "Net") + ")\x81" + dict({{text("training"), "\x88"}}) + "b";
+  expect_file_refused(torch_zip(model, {}), "it holds my.net.Net. In Python, torch.save(model.state_dict()");
+  const Code legacy = tuple({text("module"), global("my.net", "Net"), text("net.py"), text("code")}) + "Q)\x81}b";
+  expect_file_refused(torch_legacy(legacy, {}, 4), "it holds my.net.Net");
 }
 
 TEST(TorchFile, RefusesViewsThatLeaveTheirStorage) {

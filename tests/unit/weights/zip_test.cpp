@@ -47,6 +47,22 @@ TEST(Zip, ReadsAnArchiveWithoutEntriesAndOneWithAComment) {
   EXPECT_EQ(content_in(file, ZipArchive(file, "a.zip"), "a"), "b");
 }
 
+TEST(Zip, PassesOverWhatFollows) {
+  for (const bool zip64 : {false, true}) {
+    ZipEnds ends;
+    ends.zip64 = zip64;
+    ends.comment = "a comment";
+    const std::string archive = zip_of({{"a", "b"}}, ends);
+    for (const std::string& padding :
+         {std::string("\n"), std::string(512, '\0'), std::string(1 << 20, '\0'), std::string("\r\n--boundary--"),
+          std::string("PK\5\6 and 16 more bytes"), std::string(60000, 'x')}) {
+      const std::string file = archive + padding;
+      EXPECT_EQ(content_in(file, ZipArchive(file, "a.zip"), "a"), "b") << padding.size();
+    }
+    expect_zip_refused(archive + std::string(1 << 17, 'x'), "ends with its directory");
+  }
+}
+
 TEST(Zip, ReadsZip64) {
   ZipEnds ends;
   ends.zip64 = true;
