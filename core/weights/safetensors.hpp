@@ -20,6 +20,9 @@ namespace osteon::weights {
 /// Bits of an element of a dtype by its name in the format ("F32", "BF16", "I64", ...); nullopt for an unknown name.
 std::optional<std::uint64_t> dtype_bits(std::string_view dtype) noexcept;
 
+/// Whether a text of JSON is an object, by its first character behind white space.
+bool begins_object(std::string_view json) noexcept;
+
 /// A tensor in memory that somebody else owns: row-major, little-endian, maybe not aligned to its elements.
 struct TensorData {
   std::string name;

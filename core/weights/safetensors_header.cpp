@@ -41,23 +41,36 @@ class CountingIterator {
   const char** reached_;
 };
 
-/// Takes the parser's events and accepts the one structure that the format has. Nothing nests deeper than it knows, so
-/// a hostile header costs no more memory than its own size.
+/// How deep what nobody needs may nest inside of an entry: the reference implementation's limit.
+constexpr int kMaxIgnoredDepth = 125;
+
+/// Takes the parser's events and accepts the one structure that the format has, as leniently as the reference
+/// implementation does. Nothing that is kept nests, so a hostile header costs no more memory than its own size.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   HeaderReader(std::string_view json, std::uint64_t base, const std::string& path)
       : json_(json), base_(base), path_(path), reached_(json.data()) {}
 
   const char** reached() { return &reached_; }
-  Header take() { return std::move(header_); }
+  /// Of tensors that are there twice the last counts.
+  Header take() {
+    std::set<std::string> later;
+    std::vector<HeaderEntry> entries;
+    for (auto entry = header_.entries.rbegin(); entry != header_.entries.rend(); ++entry)
+      if (later.insert(entry->name).second) entries.push_back(std::move(*entry));
+    header_.entries.assign(std::make_move_iterator(entries.rbegin()), std::make_move_iterator(entries.rend()));
+    return std::move(header_);
+  }
 
   bool start_object(std::size_t) override {
+    if (ignoring_) return ignore_start();
     if (state_ == State::kStart) return enter(State::kTop);
     if (state_ == State::kTop && key_ == "__metadata__") return enter(State::kMetadata);
     if (state_ == State::kTop) return start_entry();
     return refuse_value("an object");
   }
   bool end_object() override {
+    if (ignoring_) return ignore_end();
     if (state_ == State::kEntry) {
       if (!seen_.count("dtype") || !seen_.count("shape") || !seen_.count("data_offsets"))
         fail("tensor '" + header_.entries.back().name + "' needs all of dtype, shape and data_offsets",
@@ -68,25 +81,25 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool key(std::string& text) override {
+    if (ignoring_) return true;
     key_ = text;
     if (state_ == State::kTop) {
       // The text of the key stands at the first quote after the last event, which was `{` or `}`.
       key_offset_ = json_.find('"', after_last_event_);
-      if (!names_.insert(text).second) fail("'" + text + "' is there twice", key_offset_);
-    } else if (state_ == State::kMetadata) {
-      if (header_.metadata.count(text)) fail("__metadata__ has the key '" + text + "' twice");
-    } else {
-      if (text != "dtype" && text != "shape" && text != "data_offsets")
-        fail("tensor '" + header_.entries.back().name + "' has the key '" + text +
-             "'; the format knows dtype, shape and data_offsets");
-      if (!seen_.insert(text).second) fail("tensor '" + header_.entries.back().name + "' has " + text + " twice");
+      if (text == "__metadata__" && has_metadata_) fail("'__metadata__' is there twice", key_offset_);
+      has_metadata_ |= text == "__metadata__";
+    } else if (state_ == State::kEntry) {
+      ignoring_ = text != "dtype" && text != "shape" && text != "data_offsets";
+      if (!ignoring_ && !seen_.insert(text).second)
+        fail("tensor '" + header_.entries.back().name + "' has " + text + " twice");
     }
     return true;
   }
 
   bool string(std::string& text) override {
+    if (ignoring_) return ignore_value();
     if (state_ == State::kMetadata) {
-      header_.metadata.emplace(key_, text);
+      header_.metadata[key_] = text;
       return true;
     }
     if (state_ != State::kEntry || key_ != "dtype") return refuse_value("a string");
@@ -95,11 +108,13 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_array(std::size_t) override {
+    if (ignoring_) return ignore_start();
     if (state_ != State::kEntry || key_ == "dtype") return refuse_value("a list");
     offsets_ = 0;
     return enter(key_ == "shape" ? State::kShape : State::kOffsets);
   }
   bool end_array() override {
+    if (ignoring_) return ignore_end();
     if (state_ == State::kOffsets && offsets_ != 2)
       fail("data_offsets of '" + header_.entries.back().name + "' has " + std::to_string(offsets_) +
            " numbers; a begin and an end were expected");
@@ -107,6 +122,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool number_unsigned(number_unsigned_t value) override {
+    if (ignoring_) return ignore_value();
     HeaderEntry* entry = header_.entries.empty() ? nullptr : &header_.entries.back();
     if (state_ == State::kShape) {
       if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
@@ -120,10 +136,18 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     ++offsets_;
     return true;
   }
-  bool number_integer(number_integer_t) override { return refuse_value("a negative number"); }
-  bool number_float(number_float_t, const string_t& text) override { return refuse_value("the number " + text); }
-  bool null() override { return refuse_value("null"); }
-  bool boolean(bool) override { return refuse_value("a truth value"); }
+  bool number_integer(number_integer_t) override {
+    return ignoring_ ? ignore_value() : refuse_value("a negative number");
+  }
+  bool number_float(number_float_t, const string_t& text) override {
+    return ignoring_ ? ignore_value() : refuse_value("the number " + text);
+  }
+  bool null() override {
+    if (ignoring_) return ignore_value();
+    if (state_ == State::kTop && key_ == "__metadata__") return enter(State::kTop);  // the same as none
+    return refuse_value("null");
+  }
+  bool boolean(bool) override { return ignoring_ ? ignore_value() : refuse_value("a truth value"); }
   bool binary(binary_t&) override { return refuse_value("binary data"); }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
@@ -136,6 +160,19 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   enum class State { kStart, kTop, kMetadata, kEntry, kShape, kOffsets, kDone };
+
+  bool ignore_start() {
+    if (++ignored_depth_ > kMaxIgnoredDepth) fail("the header nests too deeply");
+    return true;
+  }
+  bool ignore_end() {
+    --ignored_depth_;
+    return ignore_value();
+  }
+  bool ignore_value() {
+    ignoring_ = ignored_depth_ > 0;
+    return true;
+  }
 
   bool start_entry() {
     HeaderEntry& entry = header_.entries.emplace_back();
@@ -182,8 +219,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   State state_ = State::kStart;
   std::string key_;
   std::size_t key_offset_ = 0, after_last_event_ = 0;
-  std::set<std::string> names_;  ///< keys of the header
-  std::set<std::string> seen_;   ///< keys of the entry being read
+  bool has_metadata_ = false;
+  bool ignoring_ = false;       ///< the value of a key that the format does not know is being read
+  int ignored_depth_ = 0;       ///< lists and objects that are open inside of it
+  std::set<std::string> seen_;  ///< keys of the entry being read
   int offsets_ = 0;
   Header header_;
 };
@@ -191,6 +230,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 }  // namespace
 
 Header parse_header(std::string_view json, std::uint64_t base, const std::string& path) {
+  // The parser takes it for the end of its input, whatever follows.
+  if (const std::size_t nul = json.find('\0'); nul != std::string_view::npos)
+    throw Error(ExitCode::kData, "the header is no JSON: it has a NUL byte", path + ":" + std::to_string(base + nul));
   HeaderReader reader(json, base, path);
   const CountingIterator begin(json.data(), reader.reached()), end(json.data() + json.size(), nullptr);
   nlohmann::json::sax_parse(begin, end, &reader);

@@ -24,9 +24,10 @@ struct Header {
   std::map<std::string, std::string> metadata;
 };
 
-/// Parses the JSON of a header, which begins at byte `base` of the file. Refuses any other structure than
-/// {name: {"dtype", "shape", "data_offsets"}, "__metadata__": {string: string}}, keys given twice included. Throws
-/// Error(kData) with `path:byte offset`.
+/// Parses the JSON of a header, which begins at byte `base` of the file: {name: {"dtype", "shape", "data_offsets"},
+/// "__metadata__": {string: string}}. What the reference implementation lets pass is let pass: `__metadata__` that is
+/// null, other keys in an entry (their values are not looked at), a name given twice (the last counts). Throws
+/// Error(kData) with `path:byte offset` for anything else.
 Header parse_header(std::string_view json, std::uint64_t base, const std::string& path);
 
 }  // namespace osteon::weights

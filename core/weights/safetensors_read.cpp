@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "weights/byte_reader.hpp"
@@ -31,13 +30,15 @@ std::uint64_t expected_size(const HeaderEntry& entry, const std::string& path) {
   if (!bits)
     refuse(path, entry.offset,
            "tensor '" + entry.name + "' has the dtype '" + entry.dtype + "', which the format does not know");
-  std::uint64_t total = *bits;
-  // A size of 0 makes the whole 0, however large the others are.
-  if (std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end()) return 0;
+  // In the reference implementation's order, in which a size of 0 saves those behind it from being too large.
+  std::uint64_t total = 1;
+  bool overflow = false;
   for (const std::int64_t size : entry.shape)
-    if (__builtin_mul_overflow(total, static_cast<std::uint64_t>(size), &total))
-      refuse(path, entry.offset,
-             "tensor '" + entry.name + "' of shape " + shape_text(entry.shape) + " is too large for any file");
+    overflow |= __builtin_mul_overflow(total, static_cast<std::uint64_t>(size), &total);
+  overflow |= __builtin_mul_overflow(total, *bits, &total);
+  if (overflow)
+    refuse(path, entry.offset,
+           "tensor '" + entry.name + "' of shape " + shape_text(entry.shape) + " is too large for any file");
   if (total % 8 != 0)
     refuse(path, entry.offset,
            "tensor '" + entry.name + "' does not fill whole bytes: " + entry.dtype + " " + shape_text(entry.shape));
@@ -48,12 +49,18 @@ std::uint64_t expected_size(const HeaderEntry& entry, const std::string& path) {
 
 std::optional<std::uint64_t> dtype_bits(std::string_view dtype) noexcept {
   static constexpr std::pair<std::string_view, std::uint64_t> kTypes[] = {
-      {"BOOL", 8},    {"U8", 8},      {"I8", 8},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F4", 4},
-      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"I16", 16}, {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},
-      {"U32", 32},    {"F32", 32},    {"F64", 64}, {"I64", 64},    {"U64", 64},    {"C64", 64}};
+      {"BOOL", 8},        {"U8", 8},      {"I8", 8},    {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E4M3FNUZ", 8},
+      {"F8_E5M2FNUZ", 8}, {"F8_E8M0", 8}, {"F4", 4},    {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"I16", 16},
+      {"U16", 16},        {"F16", 16},    {"BF16", 16}, {"I32", 32},    {"U32", 32},    {"F32", 32},
+      {"F64", 64},        {"I64", 64},    {"U64", 64},  {"C64", 64}};
   for (const auto& [name, bits] : kTypes)
     if (name == dtype) return bits;
   return std::nullopt;
+}
+
+bool begins_object(std::string_view json) noexcept {
+  const std::size_t first = json.find_first_not_of(" \t\n\r");
+  return first != std::string_view::npos && json[first] == '{';
 }
 
 Index read_index(std::string_view file, const std::string& path) {
@@ -72,7 +79,7 @@ Index read_index(std::string_view file, const std::string& path) {
            "the header's length is " + std::to_string(length) + ", but only " + std::to_string(file.size() - kPrefix) +
                " bytes follow; the file is cut short, or no safetensors file");
   const std::string_view json = file.substr(kPrefix, length);
-  if (json.empty() || json.front() != '{') refuse(path, kPrefix, "the header does not begin with '{'");
+  if (!begins_object(json)) refuse(path, kPrefix, "the header does not begin with '{'");
 
   Header header = parse_header(json, kPrefix, path);
   std::stable_sort(header.entries.begin(), header.entries.end(), [](const HeaderEntry& a, const HeaderEntry& b) {

@@ -24,12 +24,13 @@ void check(const TensorData& tensor) {
   if (tensor.name == "__metadata__") refuse_tensor(tensor, "the format keeps that name for itself");
   const std::optional<std::uint64_t> bits = dtype_bits(tensor.dtype);
   if (!bits) refuse_tensor(tensor, "the format has no dtype '" + tensor.dtype + "'");
-  std::uint64_t total = *bits;
+  std::uint64_t total = 1;
   for (const std::int64_t size : tensor.shape) {
     if (size < 0) refuse_tensor(tensor, "a size is " + std::to_string(size));
     if (__builtin_mul_overflow(total, static_cast<std::uint64_t>(size), &total))
       refuse_tensor(tensor, "it is too large");
   }
+  if (__builtin_mul_overflow(total, *bits, &total)) refuse_tensor(tensor, "it is too large");
   if (total % 8 != 0 || total / 8 != tensor.size)
     refuse_tensor(tensor, "its shape takes " + std::to_string(total / 8) + " bytes, " + std::to_string(tensor.size) +
                               " were given");
