@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "weights/state.hpp"
+#include "weights/wrappers.hpp"
 
 namespace osteon::weights {
 namespace {
@@ -58,29 +59,42 @@ struct Use {
   Shape shape;                                 ///< of the rows
   const plugin::NamedTensor* place = nullptr;  ///< nullptr: none
   bool unused = false;                         ///< without a place, and rightly so
+  bool own = false;                            ///< the place has the tensor's own name
   bool fits = false;
+};
+
+/// The names of a file's tensors, as they are or without wrappers.
+struct Names {
+  std::vector<std::string> of;
+  std::set<std::string_view> wrappers;
+  std::vector<const plugin::NamedTensor*> own;  ///< the places of the same names; nullptr: the model has none
 };
 
 /// One way to read the names of a file.
 struct Reading {
+  const Names* names = nullptr;
   std::string below_file, below_model;
   const Dialect* dialect = nullptr;
   std::vector<Use> uses;
   std::size_t fitting = 0;
   std::size_t unexpected = 0;
 
-  /// The greatest is the best.
-  std::tuple<std::size_t, std::size_t, std::size_t> rank() const {
-    const std::size_t changes = components(below_file) + components(below_model) + (dialect != nullptr ? 1 : 0);
-    return {fitting, ~unexpected, ~changes};
+  std::size_t changes() const {
+    return components(below_file) + components(below_model) + names->wrappers.size() + (dialect != nullptr ? 1 : 0);
   }
+  /// The greatest is the best.
+  std::tuple<std::size_t, std::size_t, std::size_t> rank() const { return {fitting, ~unexpected, ~changes()}; }
 
   std::string text() const {
-    const auto quoted = [](const std::string& prefix) { return "`" + prefix + "`"; };
-    const std::string names = below_file.empty() ? "names" : "names below " + quoted(below_file);
-    if (dialect != nullptr) return names + " read as those of " + dialect->name;
-    if (!below_model.empty()) return names + " read below " + quoted(below_model);
-    return below_file.empty() ? "names as they are" : "names read without " + quoted(below_file);
+    const auto quoted = [](std::string_view part) { return "`" + std::string(part) + "`"; };
+    std::string wrappers;
+    for (const std::string_view wrapper : names->wrappers) wrappers += (wrappers.empty() ? "" : ", ") + quoted(wrapper);
+    const std::string unwrapped = wrappers.empty() ? "" : ", without the wrappers " + wrappers;
+    const std::string some = below_file.empty() ? "names" : "names below " + quoted(below_file);
+    if (dialect != nullptr) return some + " read as those of " + dialect->name + unwrapped;
+    if (!below_model.empty()) return some + " read below " + quoted(below_model) + unwrapped;
+    if (!below_file.empty()) return "names read without " + quoted(below_file) + unwrapped;
+    return wrappers.empty() ? "names as they are" : "names read without the wrappers " + wrappers;
   }
 };
 
@@ -103,57 +117,75 @@ class Matcher {
       places_.emplace(tensor.name, &tensor);
       if (!is_counter(tensor)) ++wanted_;
     }
+    for (const TensorData& tensor : file) as_they_are_.of.push_back(tensor.name);
+    UnwrappedNames unwrapped = unwrap(file, model.tensors);
+    unwrapped_ = {std::move(unwrapped.names), std::move(unwrapped.wrappers), {}};
+    for (Names* names : {&as_they_are_, &unwrapped_})
+      for (const std::string& name : names->of) names->own.push_back(find(name));
   }
+  Matcher(const Matcher&) = delete;  // readings point into it
+  Matcher& operator=(const Matcher&) = delete;
 
-  Reading best(const std::string& where) const {
-    std::vector<Reading> best = {plain({}, {})};
-    if (best[0].fitting == wanted_ && best[0].unexpected == 0) return best[0];
+  /// Tensors of the model that are no counters.
+  std::size_t wanted() const noexcept { return wanted_; }
+
+  /// The best reading, and those that are as good.
+  std::vector<Reading> best() const {
+    std::vector<Reading> best = {plain(as_they_are_, {}, {})};
+    if (best[0].fitting == wanted_ && best[0].unexpected == 0) return best;
     const auto consider = [&](Reading reading) {
       if (reading.fitting == 0 || reading.fitting * kShare < file_.size() || reading.rank() < best[0].rank()) return;
       if (reading.rank() > best[0].rank()) best.clear();
       best.push_back(std::move(reading));
     };
-    for (const auto& [below_file, below_model] : likely_prefixes()) consider(plain(below_file, below_model));
-    const auto prefixes = model_.dialects.empty() ? std::vector<std::string_view>() : common_prefixes();
-    for (const Dialect& dialect : model_.dialects)
-      for (const std::string_view prefix : prefixes) consider(translated(prefix, dialect));
-    for (const Reading& rival : best)
-      if (by_shape_ && !same_places(rival, best[0]))
-        throw Error(
-            ExitCode::kData,
-            "the names in this file can be read in two ways that suit the model equally well: " + best[0].text() +
-                ", or " + rival.text() + "; keep the tensors that are meant in a file of their own",
-            where);
-    return best[0];
+    for (const Names* names : {&as_they_are_, &unwrapped_}) {
+      if (names == &unwrapped_) {
+        if (unwrapped_.wrappers.empty()) break;
+        consider(plain(*names, {}, {}));
+      }
+      for (const auto& [below_file, below_model] : likely_prefixes(*names))
+        consider(plain(*names, below_file, below_model));
+      const auto prefixes = model_.dialects.empty() ? std::vector<std::string_view>() : common_prefixes(*names);
+      for (const Dialect& dialect : model_.dialects)
+        for (const std::string_view prefix : prefixes) consider(translated(*names, prefix, dialect));
+    }
+    return best;
   }
 
  private:
-  Reading plain(std::string_view below_file, std::string_view below_model) const {
-    Reading reading{std::string(below_file), std::string(below_model), nullptr, {}, 0, 0};
-    for (std::size_t i = 0; i < file_.size(); ++i)
-      reading.uses.push_back(begins_with(file_[i].name, below_file)
-                                 ? whole(i, reading.below_model + file_[i].name.substr(below_file.size()))
-                                 : whole(i, std::nullopt));
+  Reading plain(const Names& names, std::string_view below_file, std::string_view below_model) const {
+    Reading reading{&names, std::string(below_file), std::string(below_model), nullptr, {}, 0, 0};
+    for (std::size_t i = 0; i < file_.size(); ++i) {
+      const std::string& name = names.of[i];
+      if (names.own[i] != nullptr)
+        reading.uses.push_back(own(i, names.own[i]));
+      else if (begins_with(name, below_file))
+        reading.uses.push_back(whole(i, find(reading.below_model + name.substr(below_file.size()))));
+      else
+        reading.uses.push_back(whole(i, nullptr));
+    }
     judge(reading);
     return reading;
   }
 
-  Reading translated(std::string_view below_file, const Dialect& dialect) const {
-    Reading reading{std::string(below_file), {}, &dialect, {}, 0, 0};
+  Reading translated(const Names& names, std::string_view below_file, const Dialect& dialect) const {
+    Reading reading{&names, std::string(below_file), {}, &dialect, {}, 0, 0};
     std::vector<plugin::WeightEntry> entries;
     std::vector<std::size_t> sources;
     for (std::size_t i = 0; i < file_.size(); ++i)
-      if (begins_with(file_[i].name, below_file)) {
-        entries.push_back({file_[i].name.substr(below_file.size()), file_[i].shape});
+      if (begins_with(names.of[i], below_file)) {
+        entries.push_back({names.of[i].substr(below_file.size()), file_[i].shape});
         sources.push_back(i);
       }
     std::vector<std::vector<Use>> uses(file_.size());
     for (const plugin::WeightPart& part : dialect.translate(entries))
       uses[sources[part.entry]].push_back(use_of(sources[part.entry], part));
     for (std::size_t e = 0; e < entries.size(); ++e)
-      if (uses[sources[e]].empty()) uses[sources[e]].push_back(whole(sources[e], entries[e].name));
+      if (uses[sources[e]].empty()) uses[sources[e]].push_back(whole(sources[e], find(entries[e].name)));
     for (std::size_t i = 0; i < file_.size(); ++i) {
-      if (uses[i].empty()) uses[i].push_back(whole(i, std::nullopt));
+      // Two implementations may give one name to different layers; shapes tell.
+      if (const Use itself = own(i, names.own[i]); itself.own && fits(itself)) uses[i] = {itself};
+      if (uses[i].empty()) uses[i].push_back(whole(i, nullptr));
       for (Use& use : uses[i]) reading.uses.push_back(std::move(use));
     }
     judge(reading);
@@ -161,31 +193,46 @@ class Matcher {
   }
 
   /// A whole tensor, whose shape is its own: what is called the same must be the same.
-  Use whole(std::size_t source, const std::optional<std::string>& name) const {
+  Use whole(std::size_t source, const plugin::NamedTensor* place) const {
     const Shape& shape = file_[source].shape;
-    Use use{source, 0, shape.empty() ? 1 : shape[0], shape, nullptr, false, false};
-    if (name) use.place = find(*name);
+    Use use;
+    use.source = source;
+    use.n_rows = shape.empty() ? 1 : shape[0];
+    use.shape = shape;
+    use.place = place;
+    return use;
+  }
+  Use own(std::size_t source, const plugin::NamedTensor* place) const {
+    Use use = whole(source, place);
+    use.own = place != nullptr;
     return use;
   }
 
   Use use_of(std::size_t source, const plugin::WeightPart& part) const {
-    Use use{source, part.first_row, part.n_rows, file_[source].shape, nullptr, !part.target, false};
+    Use use = whole(source, part.target ? find(*part.target) : nullptr);
+    use.first_row = part.first_row;
+    use.n_rows = part.n_rows;
+    use.unused = !part.target;
     if (!use.shape.empty()) use.shape[0] = part.n_rows;
-    if (!part.target) return use;
-    use.place = find(*part.target);
     if (use.place == nullptr) return use;
     const Shape place = shape_of(*use.place->value);
     if (without_ones(use.shape) == without_ones(place)) use.shape = place;
     return use;
   }
 
+  /// Gives places that several tensors want to those of their own names, and counts.
   void judge(Reading& reading) const {
+    std::set<const plugin::NamedTensor*> taken, filled;
+    for (const Use& use : reading.uses)
+      if (use.own) taken.insert(use.place);
     std::set<std::size_t> unexpected;
     for (Use& use : reading.uses) {
+      if (!use.own && taken.count(use.place) != 0) use.place = nullptr;
       if (use.place == nullptr && !use.unused) unexpected.insert(use.source);
       use.fits = use.place != nullptr && fits(use);
-      if (use.fits && !is_counter(*use.place)) ++reading.fitting;
+      if (use.fits && !is_counter(*use.place)) filled.insert(use.place);
     }
+    reading.fitting = filled.size();
     reading.unexpected = unexpected.size();
   }
 
@@ -194,21 +241,18 @@ class Matcher {
            is_rgb_stem(use.shape, *use.place->value, model_.in_channels);
   }
 
-  /// The prefixes that make the most names meet; several where they make equally many.
-  std::vector<std::pair<std::string_view, std::string_view>> likely_prefixes() const {
+  /// The prefixes that make the most names meet that do not already; several where they make equally many.
+  std::vector<std::pair<std::string_view, std::string_view>> likely_prefixes(const Names& names) const {
     std::unordered_map<std::string_view, std::vector<const plugin::NamedTensor*>> by_end;
     for (const plugin::NamedTensor& tensor : model_.tensors)
       if (!is_counter(tensor)) by_end[last_component(tensor.name)].push_back(&tensor);
     std::map<std::pair<std::string_view, std::string_view>, std::size_t> votes;
     std::size_t most = 0;
     for (std::size_t i = 0; i < file_.size(); ++i) {
-      const auto found = by_end.find(last_component(file_[i].name));
-      if (found == by_end.end()) continue;
-      Use use = whole(i, std::nullopt);
-      for (const plugin::NamedTensor* tensor : found->second) {
-        use.place = tensor;
-        if (fits(use)) most = std::max(most, ++votes[prefixes_of(file_[i].name, tensor->name)]);
-      }
+      const auto found = by_end.find(last_component(names.of[i]));
+      if (found == by_end.end() || names.own[i] != nullptr) continue;
+      for (const plugin::NamedTensor* tensor : found->second)
+        if (fits(whole(i, tensor))) most = std::max(most, ++votes[prefixes_of(names.of[i], tensor->name)]);
     }
     std::vector<std::pair<std::string_view, std::string_view>> likely;
     if (most * kShare < file_.size()) return likely;
@@ -218,11 +262,11 @@ class Matcher {
   }
 
   /// Prefixes of enough names in the file, the empty one first.
-  std::vector<std::string_view> common_prefixes() const {
+  std::vector<std::string_view> common_prefixes(const Names& names) const {
     std::map<std::string_view, std::size_t> counts;
-    for (const TensorData& tensor : file_)
-      for (std::size_t dot = tensor.name.find('.'); dot != std::string::npos; dot = tensor.name.find('.', dot + 1))
-        ++counts[std::string_view(tensor.name).substr(0, dot + 1)];
+    for (const std::string& name : names.of)
+      for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
+        ++counts[std::string_view(name).substr(0, dot + 1)];
     std::vector<std::string_view> prefixes = {{}};
     for (const auto& [prefix, count] : counts)
       if (count * kShare >= file_.size()) prefixes.push_back(prefix);
@@ -237,9 +281,26 @@ class Matcher {
   const std::vector<TensorData>& file_;
   const ModelWeights& model_;
   bool by_shape_;
-  std::size_t wanted_ = 0;  ///< tensors of the model that are no counters
+  std::size_t wanted_ = 0;
   std::unordered_map<std::string, const plugin::NamedTensor*> places_;
+  Names as_they_are_, unwrapped_;
 };
+
+void refuse_rivals(const std::vector<Reading>& best, const std::string& where) {
+  for (const Reading& rival : best)
+    if (!same_places(rival, best[0]))
+      throw Error(ExitCode::kData,
+                  "the names in this file can be read in two ways that suit the model equally well: " + best[0].text() +
+                      ", or " + rival.text() + "; keep the tensors that are meant in a file of their own",
+                  where);
+}
+
+/// Whether names alone speak so much clearer than names and shapes together that the file is of the model, in another
+/// size: what fits does so by chance.
+bool names_decide(const Reading& by_shape, const Reading& by_name, std::size_t file_size) {
+  if (by_shape.fitting == 0) return true;
+  return by_name.fitting > 2 * by_shape.fitting && 2 * by_name.fitting > file_size;
+}
 
 TensorData rows_of(const TensorData& from, const Use& use) {
   const std::uint64_t rows = from.shape.empty() ? 1 : static_cast<std::uint64_t>(from.shape[0]);
@@ -265,11 +326,17 @@ ModelWeights weights_of(plugin::Model& model, const plugin::Call& call) {
 }
 
 MatchedNames match_names(const std::vector<TensorData>& file, const ModelWeights& model, const std::string& where) {
-  Reading reading = Matcher(file, model, /*by_shape=*/true).best(where);
-  if (reading.fitting == 0) reading = Matcher(file, model, /*by_shape=*/false).best(where);
+  const Matcher by_shape(file, model, /*by_shape=*/true), by_name(file, model, /*by_shape=*/false);
+  std::vector<Reading> best = by_shape.best();
+  std::vector<Reading> named;
+  if (2 * best[0].fitting < by_shape.wanted()) named = by_name.best();
+  if (!named.empty() && names_decide(best[0], named[0], file.size()))
+    best = std::move(named);
+  else
+    refuse_rivals(best, where);
+  const Reading& reading = best[0];
   MatchedNames matched;
-  if (!reading.below_file.empty() || !reading.below_model.empty() || reading.dialect != nullptr)
-    matched.how = reading.text();
+  if (reading.changes() > 0) matched.how = reading.text();
   std::map<const plugin::NamedTensor*, std::size_t> taken;
   for (const Use& use : reading.uses) {
     const std::string& name = file[use.source].name;

@@ -40,11 +40,14 @@ struct MatchedNames {
 ///  - the names as they are;
 ///  - the names below a prefix in the file ("module.", "state_dict.model.") as names below a prefix in the model
 ///    ("encoder."), either of them empty;
-///  - the names, or those below a prefix in the file, as a dialect of the plugin.
-/// Among equals, the reading with the fewest names that mean nothing to the model, then the one that changes the least
-/// (a component of a prefix, or a dialect, is a change). A reading other than the names as they are must find a place
-/// for a tenth of the file's tensors: two layers of another network may well have the same shape. Where no shape fits
-/// at all, names alone decide, so that it can be said what is misshapen.
+///  - the names, or those below a prefix in the file, as a dialect of the plugin;
+/// and each of these without what wrappers put into names (wrappers.hpp). A tensor whose name is the model's own keeps
+/// its place in all of them; a dialect may know it as something else where the shape is another. Among equals, the
+/// reading with the fewest names that mean nothing to the model, then the one that changes the least (a component of a
+/// prefix, a wrapper, or a dialect, is a change). A reading other than the names as they are must find a place for a
+/// tenth of the file's tensors: two layers of another network may well have the same shape. Where no shape fits at all,
+/// or names give a place to most of the file and to more than twice as many tensors as shapes do, names alone decide,
+/// so that it can be said what is misshapen.
 ///
 /// Throws Error(kData) at `where` when two readings are equal in all of this and give the model other values, or when
 /// two tensors of the file are read as one of the model.

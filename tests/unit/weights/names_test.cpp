@@ -62,6 +62,97 @@ TEST(Names, LoseThePrefixesOfWrappers) {
   }
 }
 
+/// `name` with a wrapper's component behind its first.
+std::string wrapped(const std::string& name, const std::string& wrapper) {
+  const std::size_t dot = name.find('.') + 1;
+  return name.substr(0, dot) + wrapper + "." + name.substr(dot);
+}
+
+TEST(Names, LoseWrappersWhereverTheyAre) {
+  for (const std::string wrapper : {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}) {
+    // Every module wrapped; the encoder alone; the encoder twice, in a wrapped model in a checkpoint.
+    ToyModel every = segmenter(), encoder = segmenter(), nested = segmenter();
+    ToyFile all, some, deep;
+    for (const plugin::NamedTensor& tensor : every.weights().tensors) {
+      const std::vector<std::int64_t> shape = {tensor.value->shape, tensor.value->shape + tensor.value->ndim};
+      const bool in_encoder = tensor.name.rfind("encoder.", 0) == 0;
+      all.add(wrapped(tensor.name, wrapper), shape);
+      some.add(in_encoder ? wrapped(tensor.name, wrapper) : tensor.name, shape);
+      deep.add("state.module." + (in_encoder ? wrapped(wrapped(tensor.name, wrapper), "_orig_mod") : tensor.name),
+               shape);
+    }
+    EXPECT_EQ(load_into(all.tensors(), every.weights(), {/*strict=*/true}, "file").text(),
+              "names read without the wrappers `" + wrapper + "`");
+    EXPECT_EQ(load_into(some.tensors(), encoder.weights(), {/*strict=*/true}, "file").text(),
+              "names read without the wrappers `" + wrapper + "`");
+    EXPECT_EQ(encoder.values("head.weight"), some.values("head.weight"));
+    EXPECT_EQ(encoder.values("encoder.norm.bias"), some.values("encoder." + wrapper + ".norm.bias"));
+    EXPECT_THAT(load_into(deep.tensors(), nested.weights(), {/*strict=*/true}, "file").text(),
+                HasSubstr("without the wrappers `_"));
+  }
+}
+
+TEST(Names, OfAnEncoderAloneLoseWrappersToo) {
+  ToyModel model = segmenter();
+  const ToyFile file = ToyFile()
+                           .add("stem.weight", {4, 2})
+                           .add("layer1._checkpoint_wrapped_module.0.weight", {4, 2})
+                           .add("layer1._checkpoint_wrapped_module.1.weight", {4, 2})
+                           .add("norm.bias", {4});
+  const LoadReport report = load_into(file.tensors(), model.weights(), {}, "file");
+  EXPECT_EQ(report.loaded.size(), 4u);
+  EXPECT_EQ(report.notes.at(0), "names read below `encoder.`, without the wrappers `_checkpoint_wrapped_module`");
+}
+
+TEST(Names, MayHaveTheComponentsOfWrappers) {
+  ToyModel model;
+  for (const char* name : {"net.module.a.weight", "net.module.b.weight", "net.c.weight"}) model.add(name, {4, 2});
+  EXPECT_EQ(match_names(ToyFile().add_all(model).tensors(), model.weights(), "file").how, "");
+  for (const std::string wrapper : {"module.", "_orig_mod.", "module._orig_mod."}) {
+    const ToyFile file = ToyFile().add_all(model, wrapper);
+    const LoadReport report = load_into(file.tensors(), model.weights(), {/*strict=*/true}, "file");
+    EXPECT_EQ(model.values("net.module.b.weight"), file.values(wrapper + "net.module.b.weight")) << report.text();
+  }
+}
+
+TEST(Names, OfTheModelItselfNeverLoseTheirPlaces) {
+  // The encoder in an unknown wrapper, the rest as it is.
+  ToyModel model = segmenter();
+  ToyFile file;
+  for (const char* name : {"encoder.net.stem.weight", "encoder.net.layer1.0.weight", "encoder.net.layer1.1.weight"})
+    file.add(name, {4, 2});
+  file.add("encoder.net.norm.bias", {4}).add("head.weight", {2, 4});
+  EXPECT_TRUE(load_into(file.tensors(), model.weights(), {/*strict=*/true}, "file").complete());
+  EXPECT_EQ(model.values("head.weight"), file.values("head.weight"));
+
+  // A copy under other names beside them.
+  ToyModel again = segmenter();
+  const ToyFile copies = ToyFile().add_all(again, "average.").add_all(again);
+  const LoadReport report = load_into(copies.tensors(), again.weights(), {}, "file");
+  EXPECT_EQ(report.unexpected.size(), 5u);
+  EXPECT_EQ(again.values("encoder.norm.bias"), copies.values("encoder.norm.bias"));
+}
+
+TEST(Names, OfTheModelInAnotherSizeAreMisshapen) {
+  // Blocks of which each has the shapes of the next one's in a model of half the width.
+  const auto blocks = [](ToyModel model, std::int64_t width) {
+    for (int i = 0; i < 4; ++i)
+      for (const char* end : {"conv.weight", "norm.weight", "norm.bias"})
+        model.add("blocks." + std::to_string(i) + "." + end, {width >> i, 2});
+    return model;
+  };
+  for (const std::string wrapper : {"", "model.", "module."}) {
+    const ToyModel model = blocks(ToyModel(), 64);
+    const ToyFile file = ToyFile().add_all(blocks(ToyModel(), 32), wrapper);
+    EXPECT_THAT(refusal(file, model), HasSubstr("12 tensors of another shape")) << wrapper;
+    const ToyModel same_head = blocks(ToyModel().add("head.weight", {2, 4}), 64);
+    const ToyFile with_head = ToyFile().add_all(blocks(ToyModel().add("head.weight", {2, 4}), 32), wrapper);
+    const LoadReport report = load_into(with_head.tensors(), same_head.weights(), {}, "file");
+    EXPECT_THAT(report.loaded, ElementsAre("head.weight"));
+    EXPECT_EQ(report.misshapen.size(), 12u);
+  }
+}
+
 TEST(Names, OfAnEncoderAloneAreReadBelowIt) {
   ToyModel model = segmenter();
   const ToyFile file = ToyFile()
@@ -238,9 +329,24 @@ TEST(Dialects, AreChosenByWhatTheyGive) {
 }
 
 TEST(Dialects, MayNotReadTwoTensorsAsOne) {
+  ToyModel model;
+  model.add("scale", {3}).add("shift", {3});
+  model.dialect("doubled", [](const std::vector<plugin::WeightEntry>& entries) {
+    std::vector<plugin::WeightPart> parts;
+    for (std::size_t e = 0; e < entries.size(); ++e)
+      parts.push_back({e, 0, 3, entries[e].name == "c" ? "shift" : "scale"});
+    return parts;
+  });
+  EXPECT_THAT(refusal(ToyFile().add("a", {3}).add("b", {3}).add("c", {3}), model),
+              HasSubstr("both 'a' and 'b' are read as 'scale'"));
+}
+
+TEST(Dialects, LeaveTheModelsOwnNamesAlone) {
   ToyModel model = attention();
-  EXPECT_THAT(refusal(stacked().add("mlp.weight", {4, 3}), model),
-              HasSubstr("both 'ffn.weight' and 'mlp.weight' are read as 'mlp.weight'"));
+  const ToyFile file = stacked().add("mlp.weight", {4, 3});
+  const LoadReport report = load_into(file.tensors(), model.weights(), {}, "file");
+  EXPECT_EQ(model.values("mlp.weight"), file.values("mlp.weight"));
+  EXPECT_THAT(report.unexpected, ElementsAre("ffn.weight"));
 }
 
 TEST(Names, OfCountersMayBeMissing) {
