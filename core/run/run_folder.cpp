@@ -12,6 +12,7 @@
 #include "base/json.hpp"
 #include "recipe/load.hpp"
 #include "recipe/value.hpp"
+#include "weights/shard_index.hpp"
 
 namespace osteon::run {
 namespace fs = std::filesystem;
@@ -26,10 +27,15 @@ class FileCopies {
   std::string name_of(const fs::path& file) {
     const auto known = names_.find(file);
     if (known != names_.end()) return known->second;
-    const std::string own = (file.has_filename() ? file : file.parent_path()).filename().string();
-    std::string name = own;
-    for (int i = 2; !taken_.insert(name).second; ++i) name = std::to_string(i) + "-" + own;
-    return names_.emplace(file, name).first->second;
+    return names_.emplace(file, free_name((file.has_filename() ? file : file.parent_path()).filename())).first->second;
+  }
+
+  /// The same for a file that names others beside it: all of them get a folder together.
+  std::string name_of(const fs::path& file, const std::vector<fs::path>& others) {
+    if (others.empty() || names_.count(file) != 0) return name_of(file);
+    const fs::path together = free_name(file.stem());
+    for (const fs::path& other : others) names_.emplace(other, together / other.filename());
+    return names_.emplace(file, together / file.filename()).first->second;
   }
 
   /// Copies what is not there yet, and removes what an earlier run has left.
@@ -41,12 +47,14 @@ class FileCopies {
       for (const auto& [file, name] : names_) {
         const fs::path place = folder_ / name;
         if (fs::exists(place) && fs::equivalent(file, place)) continue;
-        fs::create_directories(fresh);
+        fs::create_directories((fresh / name).parent_path());
         fs::copy(file, fresh / name, fs::copy_options::recursive);
       }
       for (const auto& [file, name] : names_) {
         if (!fs::exists(fresh / name)) continue;
         fs::remove_all(folder_ / name);
+        if (const fs::path parent = (folder_ / name).parent_path(); !fs::is_directory(parent)) fs::remove(parent);
+        fs::create_directories((folder_ / name).parent_path());
         fs::rename(fresh / name, folder_ / name);
       }
       if (!fs::exists(folder_)) return;
@@ -60,6 +68,12 @@ class FileCopies {
   }
 
  private:
+  std::string free_name(const fs::path& wanted) {
+    std::string name = wanted.string();
+    for (int i = 2; !taken_.insert(name).second; ++i) name = std::to_string(i) + "-" + wanted.string();
+    return name;
+  }
+
   fs::path folder_;
   std::map<fs::path, std::string> names_;
   std::set<std::string> taken_;
@@ -84,7 +98,11 @@ void RunFolder::write_recipe(const recipe::Recipe& recipe) const {
     spec.type = plugin::ParameterType::kPath;
     spec.list = origin.value.front() == '[';
     std::vector<std::string> names;
-    for (const std::string& file : origin.files) names.push_back(file.empty() ? "" : "files/" + copies.name_of(file));
+    for (const std::string& file : origin.files) {
+      const bool may_name_shards = origin.key == "model.weights" && !file.empty();
+      const std::vector<fs::path> shards = may_name_shards ? weights::shards_of(file) : std::vector<fs::path>();
+      names.push_back(file.empty() ? "" : "files/" + copies.name_of(file, shards));
+    }
     origin.value = recipe::toml_text(names, spec);
   }
   copies.make();

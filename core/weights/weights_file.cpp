@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/weights_file.hpp"
 
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
 #include "weights/byte_reader.hpp"
+#include "weights/shard_index.hpp"
 #include "weights/zip.hpp"
 
 namespace osteon::weights {
 namespace {
 
 /// A safetensors file has its header's brace behind 8 bytes that may be anything; no file of torch.save has one there.
-bool looks_like_safetensors(std::string_view file) { return file.size() > 8 && file[8] == '{'; }
+bool looks_like_safetensors(std::string_view file) { return file.size() > 8 && begins_object(file.substr(8)); }
 
 [[noreturn]] void refuse_unknown(std::string_view file, const std::string& path) {
   if (file.empty()) throw Error(ExitCode::kData, "the file is empty", path);
@@ -25,9 +29,13 @@ bool looks_like_safetensors(std::string_view file) { return file.size() > 8 && f
 
 }  // namespace
 
-WeightsFile::WeightsFile(const std::filesystem::path& path, const std::string& key) : file_(path) {
+WeightsFile::WeightsFile(const std::filesystem::path& path, const std::string& key, bool shard) : file_(path) {
   const std::string_view bytes = file_.bytes();
-  if (looks_like_safetensors(bytes)) {
+  if (looks_like_shard_index(bytes)) {
+    // An index that names itself would go on for ever.
+    if (shard) throw Error(ExitCode::kData, "a shard is an index of shards itself", path.string());
+    read_shards(key);
+  } else if (looks_like_safetensors(bytes)) {
     if (!key.empty())
       throw Error(ExitCode::kData, "a safetensors file has one set of tensors; there is no '" + key + "' to choose",
                   path.string());
@@ -44,7 +52,45 @@ WeightsFile::WeightsFile(const std::filesystem::path& path, const std::string& k
   }
 }
 
+void WeightsFile::read_shards(const std::string& key) {
+  const ShardIndex index = read_shard_index(file_.bytes(), path().string());
+  std::vector<std::unordered_map<std::string_view, const TensorData*>> tensors;
+  for (const std::string& name : index.shards) {
+    const std::filesystem::path shard = path().parent_path() / name;
+    if (std::error_code ignored; !std::filesystem::exists(shard, ignored))
+      throw Error(ExitCode::kData, "there is no such file, which " + path().string() + " names as a shard",
+                  shard.string());
+    shards_.emplace_back(new WeightsFile(shard, key, /*shard=*/true));
+    auto& by_name = tensors.emplace_back();
+    for (const TensorData& tensor : shards_.back()->tensors()) by_name.emplace(tensor.name, &tensor);
+  }
+  for (const ShardIndex::Entry& entry : index.tensors) {
+    const auto found = tensors[entry.shard].find(entry.tensor);
+    if (found == tensors[entry.shard].end())
+      throw Error(ExitCode::kData,
+                  "the index says that the tensor '" + shown(entry.tensor) + "' is in it, and it is not",
+                  shards_[entry.shard]->path().string());
+    state_.tensors.push_back(*found->second);
+    tensors[entry.shard].erase(found);
+  }
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    const auto leave_out = [&](const std::string& what) {
+      state_.left_out.push_back(shown(index.shards[i]) + ": " + what);
+    };
+    for (const std::string& what : shards_[i]->left_out()) leave_out(what);
+    for (const TensorData& tensor : shards_[i]->tensors())
+      if (tensors[i].count(tensor.name) != 0)
+        leave_out(shown(tensor.name) + " (a tensor that the index does not name)");
+  }
+  if (shards_.empty()) return;
+  format_ =
+      shards_[0]->format() + " in " + std::to_string(shards_.size()) + (shards_.size() == 1 ? " shard" : " shards");
+  state_.key = shards_[0]->key();
+  metadata_ = shards_[0]->metadata();
+}
+
 void WeightsFile::verify() const {
+  for (const auto& shard : shards_) shard->verify();
   for (const Checksum& checksum : checksums_)
     if (!has_crc32(checksum.bytes, checksum.crc32))
       refuse(path().string(), checksum.offset,

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,20 +13,22 @@
 
 namespace osteon::weights {
 
-/// A file of weights, open for reading. What it is, its content says, never its name: safetensors, or what PyTorch's
-/// torch.save writes (.pth, .pt, .bin, .ckpt). Nothing in a file is executed. [any-thread]
+/// A file of weights, open for reading. What it is, its content says, never its name: safetensors, what PyTorch's
+/// torch.save writes (.pth, .pt, .bin, .ckpt), or an index of shards that are one or the other. Nothing in a file is
+/// executed. [any-thread]
 class WeightsFile {
  public:
   /// `key` chooses among the state dicts of a file that has several, see read_state_dict(). Throws Error(kData) for a
   /// file that cannot be opened, is of no known format, is broken, or has no state dict of that key.
-  explicit WeightsFile(const std::filesystem::path& path, const std::string& key = {});
+  explicit WeightsFile(const std::filesystem::path& path, const std::string& key = {})
+      : WeightsFile(path, key, /*shard=*/false) {}
 
   const std::filesystem::path& path() const noexcept { return file_.path(); }
-  /// "safetensors", "PyTorch" or "PyTorch, legacy".
-  const char* format() const noexcept { return format_; }
-  /// They point into the file; valid as long as this object is.
+  /// "safetensors", "PyTorch" or "PyTorch, legacy"; of shards "safetensors in 3 shards".
+  const std::string& format() const noexcept { return format_; }
+  /// They point into the file, or into shards; valid as long as this object is.
   const std::vector<TensorData>& tensors() const noexcept { return state_.tensors; }
-  /// Of safetensors; PyTorch's files have none.
+  /// Of safetensors (of shards the first one's); PyTorch's files have none.
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
   /// Where in the file the tensors were ("state_dict"); empty: they are the file.
   const std::string& key() const noexcept { return state_.key; }
@@ -38,8 +41,12 @@ class WeightsFile {
   void verify() const;
 
  private:
+  WeightsFile(const std::filesystem::path& path, const std::string& key, bool shard);
+  void read_shards(const std::string& key);
+
   MappedFile file_;
-  const char* format_ = "safetensors";
+  std::string format_ = "safetensors";
+  std::vector<std::unique_ptr<const WeightsFile>> shards_;
   StateDict state_;
   std::map<std::string, std::string> metadata_;
   std::vector<Checksum> checksums_;

@@ -108,6 +108,25 @@ TEST_F(WeightsVerb, ConvertKeepsMetadataOfSafetensors) {
   EXPECT_EQ(slurp(in), slurp(out()));
 }
 
+TEST_F(WeightsVerb, ConvertJoinsShards) {
+  write_text(folder_ / "pytorch_model.bin.index.json",
+             R"({"weight_map":{"count":"weights.pth","conv.weight":"w.safetensors"}})");
+  const std::string bytes = "ghijkl";
+  osteon::weights::write_safetensors(
+      folder_ / "w.safetensors", {{"conv.weight", "U8", {2, 3}, reinterpret_cast<const std::byte*>(bytes.data()), 6}});
+  const std::string index = (folder_ / "pytorch_model.bin.index.json").string();
+  const Outcome outcome = weights("inspect --json " + index);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out).at("format"), "PyTorch in 2 shards");
+  EXPECT_EQ(json::parse(outcome.out).at("left_out"),
+            json({"weights.pth: model_ema (a dict of 1)", "weights.pth: epoch (a number)",
+                  "weights.pth: conv.weight (a tensor that the index does not name)"}));
+  ASSERT_EQ(weights("convert " + index + " " + out()).exit_code, 0);
+  const weights::SafetensorsFile written(out());
+  ASSERT_EQ(written.tensors().size(), 2u);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(written.find("conv.weight")->data), 6), bytes);
+}
+
 TEST_F(WeightsVerb, ConvertReplacesNothingUnasked) {
   write_text(out(), "precious");
   const Outcome outcome = weights("convert " + file() + " " + out());

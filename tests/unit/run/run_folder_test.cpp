@@ -57,6 +57,23 @@ TEST_F(RunFolderRecipe, NamesCopiesOfFilesAndFolders) {
   EXPECT_EQ(test::slurp(run_.files() / "tables/x.csv"), "1");
 }
 
+TEST_F(RunFolderRecipe, KeepsShardsBesideTheirIndex) {
+  const std::string index =
+      write("w/model.safetensors.index.json", R"({"weight_map":{"a":"m-1.safetensors","b":"m-2.bin"}})");
+  write("w/m-1.safetensors", "one");
+  write("w/m-2.bin", "two");
+  const std::string other = write("other/model.safetensors.index", "a plain file");
+  for (int twice = 0; twice < 2; ++twice)
+    run_.write_recipe(naming(
+        {{"model.file", "\"" + other + "\"", "", {other}}, {"model.weights", "\"" + index + "\"", "", {index}}}));
+  const std::string folder = "2-model.safetensors.index";
+  EXPECT_THAT(recipe_text(), HasSubstr("weights = \"files/" + folder + "/model.safetensors.index.json\"\n"));
+  EXPECT_THAT(kept(), UnorderedElementsAre("model.safetensors.index", folder));
+  EXPECT_EQ(test::slurp(run_.files() / folder / "model.safetensors.index.json"), test::slurp(index));
+  EXPECT_EQ(test::slurp(run_.files() / folder / "m-1.safetensors"), "one");
+  EXPECT_EQ(test::slurp(run_.files() / folder / "m-2.bin"), "two");
+}
+
 TEST_F(RunFolderRecipe, KeepsNoFolderWhereNoFileIsNamed) {
   write("run/files/old.pt", "old");
   run_.write_recipe(naming({{"recipe", "1", "default", {}}}));

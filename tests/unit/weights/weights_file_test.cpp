@@ -2,12 +2,15 @@
 #include "weights/weights_file.hpp"
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "support/program.hpp"
 #include "unit/weights/refusal.hpp"
 #include "unit/weights/torch_bytes.hpp"
+#include "weights/shard_index.hpp"
 
 namespace osteon::test {
 namespace {
@@ -38,7 +41,7 @@ TEST_F(WeightsFileTest, TellsFormatsByTheirContent) {
       {"PyTorch, legacy", torch_legacy(dict({{text("w"), vector("ByteStorage", "0", 3, true)}}), {{"0", "xyz"}}, 1)}};
   for (const auto& [format, bytes] : files) {
     const WeightsFile file(write(bytes));
-    EXPECT_STREQ(file.format(), format);
+    EXPECT_EQ(file.format(), format);
     ASSERT_EQ(file.tensors().size(), 1u) << format;
     EXPECT_EQ(file.tensors()[0].name, "w");
     EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.tensors()[0].data), 3), "xyz") << format;
@@ -52,8 +55,93 @@ TEST_F(WeightsFileTest, ASafetensorsHeaderMayBeginLikeAPickle) {
   for (const std::size_t length : {0x80u, 0x280u}) {
     const std::string header = R"({"w":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})";
     const WeightsFile file(write(little(length, 8) + header + std::string(length - header.size(), ' ') + "xyz"));
-    EXPECT_STREQ(file.format(), "safetensors");
+    EXPECT_EQ(file.format(), "safetensors");
   }
+}
+
+TEST_F(WeightsFileTest, ASafetensorsHeaderMayBeginWithWhiteSpace) {
+  const std::string header = R"( {"w":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})";
+  EXPECT_EQ(WeightsFile(write(little(header.size(), 8) + header + "xyz")).tensors().size(), 1u);
+  // A length that begins like JSON.
+  const std::string longer = header.substr(1) + std::string('{' - header.size() + 1, ' ');
+  ASSERT_EQ(longer.size(), std::size_t{'{'});
+  EXPECT_EQ(WeightsFile(write(little(longer.size(), 8) + longer + "xyz")).format(), "safetensors");
+}
+
+/// A safetensors file of one tensor of three bytes.
+std::string shard(const std::string& name, const std::string& bytes) {
+  const std::string header =
+      R"({"__metadata__":{"format":"pt"},")" + name + R"(":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})";
+  return little(header.size(), 8) + header + bytes;
+}
+
+class ShardsTest : public WeightsFileTest {
+ protected:
+  ShardsTest() {
+    write_text(folder_ / "model-1.safetensors", shard("a", "xyz"));
+    write_text(folder_ / "model-2.safetensors", shard("b", "uvw"));
+    write_text(folder_ / "model-3.bin", torch_zip(kObject, {{"0", "rst"}}));
+  }
+  std::filesystem::path index(const std::string& text) {
+    write_text(folder_ / "model.safetensors.index.json", text);
+    return folder_ / "model.safetensors.index.json";
+  }
+  void expect_index_refused(const std::string& text, const std::string& part,
+                            const std::optional<std::string>& where = {}) {
+    const auto path = index(text);
+    expect_refused([&] { WeightsFile file(path); }, part, where);
+  }
+};
+
+TEST_F(ShardsTest, AreReadByTheirIndex) {
+  const WeightsFile file(index(R"({
+    "metadata": {"total_size": 6, "more": [1, {"deep": null}]},
+    "weight_map": {"b": "model-2.safetensors", "a": "model-1.safetensors"}})"));
+  EXPECT_EQ(file.format(), "safetensors in 2 shards");
+  ASSERT_EQ(file.tensors().size(), 2u);
+  EXPECT_EQ(file.tensors()[0].name, "b");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.tensors()[0].data), 3), "uvw");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.tensors()[1].data), 3), "xyz");
+  EXPECT_EQ(file.metadata().at("format"), "pt");
+  EXPECT_TRUE(file.left_out().empty());
+  EXPECT_EQ(weights::shards_of(file.path()),
+            (std::vector<std::filesystem::path>{folder_ / "model-2.safetensors", folder_ / "model-1.safetensors"}));
+  EXPECT_TRUE(weights::shards_of(folder_ / "model-1.safetensors").empty());
+}
+
+TEST_F(ShardsTest, MayBeFilesOfPyTorch) {
+  const WeightsFile file(index(R"({"weight_map":{"w":"model-3.bin"}})"));
+  EXPECT_EQ(file.format(), "PyTorch in 1 shard");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.tensors().at(0).data), 3), "rst");
+  EXPECT_NO_THROW(file.verify());
+  std::string damaged = torch_zip(kObject, {{"0", "rst"}});
+  damaged[damaged.find("rst")] = 'R';
+  write_text(folder_ / "model-3.bin", damaged);
+  expect_refused([&] { WeightsFile(file.path()).verify(); }, "does not have the checksum");
+}
+
+TEST_F(ShardsTest, SayWhatTheIndexDoesNotName) {
+  const WeightsFile file(index(R"({"weight_map":{"a":"model-1.safetensors"}})"));
+  EXPECT_TRUE(file.left_out().empty());
+  write_text(folder_ / "model-1.safetensors", slurp(folder_ / "model-2.safetensors"));
+  expect_refused([&] { WeightsFile again(file.path()); }, "the tensor 'a' is in it, and it is not",
+                 (folder_ / "model-1.safetensors").string());
+  EXPECT_EQ(WeightsFile(index(R"({"weight_map":{}})")).tensors().size(), 0u);
+}
+
+TEST_F(ShardsTest, AreRefusedWhereTheIndexIsWrong) {
+  expect_index_refused(R"({"weight_map":{"a":"model-9.safetensors"}})", "names as a shard",
+                       (folder_ / "model-9.safetensors").string());
+  for (const char* name : {"../model-1.safetensors", "/etc/passwd", "sub/model-1.safetensors", "..", ""})
+    expect_index_refused(R"({"weight_map":{"a":")" + std::string(name) + "\"}}", "in the index's own folder");
+  expect_index_refused(R"({"weight_map":{"a":"model.safetensors.index.json"}})", "is an index of shards itself");
+  expect_index_refused(R"({"weight_map":{"a":1}})", "something else than a file name for 'a'");
+  expect_index_refused(R"({"weight_map":["a"]})", "something else than a file name");
+  expect_index_refused(R"({"weight_map":"a"})", "something else than a file name");
+  expect_index_refused(R"({"weight_map":{"a":{"b":"c"}}})", "something else than a file name");
+  expect_index_refused(R"({"weight_map":{"a":"model-1.safetensors","a":"model-1.safetensors"}})", "'a' twice");
+  expect_index_refused(R"({"model_type": "bert", "layers": 12})", "JSON without a `weight_map`");
+  expect_index_refused(R"({"weight_map":{"a")", "but is none from here on");
 }
 
 TEST_F(WeightsFileTest, RefusesWhatIsNoFileOfWeights) {
@@ -65,6 +153,8 @@ TEST_F(WeightsFileTest, RefusesWhatIsNoFileOfWeights) {
   expect_not_opened(little(2, 8) + "{}", "there is no 'model' to choose", "model");
   expect_refused([&] { WeightsFile(folder_ / "absent"); }, "No such file");
   expect_refused([&] { WeightsFile file(folder_.path()); }, "not a regular file", folder_.path().string());
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  expect_refused([&] { WeightsFile file(folder_ / "pipe"); }, "not a regular file");  // at once
 }
 
 TEST_F(WeightsFileTest, ComparesChecksumsWhenAsked) {
