@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "weights/elements.hpp"
+#include "weights/finite.hpp"
 
 namespace osteon::weights {
 namespace {
@@ -54,6 +55,14 @@ bool nothing_fits(const LoadReport& report, const ModelWeights& model) {
   });
 }
 
+std::vector<TensorData> of_names(const std::vector<TensorData>& tensors, const std::vector<std::string>& names) {
+  const std::unordered_set<std::string> wanted(names.begin(), names.end());
+  std::vector<TensorData> found;
+  for (const TensorData& tensor : tensors)
+    if (wanted.count(tensor.name) > 0) found.push_back(tensor);
+  return found;
+}
+
 }  // namespace
 
 Stem stem_by_name(const std::string& name) {
@@ -95,6 +104,7 @@ LoadReport load_into(const std::vector<TensorData>& file, const ModelWeights& mo
     throw Error(ExitCode::kData, "no tensor of this file fits the model\n" + report.text(), where);
   if (options.strict && !report.complete())
     throw Error(ExitCode::kData, "the weights do not fit the model\n" + report.text(), where);
+  expect_finite(of_names(matched.tensors, report.loaded), model.tensors, where);
   load_matching_state(matched.tensors, model.tensors);
   return report;
 }

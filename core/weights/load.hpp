@@ -30,8 +30,8 @@ struct LoadOptions {
 };
 
 /// Writes the tensors of a file into a model, its names read as match_names() does. The plugin is to be told
-/// (Model::parameters_changed). Throws Error(kData) at `where` when nothing fits, when names can be read in two ways,
-/// and as `strict` says.
+/// (Model::parameters_changed). Throws Error(kData) at `where`, and loads nothing, when nothing fits, when names can be
+/// read in two ways, when a value that fits is not finite (expect_finite), and as `strict` says.
 LoadReport load_into(const std::vector<TensorData>& file, const ModelWeights& model, const LoadOptions& options,
                      const std::string& where);
 

@@ -23,24 +23,8 @@ constexpr TypeName kTypes[] = {
     {{OSTEON_DTYPE_UINT, 32, 1}, "U32"},  {{OSTEON_DTYPE_UINT, 16, 1}, "U16"},  {{OSTEON_DTYPE_UINT, 8, 1}, "U8"},
     {{OSTEON_DTYPE_BOOL, 8, 1}, "BOOL"}};
 
-std::string dtype_name(const plugin::NamedTensor& tensor) { return weights::dtype_name(tensor.value->dtype, tensor.name); }
-
-/// Calls `visit(index in row-major order, address)` for every element of a strided view.
-template <class Visit>
-void for_each_element(const osteon_tensor_view& view, Visit&& visit) {
-  const std::int64_t count = sdk::element_count(view), size = view.dtype.bits / 8;
-  std::vector<std::int64_t> at(static_cast<std::size_t>(view.ndim), 0);
-  std::int64_t offset = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    visit(i, static_cast<std::byte*>(view.data) + offset * size);
-    for (std::int32_t d = view.ndim - 1; d >= 0; --d) {
-      const auto digit = static_cast<std::size_t>(d);
-      offset += view.strides[d];
-      if (++at[digit] < view.shape[d]) break;
-      offset -= view.strides[d] * view.shape[d];
-      at[digit] = 0;
-    }
-  }
+std::string dtype_name(const plugin::NamedTensor& tensor) {
+  return weights::dtype_name(tensor.value->dtype, tensor.name);
 }
 
 void copy_into(const TensorData& from, const plugin::NamedTensor& to) {
