@@ -20,8 +20,14 @@ void add_model_verb(CLI::App& app, Program& program) {
   };
   auto options = std::make_shared<Options>();
   forward->add_option("RECIPE", options->recipe, "The recipe whose [model] is run")->required();
-  forward->add_option("--weights", options->request.weights, "safetensors or .pth to load, over model.weights")
+  forward
+      ->add_option("--weights", options->request.weights,
+                   "What model.weights takes: safetensors, an index of shards, or .pth; instead of the recipe's")
       ->type_name("FILE");
+  forward
+      ->add_option("--key", options->request.key,
+                   "Which state dict of the weights, where the file has several; over model.weights_key")
+      ->type_name("KEY");
   forward->add_option("--input", options->request.input, "safetensors with `x`, float32 [N, C, H, W]")
       ->type_name("FILE")
       ->required();

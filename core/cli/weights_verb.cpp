@@ -77,7 +77,8 @@ void add_inspect(CLI::App& weights, Program& program) {
     std::string file, key;
   };
   auto options = std::make_shared<Options>();
-  verb->add_option("FILE", options->file, "safetensors, or a state dict that torch.save wrote; nothing in it is run")
+  verb->add_option("FILE", options->file,
+                   "safetensors, an index of its shards, or what torch.save wrote; nothing in it is run")
       ->required();
   add_key(*verb, options->key);
   verb->callback([&program, options] {
@@ -93,7 +94,8 @@ void add_convert(CLI::App& weights, Program& program) {
   CLI::App* verb = weights.add_subcommand("convert", "Write the tensors of a file as safetensors");
   program.add_common_flags(*verb, false);
   auto request = std::make_shared<engine::ConvertWeightsRequest>();
-  verb->add_option("IN", request->in, "safetensors, or a state dict that torch.save wrote; nothing in it is run")
+  verb->add_option("IN", request->in,
+                   "safetensors, an index of its shards, or what torch.save wrote; nothing in it is run")
       ->required();
   verb->add_option("OUT", request->out, "NAME.safetensors")->required();
   add_key(*verb, request->key);

@@ -67,6 +67,7 @@ struct PredictRequest {
 struct ForwardRequest {
   recipe::Recipe recipe;
   std::filesystem::path weights, input, output;
+  std::string key;                    ///< which state dict of the weights; empty: what the recipe says of its own
   std::string precision = "float32";  ///< or "tf32", "float16", "bfloat16"
   bool plain = false;                 ///< the reference path only
   bool all_outputs = false;           ///< beside the logits, all other outputs under their names

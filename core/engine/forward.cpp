@@ -66,6 +66,18 @@ std::string name_of(const plugin::Model& model, std::size_t i) {
   return name;
 }
 
+/// The request's weights, in place of the recipe's, which are read as `[model]` says.
+void load_requested(plugin::Model& model, const ForwardRequest& request) {
+  const recipe::ModelSection& section = *request.recipe.model;
+  WeightsOptions options = load_options(section);
+  if (!request.weights.empty() || !request.key.empty()) options.key = request.key;
+  const auto& weights = request.weights.empty() ? section.weights : request.weights;
+  if (!weights.empty())
+    load_weights(model, weights, options);
+  else if (!request.key.empty())
+    throw Error(ExitCode::kUsage, "--key chooses among the state dicts of a file of weights; --weights names one");
+}
+
 }  // namespace
 
 nlohmann::json run_forward(const ForwardRequest& request, const Context& context) {
@@ -73,8 +85,7 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
   forward.plain = request.plain;
   forward.precision = precision_by_name(request.precision);
   const auto model = make_model(request.recipe, *context.registry, context.threads);
-  const auto& weights = request.weights.empty() ? request.recipe.model->weights : request.weights;
-  if (!weights.empty()) load_weights(*model, weights, load_options(*request.recipe.model));
+  load_requested(*model, request);
   const weights::SafetensorsFile file(request.input);
   const weights::TensorData& x = input_of(file, *model);
 

@@ -76,7 +76,8 @@ void Opener::open_model(const run::RunFolder& folder, const recipe::Recipe& reci
                 folder.model().string());
   opened.model = make_model(recipe, *context_.registry, context_.threads);
   // A model that shows none keeps its weights in a file of its own.
-  if (!opened.model->tensors(plugin::Call()).empty()) load_weights(*opened.model, folder.model(), {/*strict=*/true});
+  if (!opened.model->tensors(plugin::Call()).empty())
+    load_weights(*opened.model, folder.model(), {{/*strict=*/true}, {}});
   const osteon_device device = choose_device("predict.device", device_, {opened.model->component()});
   move_model(*opened.model, device);
   predict::LeafOptions options;

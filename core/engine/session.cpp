@@ -98,19 +98,19 @@ std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::
       static_cast<std::uint64_t>(recipe.train.seed), call);
 }
 
-weights::LoadOptions load_options(const recipe::ModelSection& model) {
-  return {model.strict, weights::stem_by_name(model.stem)};
+WeightsOptions load_options(const recipe::ModelSection& model) {
+  return {{model.strict, weights::stem_by_name(model.stem)}, model.weights_key};
 }
 
-void load_weights(plugin::Model& model, const std::filesystem::path& file, const weights::LoadOptions& options) {
-  const weights::WeightsFile tensors(file);
+void load_weights(plugin::Model& model, const std::filesystem::path& file, const WeightsOptions& options) {
+  const weights::WeightsFile tensors(file, options.key);
   tensors.verify();
-  if (!tensors.other_keys().empty())
-    spdlog::info("{}: the weights are those of '{}'; `osteon weights convert --key` takes those of {}", file.string(),
+  if (options.key.empty() && !tensors.other_keys().empty())
+    spdlog::info("{}: the weights are those of '{}'; model.weights_key or --key takes those of {}", file.string(),
                  tensors.key(), fmt::join(tensors.other_keys(), ", "));
   const plugin::Call call;
   const weights::ModelWeights places = weights::weights_of(model, call);
-  const weights::LoadReport report = weights::load_into(tensors.tensors(), places, options, file.string());
+  const weights::LoadReport report = weights::load_into(tensors.tensors(), places, options.load, file.string());
   model.parameters_changed();
   if (const std::string text = report.text(); !text.empty())
     spdlog::log(report.complete() ? spdlog::level::info : spdlog::level::warn,

@@ -44,11 +44,16 @@ TrainingData training_data(const recipe::DataSection& data);
 /// The recipe's model, initialised. Weights are not loaded.
 std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::Registry& registry, int threads);
 
-/// How `[model]` wants its weights to be loaded.
-weights::LoadOptions load_options(const recipe::ModelSection& model);
+/// How a file of weights is loaded into a model.
+struct WeightsOptions {
+  weights::LoadOptions load;
+  std::string key;  ///< which state dict, see weights::WeightsFile
+};
+/// How `[model]` wants it.
+WeightsOptions load_options(const recipe::ModelSection& model);
 
 /// Loads a weights file into a model. How names were read, and what was missing, unexpected, misshapen or adapted, is
-/// said on stderr; throws Error(kData) as weights::load_into does.
-void load_weights(plugin::Model& model, const std::filesystem::path& file, const weights::LoadOptions& options);
+/// said on stderr; throws Error(kData) as weights::WeightsFile and weights::load_into do.
+void load_weights(plugin::Model& model, const std::filesystem::path& file, const WeightsOptions& options);
 
 }  // namespace osteon::engine

@@ -192,7 +192,8 @@ void relocate(Node& node, const Location& location) {
 
 // Another plugin was chosen: the parameters of the old one mean nothing to it, the host's own keys still do.
 void forget_parameters(Node& component) {
-  static const std::vector<std::string> kHostKeys = {"plugin", "weights", "strict", "stem", "weight", "p"};
+  static const std::vector<std::string> kHostKeys = {"plugin", "weights", "weights_key", "strict", "stem",
+                                                     "weight", "p"};
   Node::Table& table = component.table();
   for (auto it = table.begin(); it != table.end();)
     it = std::find(kHostKeys.begin(), kHostKeys.end(), it->first) == kHostKeys.end() ? table.erase(it) : std::next(it);

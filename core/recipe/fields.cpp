@@ -368,12 +368,19 @@ const std::vector<Field>& component_fields(plugin::Kind kind) {
   static const std::vector<Field> kAugmentation = {
       number_field("p", 1, 0, kNone, "probability; inside one_of and some_of a weight of the choice")};
   static const std::vector<Field> kModel = [] {
-    Field weights, strict, stem;
+    Field weights, weights_key, strict, stem;
     weights.spec.name = "weights";
     weights.spec.type = ParameterType::kPath;
     weights.spec.default_value = std::vector<std::string>{""};
-    weights.spec.doc = "safetensors or .pth to start from; empty: none";
+    weights.spec.doc = "safetensors (or an index of shards) or .pth to start from; empty: none";
     weights.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->weights); };
+    weights_key.spec.name = "weights_key";
+    weights_key.spec.type = ParameterType::kString;
+    weights_key.spec.default_value = std::vector<std::string>{""};
+    weights_key.spec.doc =
+        "which state dict of `weights`, where the file has several: its key, as in model_ema or ema.model; empty: the "
+        "usual one";
+    weights_key.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->weights_key); };
     strict.spec.name = "strict";
     strict.spec.type = ParameterType::kBool;
     strict.spec.default_value = std::vector<bool>{false};
@@ -387,7 +394,7 @@ const std::vector<Field>& component_fields(plugin::Kind kind) {
         "weights for RGB in a model for other channels. exact: they do not fit; sum: their sum over RGB; mean: their "
         "mean";
     stem.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->stem); };
-    return std::vector<Field>{weights, strict, stem};
+    return std::vector<Field>{weights, weights_key, strict, stem};
   }();
   switch (kind) {
     case plugin::Kind::kModel:

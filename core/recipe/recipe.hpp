@@ -56,6 +56,7 @@ struct DataSection {
 struct ModelSection {
   Component component;
   std::filesystem::path weights;  ///< safetensors or .pth to start from; empty: none
+  std::string weights_key;        ///< which state dict of `weights`, where it has several; empty: the usual one
   bool strict = false;            ///< missing, unexpected or misshapen weights are an error
   std::string stem = "exact";     ///< what an RGB stem becomes for other channels: "exact" (misshapen), "sum" or "mean"
 };

@@ -197,10 +197,16 @@ void Resolver::read_model() {
     problems_.add(table.location, "model", fmt::format("'model' is {}, expected a table", type_name(table)));
     return;
   }
-  result_.recipe.model->component = read_component(Kind::kModel, table, "model", {"weights", "strict", "stem"});
+  result_.recipe.model->component =
+      read_component(Kind::kModel, table, "model", {"weights", "weights_key", "strict", "stem"});
   for (const Field& field : component_fields(Kind::kModel)) read_field(field, &table, "model");
   const auto& weights = result_.recipe.model->weights;
-  if (weights.empty()) return;
+  if (weights.empty()) {
+    if (!result_.recipe.model->weights_key.empty())
+      problems_.add(place("model.weights_key"), "model.weights_key",
+                    "model.weights_key chooses a state dict of model.weights, which the recipe does not give");
+    return;
+  }
   if (!problems_.concern(place("model.weights")) && !is_file(weights))
     problems_.add(place("model.weights"), "model.weights", "there is no file " + weights.string());
   for (Origin& origin : result_.recipe.origins)

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/program.hpp"
+#include "unit/weights/torch_bytes.hpp"
 #include "weights/elements.hpp"
 #include "weights/safetensors.hpp"
 
@@ -106,6 +107,77 @@ TEST_F(ModelVerb, WritesHalvesAsHalves) {
   }
   EXPECT_GT(worst, 0);
   EXPECT_LT(worst, 0.1 * greatest);
+}
+
+/// A recipe of a U-Net, and files of its last bias, which is added to all logits of a class.
+class WeightsOfForward : public ModelVerb {
+ protected:
+  WeightsOfForward() {
+    write_recipe("");
+    write_text(checkpoint(), torch_zip(dict({{text("student"), head("0")}, {text("teacher"), head("1")}}),
+                                       {{"0", floats({1, 2, 3})}, {"1", floats({4, 4, 4})}}));
+  }
+  void write_recipe(const std::string& more) const {
+    write_text(folder_ / "recipe.toml",
+               "recipe = 1\n[data]\nlayout = 'class_png'\nroot = '.'\nclasses = ['a', 'b', 'c']\nimage_size = 32\n"
+               "channels = 1\n[model]\nplugin = 'unet'\nencoder = 'resnet18'\nwidth = 0.125\n"
+               "decoder_channels = [8, 8, 8, 8, 8]\n" +
+                   more + "[[loss]]\nplugin = 'bce'\n[train]\nepochs = 1\n");
+  }
+  static Code head(const std::string& key) {
+    return dict({{text("segmentation_head.0.bias"), vector("FloatStorage", key, 3)}});
+  }
+  static std::string floats(const std::vector<float>& values) {
+    return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+  }
+  std::string checkpoint() const { return (folder_ / "two.pth").string(); }
+
+  /// The logits' first value of each class.
+  std::vector<double> first_of_classes(const std::string& flags) const {
+    const Outcome outcome = forward(flags);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const Tensor logits = written().at("logits");
+    const std::size_t area = logits.values.size() / 6;
+    return {logits.values.at(0), logits.values.at(area), logits.values.at(2 * area)};
+  }
+};
+
+TEST_F(WeightsOfForward, AreChosenByKey) {
+  const std::vector<double> student = first_of_classes("--weights " + checkpoint() + " --key student");
+  const std::vector<double> teacher = first_of_classes("--weights " + checkpoint() + " --key teacher");
+  for (std::size_t k = 0; k < 3; ++k) EXPECT_NEAR(teacher[k] - student[k], 3.0 - static_cast<double>(k), 1e-5);
+  write_recipe("weights = 'two.pth'\nweights_key = 'teacher'\n");
+  EXPECT_EQ(first_of_classes(""), teacher);
+  EXPECT_EQ(first_of_classes("--key student"), student);
+
+  Outcome outcome = forward("--weights " + checkpoint());  // the recipe's key is of the recipe's file
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.out, HasSubstr("There is 'student', 'teacher'"));
+  EXPECT_EQ(forward("--key pupil").exit_code, 3);
+  write_recipe("");
+  EXPECT_EQ(forward("--key student").exit_code, 2);
+  write_recipe("weights_key = 'teacher'\n");
+  outcome = forward("");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.out + outcome.err, HasSubstr("which the recipe does not give"));
+}
+
+TEST_F(WeightsOfForward, MayBeShards) {
+  const std::vector<double> wanted = first_of_classes("--weights " + checkpoint() + " --key student");
+  const std::string bias = floats({1, 2, 3});
+  weights::write_safetensors(
+      folder_ / "m-1.safetensors",
+      {{"segmentation_head.0.bias", "F32", {3}, reinterpret_cast<const std::byte*>(bias.data()), 12}});
+  write_text(folder_ / "m.safetensors.index.json", R"({"weight_map":{"segmentation_head.0.bias":"m-1.safetensors"}})");
+  EXPECT_EQ(first_of_classes("--weights " + (folder_ / "m.safetensors.index.json").string()), wanted);
+}
+
+TEST_F(WeightsOfForward, AreRefusedByNameWhereTheyAreNotFinite) {
+  write_text(checkpoint(), torch_zip(head("0"), {{"0", floats({1, std::nanf(""), 3})}}));
+  const Outcome outcome = forward("--weights " + checkpoint());
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(json::parse(outcome.out).at("error").at("where"), checkpoint());
+  EXPECT_THAT(outcome.out, HasSubstr("segmentation_head.0.bias (1 of 3 values)"));
 }
 
 TEST_F(ModelVerb, RefusesPrecisionsThatThereAreNot) {

@@ -480,7 +480,8 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
       odd +
       "\nmirrored = [[\"$HOME ${X:-y} $$\", \"with \\\"quotes\\\"\"]]\nimage_size = [64, 32]\n"
       "mean = [0.1, 0.2, 1e-7]\nstd = [1, 1e20, 0.3333333333333333]\nseed = -9007199254740993\n"
-      "[model]\nplugin = \"unet\"\nweights = \"start.safetensors\"\nstrict = true\nstem = \"sum\"\n"
+      "[model]\nplugin = \"unet\"\nweights = \"start.safetensors\"\nweights_key = \"ema.model\"\nstrict = true\nstem = "
+      "\"sum\"\n"
       "bias = false\n"
       "[[loss]]\nplugin = \"bce\"\nweight = -0.5\nclass_weights = [1, 2.5]\n"
       "[[loss]]\nplugin = \"dice\"\nclasses = [\"a.b\", \"$HOME ${X:-y} $$\"]\n"
@@ -515,6 +516,8 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
   EXPECT_EQ(b.model->strict, a.model->strict);
   EXPECT_EQ(a.model->stem, "sum");
   EXPECT_EQ(b.model->stem, a.model->stem);
+  EXPECT_EQ(a.model->weights_key, "ema.model");
+  EXPECT_EQ(b.model->weights_key, a.model->weights_key);
   ASSERT_EQ(b.loss.size(), a.loss.size());
   EXPECT_EQ(b.loss[0].weight, -0.5);
   EXPECT_EQ(b.loss[1].component.parameters, a.loss[1].component.parameters);
