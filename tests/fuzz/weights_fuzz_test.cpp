@@ -8,26 +8,35 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "fuzz/mutation.hpp"
 #include "unit/weights/torch_bytes.hpp"
+#include "weights/safetensors.hpp"
+#include "weights/shard_index.hpp"
 #include "weights/torch_file.hpp"
 
 namespace osteon::test {
 namespace {
 
-/// Reads a file and touches every byte that it gives.
-void touch(const std::string& file) {
+/// Calls `read()`, which gives tensors or refuses, and touches every byte of them.
+template <class Read>
+void touch_all(Read&& read, const std::string& where) {
   try {
     unsigned sum = 0;
-    const weights::TorchIndex index = weights::read_torch(file, "f");
-    for (const weights::TensorData& tensor : index.state.tensors)
+    for (const weights::TensorData& tensor : read())
       for (std::uint64_t i = 0; i < tensor.size; ++i) sum += static_cast<unsigned>(tensor.data[i]);
     volatile unsigned keep = sum;
     static_cast<void>(keep);
   } catch (const Error& e) {
     ASSERT_EQ(e.code(), ExitCode::kData);
-    ASSERT_EQ(e.where().rfind("f:", 0), 0u) << e.where();
+    ASSERT_EQ(e.where().rfind(where, 0), 0u) << e.where();
     ASSERT_NE(std::string(e.what()), "");
   }
+}
+
+/// Reads a file and touches every byte that it gives.
+void touch(const std::string& file) {
+  weights::TorchIndex index;
+  touch_all([&] { return (index = weights::read_torch(file, "f")).state.tensors; }, "f:");
 }
 
 Code checkpoint(bool legacy) {
@@ -144,6 +153,9 @@ TEST(WeightsFuzz, RandomPrograms) {
                                     "\x81",
                                     "b",
                                     "Q",
+                                    "0",
+                                    "1",
+                                    "2",
                                     "q\1",
                                     "q\2",
                                     "h\1",
@@ -166,12 +178,55 @@ TEST(WeightsFuzz, RandomPrograms) {
                                     global("torch._tensor", "_rebuild_from_type_v2"),
                                     global("collections", "OrderedDict"),
                                     global("torch", "Size"),
+                                    global("my.net", "Net"),
+                                    global("torch._utils", "_rebuild_qtensor"),
                                     global("torch", "float32")};
   for (int round = 0; round < 60000; ++round) {
     Code code = below(2) == 0 ? "}" : "";
     for (std::size_t i = 1 + below(30); i > 0; --i) code += pieces[below(pieces.size())];
     touch(torch_zip(code, {{"0", std::string(12, 'f')}}));
   }
+}
+
+/// An archive that records no checksums, or hardly any change of its pickle would get past them.
+std::string without_checksums(std::string file) {
+  const std::string entry = "PK\1\2";
+  for (std::size_t at = file.find(entry); at != std::string::npos; at = file.find(entry, at + 1))
+    file.replace(at + 16, 4, 4, '\0');
+  return file;
+}
+
+// What means something in a pickle, a zip's record or a safetensors header.
+const std::vector<std::string>& tokens() {
+  static const std::vector<std::string> kTokens = [] {
+    std::vector<std::string> list;
+    for (const char c : std::string("\0\x01\x7f\x80\xff\"{}[]:,0919.()-eNRtuh", 26)) list.emplace_back(1, c);
+    for (const char* word :
+         {"PK\x03\x04", "PK\x01\x02", "PK\x05\x06", "\xff\xff\xff\xff", "dtype", "shape", "data_offsets",
+          "__metadata__", "weight_map", "ctorch\n", "collections\nOrderedDict\n", "\x8a\x0a"})
+      list.emplace_back(word);
+    return list;
+  }();
+  return kTokens;
+}
+
+TEST(LongWeightsFuzz, MutatedFilesOfTorch) {
+  std::vector<std::string> files;
+  for (const std::string& file : corpus("torch")) files.push_back(without_checksums(file));
+  for (std::string& seed : seeds()) files.push_back(std::move(seed));
+  fuzz(files, tokens(), touch);
+}
+
+TEST(LongWeightsFuzz, MutatedSafetensors) {
+  fuzz(corpus("safetensors"), tokens(), [](const std::string& file) {
+    touch_all([&] { return weights::read_index(file, "f").tensors; }, "f:");
+    touch_all(
+        [&] {
+          weights::read_shard_index(file, "f");
+          return std::vector<weights::TensorData>();
+        },
+        "f");
+  });
 }
 
 }  // namespace
