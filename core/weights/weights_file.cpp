@@ -86,6 +86,7 @@ void WeightsFile::read_shards(const std::string& key) {
   format_ =
       shards_[0]->format() + " in " + std::to_string(shards_.size()) + (shards_.size() == 1 ? " shard" : " shards");
   state_.key = shards_[0]->key();
+  state_.others = shards_[0]->other_keys();
   metadata_ = shards_[0]->metadata();
 }
 
