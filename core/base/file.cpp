@@ -85,10 +85,13 @@ void write_atomically(const fs::path& path, const std::function<void(const fs::p
     if (failure)
       throw Error(ExitCode::kResources, "cannot create the folder: " + failure.message(), path.parent_path().string());
   }
-  // The extension stays last, because image encoders choose the format by it.
+  // The extension stays last, because image encoders choose the format by it. A name may be as long as the file system
+  // takes, and what is added to it has to fit too.
+  constexpr std::size_t kLongestStem = 200;
+  std::string stem = path.stem().string();
+  if (stem.size() > kLongestStem) stem = sha256(stem);
   fs::path temporary = path;
-  temporary.replace_filename("." + path.stem().string() + "." + std::to_string(::getpid()) + ".part" +
-                             path.extension().string());
+  temporary.replace_filename("." + stem + "." + std::to_string(::getpid()) + ".part" + path.extension().string());
   try {
     write(temporary);
   } catch (...) {

@@ -2,9 +2,6 @@
 // `osteon predict RUN INPUT...`.
 #include <algorithm>
 #include <memory>
-#include <set>
-
-#include <glob.h>
 
 #include <fmt/format.h>
 
@@ -23,45 +20,6 @@ struct PredictOptions {
   bool plan = false;
   bool same_plugins = false;
 };
-
-bool is_image(const fs::path& path) {
-  static const std::set<std::string> kExtensions = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"};
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return kExtensions.count(extension) > 0;
-}
-
-void add_folder(const fs::path& folder, std::vector<fs::path>& files) {
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && is_image(entry.path())) found.push_back(entry.path());
-  if (found.empty()) throw Error(ExitCode::kData, "this folder holds no images", folder.string());
-  std::sort(found.begin(), found.end());
-  files.insert(files.end(), found.begin(), found.end());
-}
-
-void add_pattern(const std::string& pattern, std::vector<fs::path>& files) {
-  glob_t matches{};
-  const int status = ::glob(pattern.c_str(), 0, nullptr, &matches);
-  for (std::size_t i = 0; status == 0 && i < matches.gl_pathc; ++i) files.emplace_back(matches.gl_pathv[i]);
-  ::globfree(&matches);
-  if (status != 0)
-    throw Error(ExitCode::kData, "there is no such file or folder, and no file matches it as a pattern", pattern);
-}
-
-std::vector<fs::path> image_files(const std::vector<std::string>& inputs) {
-  std::vector<fs::path> files;
-  for (const std::string& input : inputs) {
-    if (fs::is_directory(input))
-      add_folder(input, files);
-    else if (fs::exists(input))
-      files.emplace_back(input);
-    else
-      add_pattern(input, files);
-  }
-  return files;
-}
 
 std::vector<std::string> format_list(const std::string& text) {
   static const std::vector<std::string> kKnown = {"csv", "png", "overlay", "probabilities"};
@@ -84,7 +42,7 @@ ExitCode predict(Program& program, const PredictOptions& options) {
   request.formats = format_list(options.formats);
   request.show_plan = options.plan;
   request.same_plugins = options.same_plugins;
-  request.inputs = image_files(options.inputs);
+  request.inputs = options.inputs;
   if (!fs::exists(request.run / "recipe.toml"))
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml").recipe;

@@ -8,9 +8,9 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/json.hpp"
 #include "base/suggest.hpp"
+#include "data/image_file.hpp"
 #include "data/label_ops.hpp"
 
 namespace osteon::data {
@@ -114,7 +114,7 @@ class Parser {
 
 Annotation read_annotation(const std::filesystem::path& path, const std::vector<std::string>& classes, cv::Size size,
                            bool complete) {
-  return parse_annotation(read_file(path), path, classes, size, complete);
+  return parse_annotation(read_regular_file(path), path, classes, size, complete);
 }
 
 Annotation parse_annotation(const std::string& text, const std::filesystem::path& path,

@@ -98,8 +98,8 @@ const std::vector<std::string>& dataset_layouts();
 ///   `ROOT/SUBSET/outputs_json/PATIENT/IMAGE.json`, paired by patient and stem. Multi-label.
 /// - "index_png": `ROOT/[SUBSET/]images/**/NAME.*` and `ROOT/[SUBSET/]masks/**/NAME.png`, whose pixels are positions in
 ///   `classes`, or `ignore_index`; grey or palette.
-/// - "class_png": `ROOT/[SUBSET/]images/**/NAME.*` and `ROOT/[SUBSET/]masks/CLASS/**/NAME.png` for every class; not 0
-///   means set.
+/// - "class_png": `ROOT/[SUBSET/]images/**/NAME.*` and `ROOT/[SUBSET/]masks/CLASS/**/NAME.png` for every class, whose
+///   folder is called as file_name_of() says; not 0 means set.
 ///
 /// In the last two, `SUBSET/` is there for all subsets or, where there is only "train", for none; the first folder
 /// below `images/` is the patient, and an image outside of one is a patient by itself.

@@ -7,7 +7,6 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "data/image_file.hpp"
 
 namespace osteon::data {
@@ -29,7 +28,7 @@ cv::Mat decode(const std::string& bytes, const std::filesystem::path& path) {
 }  // namespace
 
 Image read_image(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
+  const std::string bytes = read_regular_file(path);
   check_whole_file(bytes, path);
   cv::Mat pixels = decode(bytes, path);
   if (pixels.depth() != CV_8U && pixels.depth() != CV_16U)
@@ -58,7 +57,7 @@ Image read_image(const std::filesystem::path& path) {
 }
 
 cv::Size read_image_size(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
+  const std::string bytes = read_regular_file(path);
   check_whole_file(bytes, path);
   if (const auto size = size_from_header(bytes)) return *size;
   return decode(bytes, path).size();

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace osteon::data {
 namespace {
@@ -94,6 +95,14 @@ bool has_image_extension(const std::filesystem::path& path) {
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
   return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
+}
+
+std::string read_regular_file(const std::filesystem::path& path) {
+  std::error_code ignored;  // read_file says why
+  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  if (std::filesystem::is_other(status))
+    throw Error(ExitCode::kData, "is a FIFO, a socket or a device, not a file", path.string());
+  return read_file(path);
 }
 
 void check_whole_file(std::string_view bytes, const std::filesystem::path& path) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <opencv2/core.hpp>
@@ -14,6 +15,10 @@ namespace osteon::data {
 /// Whether the name ends like an image that can be read: png, jpg, jpeg, tif, tiff, bmp, webp, pgm, ppm, pnm, jp2; any
 /// case.
 bool has_image_extension(const std::filesystem::path& path);
+
+/// The bytes of a file of a data set. Throws Error(kData) for what cannot be read and for what is no regular file: a FIFO
+/// would be waited for, and a device may never end.
+std::string read_regular_file(const std::filesystem::path& path);
 
 /// Throws Error(kData), where = "path:offset", if the bytes are not a whole file. Decoders fill what is missing from a
 /// cut file with grey or black and only warn, so it is found out before they see it. PNG: every chunk's length and CRC,

@@ -9,7 +9,6 @@
 #include <png.h>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "data/image_file.hpp"
 
 namespace osteon::data {
@@ -62,7 +61,7 @@ bool read_pixels(Reader& reader) {
 
 cv::Mat read_index_png(const std::filesystem::path& path) {
   Reader reader;
-  reader.bytes = read_file(path);
+  reader.bytes = read_regular_file(path);
   const auto* signature = reinterpret_cast<png_const_bytep>(reader.bytes.data());
   if (reader.bytes.size() < 8 || png_sig_cmp(signature, 0, 8) != 0)
     throw Error(ExitCode::kData, "is not a PNG file; class indices are read from PNG", path.string());

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/file_name.hpp"
 #include "base/suggest.hpp"
 #include "data/index_png.hpp"
 #include "data/listing.hpp"
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 fs::path mask_of(const fs::path& masks, const std::string& class_name, const std::string& id) {
-  return masks / class_name / fs::path(id).replace_extension(".png");
+  return masks / file_name_of(class_name) / fs::path(id).replace_extension(".png");
 }
 
 class ClassPngDataset final : public Dataset {
@@ -50,7 +51,9 @@ class ClassPngDataset final : public Dataset {
   }
 };
 
-void check_folders(const fs::path& masks, const std::vector<std::string>& names) {
+void check_folders(const fs::path& masks, const std::vector<std::string>& classes) {
+  std::vector<std::string> names;
+  for (const std::string& name : classes) names.push_back(file_name_of(name));
   for (const fs::path& folder : visible_folders(masks)) {
     const std::string name = folder.filename().string();
     if (std::find(names.begin(), names.end(), name) == names.end())
@@ -100,11 +103,11 @@ std::unique_ptr<Dataset> open_class_png(const fs::path& root, DatasetOptions opt
   }
   if (has_labels)
     for (const std::string& name : names)
-      for (const fs::path& relative : visible_files_below(masks / name))
+      for (const fs::path& relative : visible_files_below(masks / file_name_of(name)))
         if (relative.extension() == ".png" && stems.count(fs::path(relative).replace_extension()) == 0)
           problems.push_back({relative.generic_string(),
                               "has no partner: there is no image " + (folder / "images" / relative).string(),
-                              (masks / name / relative).string()});
+                              (masks / file_name_of(name) / relative).string()});
   settle(samples, problems, options.on_broken, folder / "images");
   return std::make_unique<ClassPngDataset>(std::move(options), std::move(samples), std::move(problems), has_labels);
 }

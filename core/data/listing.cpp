@@ -2,6 +2,12 @@
 #include "data/listing.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include "base/error.hpp"
 #include "data/image_file.hpp"
@@ -10,49 +16,93 @@ namespace osteon::data {
 namespace fs = std::filesystem;
 namespace {
 
-bool is_hidden(const fs::path& path) { return path.filename().string().front() == '.'; }
+// Nobody means the hidden ones, nor the resource forks that macOS adds to archives, which have images' names.
+bool is_passed_over(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.front() == '.' || name == "__MACOSX";
+}
 
-/// Calls `list(out)` and sorts what it found; file system errors become ours.
-template <typename List>
-std::vector<fs::path> sorted(const fs::path& folder, List&& list) {
+// A folder whose state cannot be learnt is none; what takes it for a file then says why it cannot be read.
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+std::vector<fs::path> visible_entries(const fs::path& folder) {
   std::vector<fs::path> paths;
-  try {
-    list(paths);
-  } catch (const fs::filesystem_error& error) {
-    throw Error(ExitCode::kData, "cannot read the folder: " + error.code().message(), folder.string());
-  }
+  std::error_code failure;
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure))
+    if (!is_passed_over(entry->path())) paths.push_back(entry->path());
+  if (failure) throw Error(ExitCode::kData, "cannot read the folder: " + failure.message(), folder.string());
   std::sort(paths.begin(), paths.end());
   return paths;
 }
 
+// It may have been a whole folder of images. One with an image's name is missed by whoever reads it.
+void name_dead_link(const fs::path& path) {
+  std::error_code ignored;
+  if (!has_image_extension(path) && fs::is_symlink(path, ignored) && !fs::exists(path, ignored))
+    spdlog::warn("{}: this link leads nowhere", path.string());
+}
+
+/// One walk down from a folder.
+class Walk {
+ public:
+  explicit Walk(const std::function<bool(const fs::path&)>& passes_over) : passes_over_(passes_over) {}
+
+  void into(const fs::path& folder) {
+    struct stat place {};
+    if (::stat(folder.c_str(), &place) != 0)
+      throw Error(ExitCode::kData, std::string("cannot read the folder: ") + std::strerror(errno), folder.string());
+    const Identity identity{place.st_dev, place.st_ino};
+    if (std::find(above_.begin(), above_.end(), identity) != above_.end()) {
+      spdlog::warn("{}: this link leads back to a folder that it lies in; it is not followed", folder.string());
+      return;
+    }
+    above_.push_back(identity);
+    for (const fs::path& path : visible_entries(folder)) {
+      if (!is_folder(path)) {
+        name_dead_link(path);
+        files.push_back(path);
+      } else if (!passes_over_ || !passes_over_(path)) {
+        into(path);
+      }
+    }
+    above_.pop_back();
+  }
+
+  std::vector<fs::path> files;
+
+ private:
+  using Identity = std::pair<dev_t, ino_t>;
+
+  const std::function<bool(const fs::path&)>& passes_over_;
+  std::vector<Identity> above_;  ///< the folders that it is in, from the first
+};
+
 }  // namespace
 
 std::vector<fs::path> visible_folders(const fs::path& folder) {
-  return sorted(folder, [&](auto& paths) {
-    for (const auto& entry : fs::directory_iterator(folder))
-      if (entry.is_directory() && !is_hidden(entry.path())) paths.push_back(entry.path());
-  });
+  std::vector<fs::path> paths = visible_entries(folder);
+  paths.erase(std::remove_if(paths.begin(), paths.end(), [](const fs::path& path) { return !is_folder(path); }),
+              paths.end());
+  return paths;
 }
 
 std::vector<fs::path> visible_files(const fs::path& folder) {
-  return sorted(folder, [&](auto& paths) {
-    for (const auto& entry : fs::directory_iterator(folder))
-      if (!entry.is_directory() && !is_hidden(entry.path())) paths.push_back(entry.path());
-  });
+  std::vector<fs::path> paths = visible_entries(folder);
+  paths.erase(std::remove_if(paths.begin(), paths.end(), is_folder), paths.end());
+  for (const fs::path& path : paths) name_dead_link(path);
+  return paths;
 }
 
-std::vector<fs::path> visible_files_below(const fs::path& folder) {
-  return sorted(folder, [&](auto& paths) {
-    const auto options = fs::directory_options::follow_directory_symlink;
-    for (auto entry = fs::recursive_directory_iterator(folder, options); entry != fs::recursive_directory_iterator();
-         ++entry) {
-      if (is_hidden(entry->path())) {
-        entry.disable_recursion_pending();
-      } else if (!entry->is_directory()) {
-        paths.push_back(entry->path().lexically_relative(folder));
-      }
-    }
-  });
+std::vector<fs::path> visible_files_below(const fs::path& folder,
+                                          const std::function<bool(const fs::path&)>& passes_over) {
+  Walk walk(passes_over);
+  walk.into(folder);
+  for (fs::path& path : walk.files) path = path.lexically_relative(folder);
+  std::sort(walk.files.begin(), walk.files.end());
+  return std::move(walk.files);
 }
 
 fs::path subset_folder(const fs::path& root, const std::string& subset) {

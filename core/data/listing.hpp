@@ -2,20 +2,27 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "data/dataset.hpp"
 
-// What the layouts share when they look at folders. All paths come sorted, so nothing depends on the file system's
-// order. Everything throws Error(kData) for a folder that is missing or cannot be read.
+// How folders are walked, for training and for prediction. All paths come sorted, so nothing depends on the file
+// system's order. Hidden entries and `__MACOSX` are passed over. Links are followed; one that leads nowhere is listed
+// as a file, whose reader then says so, and named in a warning where it has no image's name. Everything throws
+// Error(kData) for a folder that is missing or cannot be read, at any depth, and names it.
 namespace osteon::data {
 
 /// Visible entries of a folder.
 std::vector<std::filesystem::path> visible_folders(const std::filesystem::path& folder);
 std::vector<std::filesystem::path> visible_files(const std::filesystem::path& folder);
-/// Visible files at any depth, relative to `folder`.
-std::vector<std::filesystem::path> visible_files_below(const std::filesystem::path& folder);
+/// Visible files at any depth, relative to `folder`. A link back to a folder that it lies in holds nothing new: it is
+/// named in a warning and not followed.
+///
+/// @param passes_over  folders that are not entered, by their whole path; empty: all are
+std::vector<std::filesystem::path> visible_files_below(
+    const std::filesystem::path& folder, const std::function<bool(const std::filesystem::path&)>& passes_over = {});
 
 /// The folder of a subset in the layouts with `images/` and `masks/`: `root/subset`, or `root` itself for "train" where
 /// `root/images` exists. Throws Error(kData) where neither is there, and where both are: which one is meant?

@@ -52,12 +52,13 @@ struct EvaluateRequest {
   std::filesystem::path run;
   std::optional<recipe::Recipe> recipe;  ///< instead of the run's own (with overrides); prediction settings and data
   Subset subset = Subset::kValidation;
+  std::vector<std::string> overrides;  ///< what makes the recipe another than the run's own, as "key=value"
 };
 
 struct PredictRequest {
   std::filesystem::path run;
   std::optional<recipe::Recipe> recipe;
-  std::vector<std::filesystem::path> inputs;  ///< image files, in the order given
+  std::vector<std::string> inputs;  ///< image files, folders of images, patterns; see data::find_inputs
   std::filesystem::path out;
   std::vector<std::string> formats;  ///< "csv", "png", "overlay", "probabilities"
   bool show_plan = false;            ///< say which way of running the model was chosen, and why

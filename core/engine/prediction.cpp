@@ -9,11 +9,13 @@
 
 #include "base/error.hpp"
 #include "base/visible.hpp"
+#include "data/inputs.hpp"
 #include "engine/device.hpp"
 #include "engine/evaluation.hpp"
 #include "engine/notes.hpp"
 #include "engine/session.hpp"
 #include "exports/mask_png.hpp"
+#include "exports/output_folder.hpp"
 #include "exports/overlay.hpp"
 #include "exports/submission.hpp"
 #include "predict/cache.hpp"
@@ -27,60 +29,41 @@ namespace osteon::engine {
 namespace fs = std::filesystem;
 namespace {
 
-// Names of outputs: the files' names, made unique where two folders hold the same one.
-std::vector<std::string> output_names(const std::vector<fs::path>& inputs) {
-  std::vector<std::string> names;
-  std::set<std::string> taken;
-  for (const fs::path& input : inputs) {
-    std::string name = input.filename().string();
-    if (!taken.insert(name).second) {
-      name = input.parent_path().filename().string() + "_" + name;
-      if (!taken.insert(name).second)
-        throw Error(ExitCode::kUsage,
-                    "two inputs are called '" + input.filename().string() +
-                        "', and so would be their masks; predict them into two folders",
-                    input.string());
-    }
-    names.push_back(name);
-  }
-  return names;
-}
-
 /// Writes what was asked for, image by image.
 class Outputs {
  public:
-  Outputs(const PredictRequest& request, const recipe::Recipe& recipe)
-      : out_(request.out), recipe_(recipe), formats_(request.formats.begin(), request.formats.end()) {
+  Outputs(const exports::OutputFolder& out, const PredictRequest& request, const recipe::Recipe& recipe)
+      : out_(out), recipe_(recipe), formats_(request.formats.begin(), request.formats.end()) {
     std::error_code failure;
-    fs::create_directories(out_, failure);
-    if (failure) throw Error(ExitCode::kResources, "cannot create the folder: " + failure.message(), out_.string());
-    if (wants("csv")) csv_.emplace(out_ / "submission.csv", recipe.data.classes);
+    fs::create_directories(out_.root(), failure);
+    if (failure)
+      throw Error(ExitCode::kResources, "cannot create the folder: " + failure.message(), out_.root().string());
+    if (wants("csv")) csv_.emplace(out_.submission(), recipe.data.classes);
   }
   bool wants(const std::string& format) const { return formats_.count(format) > 0; }
 
-  nlohmann::json write(const std::string& name, const data::Image& image, const data::Labels& labels) {
+  nlohmann::json write(const exports::OutputName& name, const data::Image& image, const data::Labels& labels) {
     nlohmann::json files = nlohmann::json::object();
-    const std::string stem = fs::path(name).stem().string();
-    if (csv_) csv_->add(name, labels);
     if (wants("png")) {
-      if (recipe_.data.kind == "multiclass") {
-        exports::write_index_mask(out_ / "masks" / (stem + ".png"), labels);
-        files["png"] = (out_ / "masks" / (stem + ".png")).string();
-      } else {
-        exports::write_class_masks(out_ / "masks" / stem, labels, recipe_.data.classes);
-        files["png"] = (out_ / "masks" / stem).string();
-      }
+      const bool one_file = recipe_.data.kind == "multiclass";
+      const fs::path path = out_.masks() / (one_file ? name.file + ".png" : name.file);
+      if (one_file)
+        exports::write_index_mask(path, labels);
+      else
+        exports::write_class_masks(path, labels, recipe_.data.classes);
+      files["png"] = path.string();
     }
     if (wants("overlay")) {
-      const fs::path path = out_ / "overlays" / (stem + ".png");
+      const fs::path path = out_.overlays() / (name.file + ".png");
       exports::write_png(path, exports::render_overlay(image, labels, recipe_.data.classes));
       files["overlay"] = path.string();
     }
+    if (csv_) csv_->add(name.image, labels);
     return files;
   }
 
-  std::string write_probabilities(const std::string& name, const predict::OwnedPrediction& prediction) {
-    const fs::path path = out_ / "probabilities" / (fs::path(name).stem().string() + ".safetensors");
+  std::string write_probabilities(const exports::OutputName& name, const predict::OwnedPrediction& prediction) {
+    const fs::path path = out_.probabilities() / (name.file + ".safetensors");
     const osteon_tensor_view& view = prediction.view();
     fs::create_directories(path.parent_path());
     weights::write_safetensors(path, {{"probabilities",
@@ -96,7 +79,7 @@ class Outputs {
   }
 
  private:
-  fs::path out_;
+  const exports::OutputFolder& out_;
   const recipe::Recipe& recipe_;
   std::set<std::string> formats_;
   std::optional<exports::SubmissionWriter> csv_;
@@ -135,21 +118,20 @@ double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const
 namespace {
 
 /// What one file of a prediction comes to.
-nlohmann::json predict_file(const PredictRequest& request, const OpenedRun& run, std::size_t i, const std::string& name,
-                            const Context& context, Outputs& outputs) {
-  const recipe::Recipe& recipe = *request.recipe;
+nlohmann::json predict_file(const recipe::Recipe& recipe, const OpenedRun& run, const fs::path& input,
+                            const exports::OutputName& name, const Context& context, Outputs& outputs) {
   const plugin::Call call = call_of(context);
-  const data::Image image = data::read_image(request.inputs[i]);
+  const data::Image image = data::read_image(input);
   const data::Labels labels =
-      predict::predict_labels(call.raw(), *run.predictor, image, name, predict::decision_of(recipe));
+      predict::predict_labels(call.raw(), *run.predictor, image, name.image, predict::decision_of(recipe));
   nlohmann::json entry = {{"height", image.size().height}, {"width", image.size().width}};
   entry["files"] = outputs.write(name, image, labels);
   if (outputs.wants("probabilities"))
-    entry["files"]["probabilities"] =
-        outputs.write_probabilities(name, predict::predict_probabilities(call.raw(), *run.predictor, image, name));
+    entry["files"]["probabilities"] = outputs.write_probabilities(
+        name, predict::predict_probabilities(call.raw(), *run.predictor, image, name.image));
   std::size_t c = 0;
   for (const std::int64_t area : labels.areas()) entry["areas"][recipe.data.classes[c++]] = area;
-  if (const nlohmann::json notes = notes_json(call.notes(), {"", name}); !notes.empty()) entry["notes"] = notes;
+  if (const nlohmann::json notes = notes_json(call.notes(), {"", name.image}); !notes.empty()) entry["notes"] = notes;
   return entry;
 }
 
@@ -157,9 +139,12 @@ nlohmann::json predict_file(const PredictRequest& request, const OpenedRun& run,
 
 nlohmann::json run_prediction(const PredictRequest& request, const Context& context) {
   const recipe::Recipe& recipe = *request.recipe;
+  const exports::OutputFolder out(request.out);
+  const std::vector<fs::path> inputs =
+      data::find_inputs(request.inputs, [&](const fs::path& path) { return out.owns(path); });
+  const std::vector<exports::OutputName> names = exports::output_names(inputs);
   const OpenedRun run = open_run(request.run, recipe, context, request.same_plugins);
-  const std::vector<std::string> names = output_names(request.inputs);
-  Outputs outputs(request, recipe);
+  Outputs outputs(out, request, recipe);
   report::Progress progress("predicting", static_cast<std::int64_t>(names.size()), "images");
   nlohmann::json images = nlohmann::json::array();
   int failed = 0;
@@ -168,16 +153,16 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
       throw Interrupted("interrupted; the images predicted so far are complete, submission.csv is not written");
     nlohmann::json entry;
     try {
-      entry = predict_file(request, run, i, names[i], context, outputs);
+      entry = predict_file(recipe, run, inputs[i], names[i], context, outputs);
     } catch (const Error& e) {
       // One bad file is no reason to leave the others; anything else is.
       if (e.code() != ExitCode::kData) throw;
-      spdlog::warn("{}: {}", e.where().empty() ? request.inputs[i].string() : e.where(), e.what());
+      spdlog::warn("{}: {}", e.where().empty() ? inputs[i].string() : e.where(), e.what());
       entry = {{"error", {{"message", e.what()}, {"where", e.where()}}}};
       ++failed;
     }
-    entry["input"] = request.inputs[i].string();
-    entry["name"] = names[i];
+    entry["input"] = inputs[i].string();
+    entry["name"] = names[i].image;
     images.push_back(std::move(entry));
     progress.advance(1);
   }

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/file_name.hpp"
 #include "data/label_ops.hpp"
 
 namespace osteon::exports {
@@ -26,12 +27,8 @@ void write_class_masks(const fs::path& folder, const data::Labels& labels,
                 "there are " + std::to_string(class_names.size()) + " class names for " +
                     std::to_string(labels.classes()) + " classes",
                 folder.string());
-  for (const std::string& name : class_names)
-    if (name.find('/') != std::string::npos)
-      throw Error(ExitCode::kUsage, "class '" + name + "' cannot name a file of masks because of its '/'",
-                  folder.string());
   for (std::size_t c = 0; c < class_names.size(); ++c)
-    write_png(folder / (class_names[c] + ".png"), labels.mask(static_cast<int>(c)));
+    write_png(folder / (file_name_of(class_names[c]) + ".png"), labels.mask(static_cast<int>(c)));
 }
 
 void write_index_mask(const fs::path& path, const data::Labels& labels, int ignore_index) {

@@ -11,8 +11,8 @@
 // Everything throws Error(kResources), naming the file, where it cannot be written. [any-thread, on different images]
 namespace osteon::exports {
 
-/// One file per class, `folder/<class>.png`: grey, 0 or 255, of the labels' size. Throws Error(kUsage)
-/// for a class name with a '/', which cannot name a file.
+/// One file per class, `folder/<class>.png`: grey, 0 or 255, of the labels' size. What cannot stand in a file's name is
+/// percent-encoded (file_name_of).
 void write_class_masks(const std::filesystem::path& folder, const data::Labels& labels,
                        const std::vector<std::string>& class_names);
 

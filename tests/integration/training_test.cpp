@@ -2,6 +2,8 @@
 // The whole road through the program on toy sizes: recipe -> training -> run folder -> evaluation -> prediction, in
 // both kinds of labels and all layouts; interruption and resume; ensembles; broken data.
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -97,6 +99,36 @@ TEST_F(Training, PredictsAnyImageAtItsOwnSize) {
   const std::string csv = slurp(path("out/submission.csv"));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 4 * 29);
   EXPECT_THAT(csv, HasSubstr("image_name,class,rle\n"));
+}
+
+TEST_F(Training, PredictsInputsOfOneNameIntoFilesOfTheirOwn) {
+  const cv::Mat grey(64, 64, CV_8U, cv::Scalar(90));
+  const std::string longest(251, 'n');
+  const std::string names[] = {"hand.png", "hand.jpg", "p1/foot.png", "p2/foot.png", longest + ".png", "bad\xff.png"};
+  for (const std::string& name : names) {
+    const std::string file = path("alike/" + name);
+    fs::create_directories(fs::path(file).parent_path());
+    cv::imwrite(file, grey);
+  }
+  const Outcome outcome = osteon("predict " + path("run") + " " + path("alike") + " --out " + path("alike/out") +
+                                 " --format csv,png,overlay,probabilities --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::set<std::string> images, files;
+  const json result = json::parse(outcome.out);
+  for (const json& image : result.at("images")) {
+    images.insert(image.at("name").get<std::string>());
+    for (const json& file : image.at("files")) files.insert(file.get<std::string>());
+  }
+  EXPECT_EQ(images.size(), std::size(names));
+  EXPECT_EQ(files.size(), 3 * std::size(names));
+  for (const char* name : {"hand.png", "hand.jpg", "p1_foot", "p2_foot", "bad\xff"})
+    EXPECT_TRUE(fs::exists(path("alike/out/masks/") + name + "/Radius.png")) << name;
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("alike/out/overlays")), {}), 6);
+
+  const Outcome again = osteon("predict " + path("run") + " " + path("alike") + " '" + path("alike") + "/*' --out " +
+                               path("alike/out") + " --json");
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(json::parse(again.out).at("images").size(), std::size(names)) << "its own output became input";
 }
 
 TEST_F(Training, IsTheSameTwiceAndAcrossAnInterruption) {
