@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "base/json.hpp"
 #include "cli/verbs.hpp"
@@ -35,6 +36,7 @@ void print(const nlohmann::ordered_json& result) {
   const auto& dice = result.at("dice");
   const auto& iou = result.at("iou");
   const auto& known = result.at("images_per_class");
+  print_result("{} images of {}\n", result.at("subset").get<std::string>(), result.at("data").get<std::string>());
   print_result("{:<24} {:>8} {:>8}\n", "class", "Dice", "IoU");
   for (const auto& [name, value] : dice.at("per_class").items()) {
     const int images = known.at(name).get<int>();
@@ -51,6 +53,8 @@ ExitCode evaluate(Program& program, const EvaluateOptions& options) {
   engine::EvaluateRequest request;
   request.run = options.run;
   request.subset = subset_of(options.subset);
+  request.overrides = program.overrides;
+  request.overrides.insert(request.overrides.end(), overrides.begin(), overrides.end());
   if (!std::filesystem::exists(request.run / "recipe.toml"))
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml", overrides).recipe;
@@ -59,7 +63,10 @@ ExitCode evaluate(Program& program, const EvaluateOptions& options) {
     program.print_json(result);
   else
     print(result);
-  return ExitCode::kDone;
+  if (!result.contains("not_kept")) return ExitCode::kDone;
+  const auto& reason = result.at("not_kept");
+  spdlog::error("{}: {}", reason.at("where").get<std::string>(), reason.at("message").get<std::string>());
+  return ExitCode::kResources;
 }
 
 }  // namespace

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/evaluation.hpp"
 
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string>
+
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -20,6 +26,40 @@ namespace {
 const char* name_of(Subset subset) {
   static const char* const kNames[] = {"validation", "train", "test", "all"};
   return kNames[static_cast<std::size_t>(subset)];
+}
+
+/// What an evaluation's files are called after; nothing for the validation images with the run's own settings. With
+/// others, a digest of these is in it: each has files of its own, and the same evaluation has the same again.
+std::string files_of(const EvaluateRequest& request) {
+  const bool validation = request.subset == Subset::kValidation;
+  if (request.overrides.empty()) return validation ? "" : name_of(request.subset);
+  std::string settings = std::filesystem::weakly_canonical(request.recipe->data.root).string();
+  for (const std::string& setting : request.overrides) settings += '\n' + setting;
+  return std::string(name_of(request.subset)) + '-' + sha256(settings).substr(0, 8);
+}
+
+/// Writes the files. Where the run folder may only be read, the figures are no worse for it: a warning says that they
+/// are not kept, and "files" is empty. So it is where writing fails, but that is an error, "not_kept", which the verb
+/// reports after the figures.
+void keep(const EvaluateRequest& request, const metrics::Evaluation& evaluation, nlohmann::ordered_json& result) {
+  const run::RunFolder folder(request.run);
+  result["files"] = nlohmann::ordered_json::array();
+  if (::access(folder.root().c_str(), W_OK) != 0) {
+    spdlog::warn("{}: the figures are not kept, because this folder cannot be written: {}", folder.root().string(),
+                 std::strerror(errno));
+    return;
+  }
+  const std::string of = files_of(request);
+  const std::filesystem::path json = folder.evaluation("json", of), csv = folder.evaluation("csv", of);
+  result["files"] = {json.string(), csv.string()};
+  try {
+    // A file's name may be no UTF-8.
+    write_file_atomically(json, result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    write_file_atomically(csv, evaluation.to_csv());
+  } catch (const Error& error) {
+    result["files"] = nlohmann::ordered_json::array();
+    result["not_kept"] = {{"message", error.what()}, {"where", error.where()}};
+  }
 }
 
 }  // namespace
@@ -71,9 +111,10 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
       image["notes"] = of_image;
   if (const nlohmann::json of_requests = notes_json(notes, {""}); !of_requests.empty()) result["notes"] = of_requests;
   result["subset"] = name_of(request.subset);
+  result["data"] = recipe.data.root.string();
+  result["overrides"] = request.overrides;
   result["skipped"] = broken.count();
-  write_file_atomically(folder.evaluation("json"), json_text(result, 2) + "\n");
-  write_file_atomically(folder.evaluation("csv"), evaluation.to_csv());
+  keep(request, evaluation, result);
   return result;
 }
 

@@ -19,7 +19,7 @@ void evaluate_images(const plugin::Call& call, const predict::Predictor& predict
                      const data::Dataset& dataset, const std::vector<int>& indices, data::BrokenSamples& broken,
                      const std::string& what, metrics::Evaluation& evaluation);
 
-/// `osteon evaluate`; also writes evaluation.json and evaluation.csv into the run folder.
+/// `osteon evaluate`; also writes the figures into the run folder, if it can be written: "files" names them.
 nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Context& context);
 
 }  // namespace osteon::engine

@@ -21,7 +21,8 @@ namespace osteon::run {
 ///     fitted.safetensors       what its ensembler ("ensembler.") and post-processors ("post.0.") were fitted to
 ///     checkpoint.safetensors   what `train --resume` goes on from: weights, optimizer, averages, position
 ///     metrics.jsonl            one line per epoch
-///     evaluation.json, .csv    written by `evaluate`
+///     evaluation.json, .csv    of the validation images, by `evaluate`; ensembles read it
+///     evaluation-*.json, .csv  of other images, or with other settings than the run's own
 class RunFolder {
  public:
   explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {}
@@ -34,7 +35,10 @@ class RunFolder {
   std::filesystem::path fitted() const { return root_ / "fitted.safetensors"; }
   std::filesystem::path checkpoint() const { return root_ / "checkpoint.safetensors"; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
-  std::filesystem::path evaluation(const std::string& extension) const { return root_ / ("evaluation." + extension); }
+  /// @param of  what was evaluated; empty: the validation images, with the run's own settings
+  std::filesystem::path evaluation(const std::string& extension, const std::string& of = {}) const {
+    return root_ / ("evaluation" + (of.empty() ? "" : '-' + of) + '.' + extension);
+  }
 
   /// Throws Error(kData) that says what is missing when this is no run folder, or one whose training never got as far
   /// as weights.

@@ -131,6 +131,53 @@ TEST_F(Training, PredictsInputsOfOneNameIntoFilesOfTheirOwn) {
   EXPECT_EQ(json::parse(again.out).at("images").size(), std::size(names)) << "its own output became input";
 }
 
+TEST_F(Training, KeepsTheFiguresOfOtherImagesApart) {
+  const std::string run = path("kept");
+  fs::copy(path("run"), run, fs::copy_options::recursive);
+  ASSERT_EQ(osteon("evaluate " + run).exit_code, 0);
+  const std::string validation = slurp(run + "/evaluation.json"), table = slurp(run + "/evaluation.csv");
+  std::set<std::string> written = {run + "/evaluation.json"};
+  const std::vector<std::string> others = {" --subset test", " --subset test --data " + path("data"),
+                                           " --set predict.threshold=0.9"};
+  for (const std::string& flags : others) {
+    const Outcome other = osteon("evaluate " + run + flags + " --json");
+    ASSERT_EQ(other.exit_code, 0) << other.err;
+    const json result = json::parse(other.out);
+    const std::string file = result.at("files").at(0);
+    EXPECT_TRUE(written.insert(file).second) << file << " was written over by" << flags;
+    EXPECT_EQ(json::parse(slurp(file)).at("data"), path("data"));
+    EXPECT_EQ(result.at("subset"), flags.find("test") != std::string::npos ? "test" : "validation");
+  }
+  EXPECT_EQ(slurp(run + "/evaluation.json"), validation);
+  EXPECT_EQ(slurp(run + "/evaluation.csv"), table);
+}
+
+// Root may write everywhere, so that the program is run as somebody else.
+TEST_F(Training, ShowsTheFiguresOfARunThatCannotBeWritten) {
+  const std::string run = path("sealed"), cache = path("cache");
+  fs::copy(path("run"), run, fs::copy_options::recursive);
+  fs::create_directories(cache);
+  fs::permissions(cache, fs::perms::all);
+  fs::permissions(path(""), fs::perms::others_read | fs::perms::others_exec, fs::perm_options::add);
+  fs::permissions(run, fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write,
+                  fs::perm_options::remove);
+  std::string as = "OSTEON_CACHE_DIR=" + cache + " OMP_NUM_THREADS=1 ";
+  if (::geteuid() == 0) as += "setpriv --reuid=65534 --regid=65534 --clear-groups ";
+  if (run_program(as, "test -x " OSTEON_PROGRAM " -a -r " + run + "/recipe.toml").exit_code != 0)
+    GTEST_SKIP() << "nobody else may read the program and the run";
+  const Outcome outcome = run_program(as + OSTEON_PROGRAM, "evaluate " + run + " --subset test --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(json::parse(outcome.out).at("dice").at("mean").is_number());
+  EXPECT_THAT(outcome.err, HasSubstr(run + ": the figures are not kept"));
+  fs::permissions(run, fs::perms::owner_write, fs::perm_options::add);
+
+  fs::create_directory(run + "/evaluation-test.json");  // a file cannot be renamed over it
+  const Outcome failed = osteon("evaluate " + run + " --subset test");
+  EXPECT_EQ(failed.exit_code, 5);
+  EXPECT_THAT(failed.out, HasSubstr("mean"));
+  EXPECT_THAT(failed.err, HasSubstr("evaluation-test.json"));
+}
+
 TEST_F(Training, IsTheSameTwiceAndAcrossAnInterruption) {
   ASSERT_EQ(osteon("train " + path("recipe.toml") + " --out " + path("again") + " --set data.workers=0").exit_code, 0);
   EXPECT_EQ(sha256_file(path("again/model.safetensors")), sha256_file(path("run/model.safetensors")))
