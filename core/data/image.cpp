@@ -2,63 +2,50 @@
 #include "data/image.hpp"
 
 #include <string>
+#include <string_view>
 
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include "base/error.hpp"
+#include "data/decode.hpp"
 #include "data/image_file.hpp"
 
 namespace osteon::data {
 namespace {
 
-cv::Mat decode(const std::string& bytes, const std::filesystem::path& path) {
-  std::string reason = "it is damaged, or its format is not known (PNG, JPEG and TIFF are)";
-  try {
-    const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
-    // IMREAD_UNCHANGED keeps the depth and leaves the EXIF orientation alone.
-    cv::Mat pixels = cv::imdecode(encoded, cv::IMREAD_UNCHANGED);
-    if (!pixels.empty()) return pixels;
-  } catch (const cv::Exception& error) {
-    reason = error.err;
+cv::Mat decode(std::string_view bytes, const std::filesystem::path& path) {
+  switch (format_of(bytes)) {
+    case ImageFormat::kPng:
+      return decode_png(bytes, path);
+    case ImageFormat::kJpeg:
+      return decode_jpeg(bytes, path);
+    case ImageFormat::kTiff:
+      return decode_tiff(bytes, path);
+    default:
+      return decode_by_opencv(bytes, path);
   }
-  throw Error(ExitCode::kData, "cannot decode the image: " + reason, path.string());
+}
+
+/// The file's bytes, found whole and of a size that is read.
+std::string whole_file(const std::filesystem::path& path) {
+  std::string bytes = read_regular_file(path);
+  check_whole_file(bytes, path);
+  if (const auto size = size_from_header(bytes)) check_image_size(size->width, size->height, path);
+  return bytes;
 }
 
 }  // namespace
 
 Image read_image(const std::filesystem::path& path) {
-  const std::string bytes = read_regular_file(path);
-  check_whole_file(bytes, path);
-  cv::Mat pixels = decode(bytes, path);
-  if (pixels.depth() != CV_8U && pixels.depth() != CV_16U)
-    throw Error(ExitCode::kData,
-                "the image holds " + cv::typeToString(pixels.type()) +
-                    ", but 8 or 16 bits of unsigned integers are read; convert it first",
-                path.string());
   Image image;
-  image.maximum = pixels.depth() == CV_8U ? 255.0 : 65535.0;
-  switch (pixels.channels()) {
-    case 1:
-      image.pixels = pixels;
-      break;
-    case 3:
-      cv::cvtColor(pixels, image.pixels, cv::COLOR_BGR2RGB);
-      break;
-    case 4:
-      cv::cvtColor(pixels, image.pixels, cv::COLOR_BGRA2RGB);
-      break;
-    default:
-      throw Error(ExitCode::kData,
-                  "the image has " + std::to_string(pixels.channels()) + " channels; 1, 3 or 4 are read",
-                  path.string());
-  }
+  image.pixels = decode(whole_file(path), path);
+  image.maximum = image.pixels.depth() == CV_8U ? 255.0 : 65535.0;
   return image;
 }
 
 cv::Size read_image_size(const std::filesystem::path& path) {
-  const std::string bytes = read_regular_file(path);
-  check_whole_file(bytes, path);
+  const std::string bytes = whole_file(path);
+  if (format_of(bytes) == ImageFormat::kTiff) return tiff_size(bytes, path);
   if (const auto size = size_from_header(bytes)) return *size;
   return decode(bytes, path).size();
 }

@@ -19,14 +19,16 @@ struct Image {
   cv::Size size() const { return pixels.size(); }
 };
 
-/// Reads PNG, JPEG, TIFF, BMP, WebP, PNM or JPEG 2000 of any size. Palettes become colours. Transparency is left out.
-/// An EXIF orientation is not applied: labels and predicted masks are on the grid that the file stores. [any-thread]
+/// Reads PNG, JPEG, TIFF, BMP, WebP, PNM or JPEG 2000; decode.hpp says which of each. Palettes become colours.
+/// Transparency is left out. An orientation (EXIF or TIFF) is not applied: labels and predicted masks are on the grid
+/// that the file stores. Decoders write nothing to the terminal. [any-thread]
 ///
 /// Throws Error(kData), naming path and, where it is known, byte offset, for a file that is missing, cut off, damaged
 /// or not an image, and for depths other than 8 and 16 bits of unsigned integers.
 Image read_image(const std::filesystem::path& path);
 
-/// The size without decoding pixels where the format allows it (PNG, JPEG). Throws as read_image does for what it sees.
+/// The size without decoding pixels where the format allows it (PNG, JPEG, TIFF). Throws as read_image does for what it
+/// sees.
 cv::Size read_image_size(const std::filesystem::path& path);
 
 /// CV_32F, `channels` channels (1 or 3), H x W, values 0..1: pixels / maximum. Grey is repeated; colour becomes grey by

@@ -52,11 +52,12 @@ bool is_frame_header(int marker) {
 
 bool stands_alone(int marker) { return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8); }
 
+constexpr int kStartOfScan = 0xda;
+
 /// Calls `visit(marker, offset of the segment's length)` for each marker after SOI; stops when it returns true. Returns
 /// the offset at which the file ended too early, or 0.
 template <typename Visit>
 std::size_t walk_jpeg(std::string_view bytes, Visit&& visit) {
-  constexpr int kStartOfScan = 0xda;
   std::size_t at = 2;
   while (true) {
     // A marker may be preceded by any number of fill bytes 0xff. Stray bytes between segments are passed over as
@@ -80,11 +81,19 @@ std::size_t walk_jpeg(std::string_view bytes, Visit&& visit) {
   }
 }
 
+/// A file may end in its coded data: the decoder knows whether all of them were there.
 void check_jpeg(std::string_view bytes, const std::filesystem::path& path) {
   constexpr int kEndOfImage = 0xd9;
-  const std::size_t end = walk_jpeg(bytes, [](int marker, std::size_t) { return marker == kEndOfImage; });
-  if (end != 0) fail("the JPEG file is cut off: it ends before its end marker", path, end);
+  std::size_t data = 0;  // after the header of the last scan
+  const std::size_t end = walk_jpeg(bytes, [&](int marker, std::size_t at) {
+    data = marker == kStartOfScan && bytes.size() - at >= 2 ? at + big_endian(bytes, at, 2) : 0;
+    return marker == kEndOfImage;
+  });
+  if (end != 0 && (data == 0 || data >= bytes.size()))
+    fail("the JPEG file is cut off: it ends before its picture", path, end);
 }
+
+bool begins(std::string_view bytes, std::string_view start) { return bytes.substr(0, start.size()) == start; }
 
 }  // namespace
 
@@ -97,6 +106,24 @@ bool has_image_extension(const std::filesystem::path& path) {
   return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
 }
 
+ImageFormat format_of(std::string_view bytes) {
+  using namespace std::string_view_literals;
+  if (begins(bytes, kPngSignature)) return ImageFormat::kPng;
+  if (begins(bytes, kJpegStart)) return ImageFormat::kJpeg;
+  for (const std::string_view start : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
+    if (begins(bytes, start)) return ImageFormat::kTiff;
+  if (begins(bytes, "BM")) return ImageFormat::kBmp;
+  if (begins(bytes, "RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP") return ImageFormat::kWebp;
+  if (bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7') return ImageFormat::kPnm;
+  if (begins(bytes, "\0\0\0\x0cjP  "sv) || begins(bytes, "\xff\x4f\xff\x51"sv)) return ImageFormat::kJpeg2000;
+  return ImageFormat::kUnknown;
+}
+
+const char* name_of(ImageFormat format) {
+  static const char* const kNames[] = {"PNG", "JPEG", "TIFF", "BMP", "WebP", "PNM", "JPEG 2000", nullptr};
+  return kNames[static_cast<std::size_t>(format)];
+}
+
 std::string read_regular_file(const std::filesystem::path& path) {
   std::error_code ignored;  // read_file says why
   const std::filesystem::file_status status = std::filesystem::status(path, ignored);
@@ -107,17 +134,17 @@ std::string read_regular_file(const std::filesystem::path& path) {
 
 void check_whole_file(std::string_view bytes, const std::filesystem::path& path) {
   if (bytes.empty()) fail("the file is empty", path, 0);
-  if (bytes.substr(0, kPngSignature.size()) == kPngSignature)
-    check_png(bytes, path);
-  else if (bytes.substr(0, kJpegStart.size()) == kJpegStart)
-    check_jpeg(bytes, path);
+  const ImageFormat format = format_of(bytes);
+  if (format == ImageFormat::kPng) check_png(bytes, path);
+  if (format == ImageFormat::kJpeg) check_jpeg(bytes, path);
 }
 
 std::optional<cv::Size> size_from_header(std::string_view bytes) {
   constexpr std::size_t kPngHeaderEnd = 24;
-  if (bytes.substr(0, kPngSignature.size()) == kPngSignature && bytes.size() >= kPngHeaderEnd)
+  const ImageFormat format = format_of(bytes);
+  if (format == ImageFormat::kPng && bytes.size() >= kPngHeaderEnd)
     return cv::Size(static_cast<int>(big_endian(bytes, 16, 4)), static_cast<int>(big_endian(bytes, 20, 4)));
-  if (bytes.substr(0, kJpegStart.size()) != kJpegStart) return std::nullopt;
+  if (format != ImageFormat::kJpeg) return std::nullopt;
   std::optional<cv::Size> size;
   walk_jpeg(bytes, [&](int marker, std::size_t at) {
     if (!is_frame_header(marker) || bytes.size() - at < 7) return false;

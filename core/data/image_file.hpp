@@ -16,14 +16,20 @@ namespace osteon::data {
 /// case.
 bool has_image_extension(const std::filesystem::path& path);
 
-/// The bytes of a file of a data set. Throws Error(kData) for what cannot be read and for what is no regular file: a FIFO
-/// would be waited for, and a device may never end.
+/// What the first bytes say that a file is.
+enum class ImageFormat { kPng, kJpeg, kTiff, kBmp, kWebp, kPnm, kJpeg2000, kUnknown };
+ImageFormat format_of(std::string_view bytes);
+/// As people write it; null for kUnknown.
+const char* name_of(ImageFormat format);
+
+/// The bytes of a file of a data set. Throws Error(kData) for what cannot be read and for what is no regular file: a
+/// FIFO would be waited for, and a device may never end.
 std::string read_regular_file(const std::filesystem::path& path);
 
 /// Throws Error(kData), where = "path:offset", if the bytes are not a whole file. Decoders fill what is missing from a
 /// cut file with grey or black and only warn, so it is found out before they see it. PNG: every chunk's length and CRC,
-/// up to IEND. JPEG: every segment, up to EOI (JPEG has no checksums, so changed bytes inside a scan pass). Other
-/// formats: not checked here, their decoders refuse cut files.
+/// up to IEND. JPEG: every segment up to the coded data of its last scan; whether these are whole, the decoder finds
+/// out. Other formats: not checked here, their decoders refuse cut files.
 void check_whole_file(std::string_view bytes, const std::filesystem::path& path);
 
 /// Width and height as the header of a PNG or JPEG file says; nothing for other formats.
