@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -54,7 +55,7 @@ void keep(const EvaluateRequest& request, const metrics::Evaluation& evaluation,
   result["files"] = {json.string(), csv.string()};
   try {
     // A file's name may be no UTF-8.
-    write_file_atomically(json, result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    write_file_atomically(json, json_text(result, 2) + "\n");
     write_file_atomically(csv, evaluation.to_csv());
   } catch (const Error& error) {
     result["files"] = nlohmann::ordered_json::array();
@@ -104,6 +105,9 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
   evaluate_images(call, *run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, broken,
                   "evaluating", evaluation);
   if (broken.count() > 0) spdlog::warn("{}", broken.summary());
+  if (const std::vector<std::string> left_out = evaluation.left_out(); !left_out.empty())
+    spdlog::warn("no pixel counts in {} of the images, which are in no mean: {}", left_out.size(),
+                 fmt::join(left_out, ", "));
   nlohmann::ordered_json result = evaluation.to_json();
   const std::vector<plugin::Note> notes = call.notes();
   for (nlohmann::ordered_json& image : result["per_image"])

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 
 #include "base/error.hpp"
@@ -81,8 +82,9 @@ std::vector<ClassCounts> count_confusion(const data::Labels& prediction, const d
                       truth.valid().empty() ? nullptr : truth.valid().ptr<std::uint8_t>(y), truth.size().width);
     counter.finish(counts, 32 * plane);
   }
+  const bool any = truth.valid().empty() || cv::countNonZero(truth.valid()) > 0;
   for (std::size_t c = 0; c < counts.size(); ++c)
-    if (!truth.knows(static_cast<int>(c))) counts[c] = {0, 0, 0, false};
+    if (!any || !truth.knows(static_cast<int>(c))) counts[c] = {0, 0, 0, false};
   return counts;
 }
 
@@ -95,6 +97,18 @@ double dice(const ClassCounts& counts) noexcept {
 double iou(const ClassCounts& counts) noexcept {
   const std::int64_t either = counts.predicted + counts.truth - counts.intersection;
   return either == 0 ? 1.0 : static_cast<double>(counts.intersection) / static_cast<double>(either);
+}
+
+double pooled_dice(const ClassCounts& sums) noexcept {
+  const std::int64_t total = sums.predicted + sums.truth;
+  return total == 0 ? std::numeric_limits<double>::quiet_NaN()
+                    : 2.0 * static_cast<double>(sums.intersection) / static_cast<double>(total);
+}
+
+double pooled_iou(const ClassCounts& sums) noexcept {
+  const std::int64_t either = sums.predicted + sums.truth - sums.intersection;
+  return either == 0 ? std::numeric_limits<double>::quiet_NaN()
+                     : static_cast<double>(sums.intersection) / static_cast<double>(either);
 }
 
 }  // namespace osteon::metrics

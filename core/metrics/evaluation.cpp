@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/evaluation.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -53,8 +54,26 @@ Summary summarize(const std::map<std::string, std::vector<ClassCounts>>& rows, s
     summary.per_class[c] = images[c] > 0 ? summary.per_class[c] / images[c] : kNone;
   summary.mean = mean_of(summary.per_class);
   if (std::isnan(summary.mean))
-    throw Error(ExitCode::kData, "no class is known in any of the images that were evaluated, so there are no figures");
+    throw Error(
+        ExitCode::kData,
+        "in none of the images that were evaluated is there a pixel or a class that counts, so there are no figures");
   return summary;
+}
+
+Summary pool(const std::map<std::string, std::vector<ClassCounts>>& rows, std::size_t classes, Figure figure) {
+  std::vector<ClassCounts> sums(classes);
+  for (const auto& [image, counts] : rows)
+    for (std::size_t c = 0; c < classes; ++c) {
+      if (!counts[c].known) continue;
+      sums[c].intersection += counts[c].intersection;
+      sums[c].predicted += counts[c].predicted;
+      sums[c].truth += counts[c].truth;
+    }
+  return of_image(sums, figure);
+}
+
+bool is_left_out(const std::vector<ClassCounts>& counts) {
+  return std::none_of(counts.begin(), counts.end(), [](const ClassCounts& count) { return count.known; });
 }
 
 /// NaN is null.
@@ -88,19 +107,32 @@ void Evaluation::add(const std::string& image, std::vector<ClassCounts> counts) 
     throw Error(ExitCode::kData, "was evaluated twice; image names must differ", image);
 }
 
-int Evaluation::images() const { return static_cast<int>(rows_.size()); }
+int Evaluation::images() const { return static_cast<int>(rows_.size() - left_out().size()); }
+
+std::vector<std::string> Evaluation::left_out() const {
+  std::vector<std::string> names;
+  for (const auto& [image, counts] : rows_)
+    if (is_left_out(counts)) names.push_back(image);
+  return names;
+}
+
 std::vector<int> Evaluation::images_per_class() const { return known_images(rows_, class_names_.size()); }
 Summary Evaluation::dice() const { return summarize(rows_, class_names_.size(), metrics::dice); }
 Summary Evaluation::iou() const { return summarize(rows_, class_names_.size(), metrics::iou); }
+Summary Evaluation::pooled_dice() const { return pool(rows_, class_names_.size(), metrics::pooled_dice); }
+Summary Evaluation::pooled_iou() const { return pool(rows_, class_names_.size(), metrics::pooled_iou); }
 
 nlohmann::ordered_json Evaluation::to_json() const {
   nlohmann::ordered_json result;
   result["images"] = images();
+  result["left_out"] = left_out();
   result["images_per_class"] = nlohmann::ordered_json::object();
   const std::vector<int> known = images_per_class();
   for (std::size_t c = 0; c < known.size(); ++c) result["images_per_class"][class_names_[c]] = known[c];
   result["dice"] = metrics::to_json(dice(), class_names_);
   result["iou"] = metrics::to_json(iou(), class_names_);
+  result["pooled"] = {{"dice", metrics::to_json(pooled_dice(), class_names_)},
+                      {"iou", metrics::to_json(pooled_iou(), class_names_)}};
   result["per_image"] = nlohmann::ordered_json::array();
   for (const auto& [image, counts] : rows_)
     result["per_image"].push_back({{"image", image},

@@ -28,7 +28,9 @@ class Evaluation {
   /// Throws Error(kData) if `image` was added before or has another number of classes.
   void add(const std::string& image, std::vector<ClassCounts> counts);
 
+  /// Images in which some class is known. The others, in which no pixel counts, are in no mean.
   int images() const;
+  std::vector<std::string> left_out() const;
   /// In how many of them each class is known.
   std::vector<int> images_per_class() const;
   const std::vector<std::string>& class_names() const noexcept { return class_names_; }
@@ -38,10 +40,14 @@ class Evaluation {
   /// Throw Error(kData) where there is no image, or no class is known in any.
   Summary dice() const;
   Summary iou() const;
+  /// Of the areas of all images added up, per class, and their mean over the classes: how figures are published where
+  /// images are not averaged. NaN for a class that is nowhere, neither predicted nor true; the mean leaves it out.
+  Summary pooled_dice() const;
+  Summary pooled_iou() const;
 
-  /// `{"images": n, "images_per_class": {name: n}, "dice": {"mean", "per_class": {name: x}}, "iou": {...}, "per_image":
-  /// [{"image", "dice": {...}, "iou": {...}}]}`, classes in channel order, images by name; null where there is nothing
-  /// to average.
+  /// `{"images": n, "left_out": [name], "images_per_class": {name: n}, "dice": {"mean", "per_class": {name: x}}, "iou":
+  /// {...}, "pooled": {"dice": {...}, "iou": {...}}, "per_image": [{"image", "dice": {...}, "iou": {...}}]}`, classes
+  /// in channel order, images by name; null where there is nothing to average.
   nlohmann::ordered_json to_json() const;
   /// RFC 4180: `image_name,class,dice,iou,intersection,predicted,truth`, a line per image and class; areas in pixels.
   /// All of these are empty for a class that is unknown in the image.

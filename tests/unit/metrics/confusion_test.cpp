@@ -74,6 +74,16 @@ TEST(Confusion, CountsNothingOfAClassThatIsUnknown) {
   }
 }
 
+TEST(Confusion, KnowsNothingWhereNoPixelCounts) {
+  std::mt19937 random(7);
+  const Labels prediction = random_labels(random, 2, {9, 5});
+  Labels truth = random_labels(random, 2, {9, 5});
+  truth.valid() = cv::Mat::zeros(5, 9, CV_8UC1);
+  for (const ClassCounts& counts : count_confusion(prediction, truth)) EXPECT_FALSE(counts.known);
+  truth.valid().at<std::uint8_t>(4, 8) = 1;
+  for (const ClassCounts& counts : count_confusion(prediction, truth)) EXPECT_TRUE(counts.known);
+}
+
 TEST(Confusion, RefusesLabelsThatDoNotFit) {
   EXPECT_THROW(count_confusion(Labels(2, {4, 4}), Labels(3, {4, 4})), Error);
   EXPECT_THROW(count_confusion(Labels(2, {4, 4}), Labels(2, {4, 5})), Error);

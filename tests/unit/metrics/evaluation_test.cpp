@@ -52,7 +52,8 @@ TEST(Evaluation, AveragesEachClassOverTheImagesInWhichItIsKnown) {
   EXPECT_EQ(evaluation.images_per_class(), (std::vector<int>{2, 1, 0}));
 
   const auto json = evaluation.to_json();
-  EXPECT_EQ(json["images"], 3);
+  EXPECT_EQ(json["images"], 2);
+  EXPECT_EQ(json["left_out"], nlohmann::ordered_json({"3.png"})) << "nothing counts in it";
   EXPECT_EQ(json["images_per_class"], (nlohmann::ordered_json{{"a", 2}, {"b", 1}, {"c", 0}}));
   EXPECT_TRUE(json["dice"]["per_class"]["c"].is_null());
   EXPECT_TRUE(json["per_image"][0]["dice"]["per_class"]["b"].is_null());
@@ -70,6 +71,27 @@ TEST(Evaluation, AveragesEachClassOverTheImagesInWhichItIsKnown) {
   Evaluation nothing({"a"});
   nothing.add("1.png", {unknown});
   EXPECT_THROW(nothing.dice(), Error);
+}
+
+TEST(Evaluation, PoolsTheAreasOfAllImages) {
+  const ClassCounts unknown{0, 0, 0, false};
+  Evaluation evaluation({"a", "b", "never"});
+  evaluation.add("1.png", {{1, 2, 3}, unknown, {0, 0, 0}});
+  evaluation.add("2.png", {{90, 100, 100}, {2, 4, 6}, {0, 0, 0}});
+  const Summary dice = evaluation.pooled_dice(), iou = evaluation.pooled_iou();
+  EXPECT_DOUBLE_EQ(dice.per_class[0], 2 * 91.0 / 205);
+  EXPECT_DOUBLE_EQ(dice.per_class[1], 2 * 2.0 / 10);
+  EXPECT_DOUBLE_EQ(iou.per_class[0], 91.0 / (205 - 91));
+  EXPECT_DOUBLE_EQ(iou.per_class[1], 2.0 / 8);
+  EXPECT_TRUE(std::isnan(dice.per_class[2])) << "neither predicted nor true anywhere";
+  EXPECT_DOUBLE_EQ(dice.mean, (dice.per_class[0] + dice.per_class[1]) / 2);
+  EXPECT_DOUBLE_EQ(iou.mean, (iou.per_class[0] + iou.per_class[1]) / 2);
+  EXPECT_DOUBLE_EQ(evaluation.dice().per_class[2], 1.0) << "the competition's mean over images counts empty pairs as 1";
+
+  const auto json = evaluation.to_json();
+  EXPECT_EQ(json["pooled"]["iou"]["mean"], iou.mean);
+  EXPECT_EQ(json["pooled"]["dice"]["per_class"]["b"], 0.4);
+  EXPECT_TRUE(json["pooled"]["dice"]["per_class"]["never"].is_null());
 }
 
 TEST(Evaluation, WritesALinePerImageAndClass) {
