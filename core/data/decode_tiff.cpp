@@ -202,8 +202,11 @@ class PlainTiff {
     std::uint32_t width = 0, height = 0;
     TIFFGetField(tiff_, TIFFTAG_TILEWIDTH, &width);
     TIFFGetField(tiff_, TIFFTAG_TILELENGTH, &height);
-    if (width == 0 || height == 0) return false;
     const tmsize_t size = TIFFTileSize(tiff_);
+    // Tiles may be larger than a small picture, but not by far: this one's size is damaged.
+    constexpr std::size_t kLargestBesides = std::size_t{64} << 20;
+    if (width == 0 || height == 0 || size <= 0) return false;
+    if (static_cast<std::size_t>(size) > kLargestBesides + 4 * pixels_.total() * pixels_.elemSize()) return false;
     const SampleBuffer samples(size);
     for (std::uint32_t y = 0; y < tags_.height; y += height)
       for (std::uint32_t x = 0; x < tags_.width; x += width) {

@@ -368,6 +368,23 @@ TEST_F(Training, TrainsOnClassIndexImages) {
   double greatest = 0;
   cv::minMaxLoc(mask, nullptr, &greatest);
   EXPECT_LE(greatest, 2);
+
+  // Beside an image of which no pixel counts.
+  for (const std::string part : {"images", "masks"}) {
+    fs::create_directories(path("ignored/test/" + part));
+    fs::copy(path("index/" + part + "/case0.png"), path("ignored/test/" + part + "/case0.png"));
+  }
+  const std::string evaluate = "evaluate " + path("index_run") + " --data " + path("ignored") + " --subset test --json";
+  const json alone = json::parse(osteon(evaluate).out);
+  fs::copy(path("index/images/case1.png"), path("ignored/test/images/x.png"));
+  cv::imwrite(path("ignored/test/masks/x.png"), cv::Mat(48, 48, CV_8U, cv::Scalar(255)));
+  const Outcome both = osteon(evaluate);
+  ASSERT_EQ(both.exit_code, 0) << both.err;
+  const json result = json::parse(both.out);
+  EXPECT_EQ(result.at("dice"), alone.at("dice")) << "nothing was right or wrong in it";
+  EXPECT_EQ(result.at("left_out"), json({"x.png"}));
+  EXPECT_THAT(both.err, HasSubstr("x.png"));
+  EXPECT_TRUE(result.at("pooled").at("iou").at("mean").is_number());
 }
 
 // One PNG per class, more than 32 classes, overlapping.
