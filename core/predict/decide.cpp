@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/decide.hpp"
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -8,6 +9,7 @@
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/vector_math.hpp>
 
+#include "predict/finite.hpp"
 #include "predict/grid.hpp"
 #include "predict/resample.hpp"
 
@@ -22,16 +24,24 @@ OSTEON_MULTIVERSION void set_bits(const float* top, const float* bottom, float w
     row[x] |= top[x] + (bottom[x] - top[x]) * weight > threshold ? bit : 0u;
 }
 
-OSTEON_MULTIVERSION bool any_above(const float* values, float threshold, std::int64_t count) {
-  std::uint32_t any = 0;
+enum : std::uint32_t { kAbove = 1, kNotFinite = 2 };
+
+// Whether any value is above the threshold, and whether any is not finite.
+OSTEON_MULTIVERSION std::uint32_t look_at(const float* values, float threshold, std::int64_t count) {
+  std::uint32_t above = 0, not_finite = 0;
   OSTEON_VECTOR_LOOP
-  for (std::int64_t x = 0; x < count; ++x) any |= values[x] > threshold ? 1u : 0u;
-  return any != 0;
+  for (std::int64_t x = 0; x < count; ++x) {
+    above |= values[x] > threshold ? 1u : 0u;
+    not_finite |= (sdk::detail::as_bits(values[x]) & 0x7f800000u) == 0x7f800000u ? 1u : 0u;
+  }
+  return above * kAbove | not_finite * kNotFinite;
 }
 
-// The part of a row outside which nothing is above the threshold.
-Span span_above(const float* row, float threshold, std::int64_t width) {
-  if (!any_above(row, threshold, width)) return {};
+// The part of a row outside which nothing is above the threshold. Sets `not_finite` where it meets such a value.
+Span span_above(const float* row, float threshold, std::int64_t width, std::atomic<bool>& not_finite) {
+  const std::uint32_t seen = look_at(row, threshold, width);
+  if ((seen & kNotFinite) != 0) not_finite = true;
+  if ((seen & kAbove) == 0) return {};
   Span span{0, width};
   while (!(row[span.begin] > threshold)) ++span.begin;
   while (!(row[span.end - 1] > threshold)) --span.end;
@@ -104,10 +114,13 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
 
   // What is interpolated lies between its neighbours: where none of them is above the threshold, nothing is. A bone
   // covers a hundredth of an image, so most of the work is left out.
+  std::atomic<bool> not_finite{false};
   std::vector<Span> above(decision.multiclass ? 0 : static_cast<std::size_t>(classes * h));
   sdk::parallel_for(call, static_cast<std::int64_t>(above.size()), [&](std::int64_t i, int) {
-    above[static_cast<std::size_t>(i)] = span_above(in + i * w, thresholds[static_cast<std::size_t>(i / h)], w);
+    above[static_cast<std::size_t>(i)] =
+        span_above(in + i * w, thresholds[static_cast<std::size_t>(i / h)], w, not_finite);
   });
+  if (not_finite) expect_finite(call, prediction);
 
   data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
   const auto row_of = [&](std::int32_t c, std::int64_t y) {
@@ -139,6 +152,7 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
         const std::int64_t low = rows.low[i] - lowest, high = rows.high[i] - lowest;
         for (const std::int64_t row : {low, high}) {
           if (row <= done) continue;
+          if (decision.multiclass && any_not_finite(in + (first + row) * w, w)) not_finite = true;
           widen(in + (first + row) * w, columns, reach, s.widened.data() + row * width);
           done = row;
         }
@@ -159,6 +173,7 @@ data::Labels decide(const osteon_call* raw, const osteon_prediction& prediction,
         row_of(c, y)[x] = std::uint32_t{1} << (c % 32);
       }
   });
+  if (not_finite) expect_finite(call, prediction);
   return labels;
 }
 

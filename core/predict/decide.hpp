@@ -16,7 +16,7 @@ struct Decision {
 
 /// Masks of an image of `height` x `width` from a prediction of all classes, by rows: resize, compare and pack in one
 /// go, so that no full-size float image is made. Logits are compared with the logit of the threshold. Bits are taken as
-/// they are. Throws sdk::Error for a prediction that does not fit.
+/// they are. Throws sdk::Error for a prediction that does not fit, NotFinite for one with a value that is none.
 data::Labels decide(const osteon_call* call, const osteon_prediction& prediction, int classes, std::int64_t height,
                     std::int64_t width, const Decision& decision);
 

@@ -13,6 +13,7 @@
 
 #include "data/view.hpp"
 #include "predict/elements.hpp"
+#include "predict/finite.hpp"
 #include "predict/grid.hpp"
 #include "predict/resample.hpp"
 
@@ -30,17 +31,8 @@ cv::Mat with_channels(const cv::Mat& pixels, int channels) {
   return converted;
 }
 
-// Whether a value is an infinity or NaN: its exponent has all bits.
-OSTEON_MULTIVERSION bool any_not_finite(const float* values, std::int64_t count) {
-  std::uint32_t any = 0;
-  OSTEON_VECTOR_LOOP
-  for (std::int64_t i = 0; i < count; ++i)
-    any |= (sdk::detail::as_bits(values[i]) & 0x7f800000u) == 0x7f800000u ? 1u : 0u;
-  return any != 0;
-}
-
 // A network makes NaN of all that it sees around one, and a mask cannot tell it from background.
-void expect_finite(const osteon_image& image, const cv::Mat& pixels) {
+void expect_finite_pixels(const osteon_image& image, const cv::Mat& pixels) {
   const std::int64_t width = std::int64_t{pixels.cols} * pixels.channels();
   for (int y = 0; y < pixels.rows; ++y) {
     const float* row = pixels.ptr<float>(y);
@@ -144,7 +136,7 @@ Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& rec
 
 Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const {
   const cv::Mat source = pixels_of(image);
-  expect_finite(image, source);
+  expect_finite_pixels(image, source);
   Input input;
   input.image_height = source.rows;
   input.image_width = source.cols;
@@ -254,6 +246,10 @@ void Leaf::predict(const osteon_call* call, const std::vector<const osteon_image
   }
   for (const Input& input : inputs) {
     osteon_prediction& prediction = predictions[input.image].raw();
+    // Logits on their own grid are looked at by who reads them.
+    if (!is_as_the_model_gives(request))
+      naming_not_finite(*this, *images[input.image], sdk::make_request(request.form, request.grid), OSTEON_FORM_LOGITS,
+                        [&] { expect_finite(sdk::Call(call), prediction); });
     const auto change = [&] { convert(call, raw(), request, input.image_height, input.image_width, prediction); };
     // A softmax needs all classes; a sigmoid and a resize are cheaper on those that are wanted.
     if (classes().multiclass) change();

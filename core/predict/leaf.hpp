@@ -22,7 +22,8 @@ struct LeafOptions {
 /// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean
 /// and standard deviation, padding to the model's multiple. Gives any form but bits, on both grids; logits of half
 /// precision as the model gave them, to who takes them. An image without pixels, or with one that is not finite, is bad
-/// input.
+/// input. Logits that are not finite are an error of the model, found here or, where they are handed on as the model
+/// gave them, by who reads them (predict/finite.hpp).
 ///
 /// Images of one call whose inputs have one size are run together, as many as `predict.batch_size` says.
 class Leaf final : public Predictor {
@@ -30,7 +31,7 @@ class Leaf final : public Predictor {
   Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
        LeafOptions options = {});
 
-  std::string name() const override { return "the model"; }
+  std::string name() const override { return "model '" + model_->component().schema.name + "'"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override;
 

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/suggest.hpp"
+#include "predict/finite.hpp"
 
 namespace osteon::predict {
 namespace {
@@ -122,6 +123,8 @@ Opinion::Opinion(const osteon_call* call, const Member& member, const osteon_ima
   std::vector<OwnedPrediction> predictions(1);
   member.predictor->predict(call, {&image}, request, predictions);
   whole_ = std::move(predictions[0]);
+  naming_not_finite(*member.predictor, image, request, whole_.raw().form,
+                    [&] { expect_finite(sdk::Call(call), whole_.raw()); });
 }
 
 std::int64_t Opinion::plane_of(std::int32_t class_index) const {

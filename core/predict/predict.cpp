@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "predict/finite.hpp"
 
 namespace osteon::predict {
 namespace {
@@ -68,8 +69,10 @@ data::Labels predict_labels(const osteon_call* call, const Predictor& predictor,
                                                                                     : OSTEON_FORM_BITS;
   const FileImage root(image, name);
   const OwnedPrediction prediction = run(call, predictor, root, form, grid);
-  return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), root.height(), root.width(),
-                decision);
+  return naming_not_finite(predictor, *root.get(), make_request(form, grid), form, [&] {
+    return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), root.height(),
+                  root.width(), decision);
+  });
 }
 
 OwnedPrediction predict_probabilities(const osteon_call* call, const Predictor& predictor, const data::Image& image,
@@ -77,7 +80,11 @@ OwnedPrediction predict_probabilities(const osteon_call* call, const Predictor& 
   if ((predictor.gives_forms() & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) == 0)
     throw Error(ExitCode::kUsage,
                 predictor.name() + " gives decided masks, no probabilities; leave `probabilities` out of --format");
-  return run(call, predictor, FileImage(image, name), OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+  const FileImage root(image, name);
+  OwnedPrediction prediction = run(call, predictor, root, OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+  naming_not_finite(predictor, *root.get(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE),
+                    OSTEON_FORM_PROBABILITIES, [&] { expect_finite(sdk::Call(call), prediction.raw()); });
+  return prediction;
 }
 
 }  // namespace osteon::predict

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "plugin/handle_support.hpp"
+#include "predict/finite.hpp"
 
 namespace osteon::predict {
 namespace {
@@ -17,6 +18,18 @@ osteon_status status_of(const Error& e) {
       return OSTEON_BAD_INPUT;
     default:
       return OSTEON_FAILED;
+  }
+}
+
+// What a plugin makes of a value that is not finite may look like one that is.
+void expect_all_finite(const osteon_call* call, const Predictor& predictor,
+                       const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
+                       const std::vector<OwnedPrediction>& predictions) {
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const osteon_prediction& prediction = predictions[i].raw();
+    if (prediction.status != OSTEON_OK) continue;
+    naming_not_finite(predictor, *images[i], request, prediction.form,
+                      [&] { expect_finite(sdk::Call(call), prediction); });
   }
 }
 
@@ -48,6 +61,7 @@ osteon_status Predictor::predict_raw(const osteon_call* call, const osteon_predi
     sdk::detail::check_out(n, predictions);
     std::vector<OwnedPrediction> owned(n);
     predictor.predict(call, looked_at.list(), asked, owned);
+    if (is_as_the_model_gives(asked)) expect_all_finite(call, predictor, looked_at.list(), asked, owned);
     for (std::uint64_t i = 0; i < n; ++i) owned[i].move_to(predictions[i]);
     return OSTEON_OK;
   } catch (const Error& e) {

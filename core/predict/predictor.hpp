@@ -39,7 +39,7 @@ class Predictor {
 
   std::uint32_t gives_forms() const noexcept { return raw_.gives_forms; }
   std::uint32_t gives_grids() const noexcept { return raw_.gives_grids; }
-  /// What error messages call it: "the model", "post-processor 'tta'".
+  /// What error messages call it: "model 'unet'", "post-processor 'tta'".
   virtual std::string name() const = 0;
 
   /// As osteon_predictor.predict, with a request that is in order and predictions that own nothing. Throws Error or

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/decide.hpp"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
+#include "predict/finite.hpp"
 #include "predict/grid.hpp"
 #include "support/predictions.hpp"
 
@@ -135,6 +138,25 @@ TEST_P(DecideTest, SetsNothingAtThresholdOneAndEverythingAtLogitsOfThresholdZero
   decision.thresholds = {1, 0};
   const data::Labels labels = decide(call_->raw(), prediction.raw(), 2, kHeight, kWidth, decision);
   EXPECT_EQ(labels.areas(), (std::vector<std::int64_t>{0, kHeight * kWidth}));
+}
+
+TEST_P(DecideTest, SaysWhereAValueIsNotFinite) {
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::infinity()})
+    for (const std::uint32_t form : {OSTEON_FORM_LOGITS, OSTEON_FORM_PROBABILITIES})
+      for (const bool multiclass : {false, true}) {
+        OwnedPrediction prediction = made(form, 3, false);
+        float* values = static_cast<float*>(prediction.raw().values.view.data);
+        values[(1 * kGridHeight + 4) * kGridWidth + 7] = values[(2 * kGridHeight) * kGridWidth] = value;
+        try {
+          decide(call_->raw(), prediction.raw(), 3, kHeight, kWidth, {multiclass, {0.5, 0.5, 0.5}});
+          ADD_FAILURE() << "taken";
+        } catch (const NotFinite& e) {
+          EXPECT_EQ(e.plane, 1);
+          EXPECT_EQ(e.row, 4);
+          EXPECT_EQ(e.column, 7);
+        }
+      }
 }
 
 TEST_P(DecideTest, TakesBitsAsTheyAre) {

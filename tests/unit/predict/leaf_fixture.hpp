@@ -18,6 +18,7 @@ namespace osteon::predict {
 struct Probe {
   std::int64_t channels = 1, classes = 2, stride = 1, multiple = 1;
   bool align_corners = false, bfloat = false;
+  float spoilt = 0;                            ///< the logit of class 1 at row 3, column 5, where it is not 0
   osteon_device device{OSTEON_DEVICE_CPU, 0};  ///< where it is
   std::vector<std::vector<std::int64_t>> shapes;
   std::vector<float> last;       ///< the last input
@@ -46,7 +47,8 @@ inline osteon_status forward(const osteon_call* call, osteon_model*, const osteo
     sdk::OwnedTensor out = sdk::Call(call).allocate(
         probe.bfloat ? osteon_dtype{OSTEON_DTYPE_BFLOAT, 16, 1} : sdk::dtype_of<float>(), {n, probe.classes, h, w});
     for (std::int64_t i = 0; i < n * probe.classes * h * w; ++i) {
-      const float value = logit(i / (h * w) % probe.classes, i / w % h, i % w);
+      const std::int64_t c = i / (h * w) % probe.classes, y = i / w % h, x = i % w;
+      const float value = probe.spoilt != 0 && c == 1 && y == 3 && x == 5 ? probe.spoilt : logit(c, y, x);
       std::uint32_t bits;
       std::memcpy(&bits, &value, 4);
       if (probe.bfloat)

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include <gmock/gmock.h>
@@ -10,10 +11,15 @@
 #include <opencv2/imgproc.hpp>
 #include <osteon/sdk/half.hpp>
 
+#include "base/error.hpp"
 #include "leaf_fixture.hpp"
+#include "predict/member.hpp"
+#include "predict/predict.hpp"
 
 namespace osteon::predict {
 namespace {
+
+using ::testing::HasSubstr;
 
 TEST_F(LeafTest, ResizesNormalisesAndPadsWhatTheModelSees) {
   probe.channels = recipe_.data.channels = 3;
@@ -288,6 +294,62 @@ TEST_F(LeafTest, MeetsTheDeviceOfItsModelAloneAndGivesWhatTheCpuGives) {
               std::vector<float>(b, b + sdk::element_count(got.view())));
   }
   plugin::install_device_allocator({});
+}
+
+/// The message that a plugin above a predictor gets.
+std::string said_to_a_plugin(const Predictor& predictor, const osteon_predict_request& request) {
+  const plugin::Call call;
+  const cv::Mat pixels(32, 40, CV_32F, cv::Scalar(0.4));
+  const RootImage root(pixels, "image");
+  const osteon_image* const images[] = {root.get()};
+  std::vector<OwnedPrediction> predictions(1);
+  sdk::detail::OutPredictions out(predictions);
+  sdk::ErrorBuffer error;
+  const osteon_predictor& raw = predictor.raw();
+  const osteon_status status = raw.predict(call.raw(), &raw, 1, images, &request, out.data(), error.out());
+  EXPECT_EQ(status, OSTEON_FAILED);
+  return error.text();
+}
+
+// Masks, probabilities, what a plugin above asks for and what an ensemble combines: none is made of such logits.
+TEST_F(LeafTest, RefusesLogitsThatAreNotFiniteWhoeverReadsThem) {
+  const auto message = [](const std::function<void()>& work) -> std::string {
+    try {
+      work();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kPlugin);
+      return e.what();
+    }
+    return "taken";
+  };
+  const std::string expected =
+      "model 'probe' gives logits of class 'c1' for image 'image' that are not finite, the "
+      "first in row 3, column 5 of its grid";
+  probe.classes = 3;
+  data::Image image;
+  image.pixels = cv::Mat(32, 40, CV_8UC1, cv::Scalar(99));
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()})
+    for (const bool multiclass : {false, true})
+      for (const bool bfloat : {false, true}) {
+        probe.spoilt = value;
+        probe.bfloat = bfloat;
+        const std::shared_ptr<const Leaf> spoilt(new Leaf(leaf(multiclass)));  // which cannot be copied
+        const Decision decision{multiclass, {0.5, 0.5, 0.5}};
+        EXPECT_THAT(message([&] { predict_labels(call_.raw(), *spoilt, image, "image", decision); }),
+                    HasSubstr(expected));
+        EXPECT_THAT(message([&] { predict_probabilities(call_.raw(), *spoilt, image, "image"); }), HasSubstr(expected));
+        for (const std::uint32_t form : {OSTEON_FORM_LOGITS, OSTEON_FORM_PROBABILITIES})
+          for (const std::uint32_t grid : {OSTEON_GRID_MODEL, OSTEON_GRID_IMAGE})
+            EXPECT_THAT(said_to_a_plugin(*spoilt, make_request(form, grid)), HasSubstr(expected)) << form << grid;
+        const Member member{spoilt, {0, 1, 2}, {0.5, 0.5, 0.5}};
+        const cv::Mat made = pixels(32, 40);
+        const RootImage root(made, "image");
+        for (const std::uint32_t form : {OSTEON_FORM_LOGITS, OSTEON_FORM_PROBABILITIES, OSTEON_FORM_BITS})
+          EXPECT_THAT(message([&] {
+                        Opinion(call_.raw(), member, *root.get(), form, OSTEON_SCALE_RECIPE, {0, 1, 2});
+                      }),
+                      HasSubstr(expected));
+      }
 }
 
 TEST_F(LeafTest, GivesNoBits) {
