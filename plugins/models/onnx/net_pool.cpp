@@ -11,22 +11,48 @@
 namespace osteon::models {
 namespace {
 
-/// The importer prints what it throws. Its log has one level for the process, so one import at a time.
-class QuietImport {
+/// OpenCV prints what it throws, in its log. That has one level for the process, so it is silent while any thread is in
+/// here, and as before when the last one has left.
+class Quiet {
  public:
-  QuietImport() : exclusive_(mutex()), before_(cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT)) {}
-  ~QuietImport() { cv::utils::logging::setLogLevel(before_); }
-  QuietImport(const QuietImport&) = delete;
-  QuietImport& operator=(const QuietImport&) = delete;
+  Quiet() {
+    const std::lock_guard<std::mutex> lock(shared().mutex);
+    if (shared().inside++ == 0) shared().before = cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  }
+  ~Quiet() {
+    const std::lock_guard<std::mutex> lock(shared().mutex);
+    if (--shared().inside == 0) cv::utils::logging::setLogLevel(shared().before);
+  }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
 
  private:
-  static std::mutex& mutex() {
-    static std::mutex one;
+  struct Shared {
+    std::mutex mutex;
+    int inside = 0;
+    cv::utils::logging::LogLevel before = cv::utils::logging::LOG_LEVEL_SILENT;
+  };
+  static Shared& shared() {
+    static Shared one;
     return one;
   }
-  std::lock_guard<std::mutex> exclusive_;
-  cv::utils::logging::LogLevel before_;
 };
+
+/// OpenCV (4.6) normalises as many channels as come in, with the statistics of as many as the file has.
+void expect_channels(cv::dnn::Net& net, const cv::dnn::MatShape& input) {
+  std::vector<int> ids;
+  std::vector<std::vector<cv::dnn::MatShape>> inputs, outputs;
+  net.getLayersShapes(input, ids, inputs, outputs);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const cv::Ptr<cv::dnn::Layer> layer = net.getLayer(ids[i]);
+    if (!layer || layer->type != "BatchNorm" || layer->blobs.empty()) continue;
+    const std::size_t statistics = layer->blobs[0].total();
+    const int channels = inputs[i].empty() || inputs[i][0].size() < 2 ? -1 : inputs[i][0][1];
+    if (channels < 0 || static_cast<std::size_t>(channels) != statistics)
+      throw sdk::BadInput("the batch normalization '" + layer->name + "' has statistics of " +
+                          std::to_string(statistics) + " channels, and " + std::to_string(channels) + " come in");
+  }
+}
 
 }  // namespace
 
@@ -51,8 +77,9 @@ cv::dnn::Net NetPool::take(int height, int width, int channels) {
     }
   }
   const std::string bytes = file_.with_input_shape({1, channels, height, width});
-  const QuietImport quiet;
-  return cv::dnn::readNetFromONNX(bytes.data(), bytes.size());
+  cv::dnn::Net net = cv::dnn::readNetFromONNX(bytes.data(), bytes.size());
+  expect_channels(net, {1, channels, height, width});
+  return net;
 }
 
 void NetPool::clear() {
@@ -68,6 +95,7 @@ void NetPool::give_back(Entry entry) {
 
 void NetPool::run(const cv::Mat& image, int threads, const std::function<void(const cv::Mat&)>& use) {
   const int height = image.size[2], width = image.size[3];
+  const Quiet quiet;
   cv::dnn::Net net = take(height, width, image.size[1]);
   const auto forward = [&] {
     net.setInput(image);

@@ -24,6 +24,8 @@ class NetPool {
   /// `output` is one of the file's.
   NetPool(const OnnxFile& file, std::string output) : file_(file), output_(std::move(output)) {}
 
+  const std::string& output() const noexcept { return output_; }
+
   /// Forgets the imports that nobody uses.
   void clear();
 

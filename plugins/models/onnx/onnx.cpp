@@ -2,21 +2,37 @@
 #include "onnx.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include <osteon/sdk/grid_trial.hpp>
 
 namespace osteon::models {
 namespace {
 
-std::string chosen_output(const OnnxFile& file, const std::string& name) {
+std::string names_of(const std::vector<std::string>& outputs) {
+  std::string names;
+  for (const std::string& each : outputs) names += (names.empty() ? "'" : ", '") + each + "'";
+  return names;
+}
+
+/// The output that a recipe names, or the first; that it is one of several is said.
+std::string chosen_output(const sdk::Call& call, const OnnxFile& file, const std::string& name) {
   const auto& there = file.outputs();
+  if (name.empty() && there.size() > 1)
+    call.info("the network has the outputs " + names_of(there) + "; the first is taken, output_name chooses another");
   if (name.empty()) return there.front();
   if (std::find(there.begin(), there.end(), name) != there.end()) return name;
-  std::string names;
-  for (const std::string& each : there) names += (names.empty() ? "'" : ", '") + each + "'";
-  throw sdk::InvalidArgument("the network has no output '" + name + "'; it has " + names);
+  throw sdk::InvalidArgument("the network has no output '" + name + "'; it has " + names_of(there));
 }
+
+/// How messages call an output.
+std::string output_text(const OnnxFile& file, const std::string& name) {
+  const auto& there = file.outputs();
+  const std::string text = "the output '" + name + "'";
+  return there.size() == 1 ? text : text + " (of " + names_of(there) + ", which output_name chooses among)";
+}
+
+// Of the images that show what an output looks like, where the network does not want larger ones.
+constexpr std::int64_t kTrialSide = 64;
 
 std::string size_text(std::int64_t height, std::int64_t width) {
   return std::to_string(height) + " x " + std::to_string(width);
@@ -50,7 +66,7 @@ FixedSize fixed_size(const OnnxFile& file, std::int64_t in_channels) {
 }  // namespace
 
 Onnx::Onnx(const sdk::Call& call, const Params& params, std::int64_t in_channels, std::int64_t n_classes)
-    : file_(params.file), pool_(file_, chosen_output(file_, params.output_name)) {
+    : file_(params.file), pool_(file_, chosen_output(call, file_, params.output_name)) {
   const FixedSize fixed = fixed_size(file_, in_channels);
   const sdk::TrialRun trial = [&](std::int64_t n, std::int64_t height, std::int64_t width, bool) {
     call.stop_if_cancelled();
@@ -74,6 +90,13 @@ Onnx::Onnx(const sdk::Call& call, const Params& params, std::int64_t in_channels
   wish.height = fixed.height;
   wish.width = fixed.width;
   const sdk::Grid grid = sdk::find_grid(trial, wish);
+  info_.in_channels = in_channels;
+  const std::int64_t side =
+      std::max<std::int64_t>(grid.size_multiple, kTrialSide / grid.size_multiple * grid.size_multiple);
+  const std::string& output = pool_.output();
+  activation_ = sdk::resolve_activation(
+      params.activation, output_text(file_, output), file_.maker_of(output),
+      try_activation(call, fixed.height > 0 ? fixed.height : side, fixed.width > 0 ? fixed.width : side));
   pool_.clear();
   output_.flags = params.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0;
   output_.role = OSTEON_OUTPUT_MAIN;
@@ -81,11 +104,25 @@ Onnx::Onnx(const sdk::Call& call, const Params& params, std::int64_t in_channels
   output_.loss_weight = 1;
   output_.stride = grid.strides[0];
   output_.channels = n_classes;
-  info_.in_channels = in_channels;
   info_.n_classes = n_classes;
   info_.size_multiple = grid.size_multiple;
   info_.n_outputs = 1;
   info_.outputs = outputs_;
+}
+
+sdk::ActivationTrial Onnx::try_activation(const sdk::Call& call, std::int64_t height, std::int64_t width) {
+  sdk::ActivationTrial trial;
+  for (const int which : {0, 1}) {
+    call.stop_if_cancelled();
+    std::vector<float> probe = sdk::activation_probe(info_.in_channels * height * width, which);
+    const std::vector<int> sizes = {1, static_cast<int>(info_.in_channels), static_cast<int>(height),
+                                    static_cast<int>(width)};
+    pool_.run(cv::Mat(sizes, CV_32F, probe.data()), call.threads(), [&](const cv::Mat& output) {
+      if (output.type() != CV_32F || output.dims != 4) throw sdk::InvalidArgument("the output is not of float32");
+      trial.add(output.ptr<float>(), output.size[1], std::int64_t{output.size[2]} * output.size[3]);
+    });
+  }
+  return trial;
 }
 
 void Onnx::check_images(const osteon_tensor_view& images) const {
@@ -124,8 +161,12 @@ sdk::OwnedTensor Onnx::infer(const sdk::Call& call, const osteon_tensor_view& im
         throw sdk::Error(OSTEON_FAILED, "an image of " + size_text(images.shape[2], images.shape[3]) +
                                             " became something else than float32 logits of " +
                                             size_text(expected[2], expected[3]) + "; say `size_multiple`");
-      std::memcpy(logits.data<float>() + static_cast<std::size_t>(i) * count, output.ptr<float>(),
-                  count * sizeof(float));
+      const float* from = output.ptr<float>();
+      float* to = logits.data<float>() + static_cast<std::size_t>(i) * count;
+      if (activation_ == sdk::OutputActivation::kNone)
+        std::copy_n(from, count, to);
+      else
+        std::transform(from, from + count, to, [this](float value) { return sdk::undone(activation_, value); });
     });
   }
   return logits;

@@ -7,6 +7,7 @@
 
 #include <osteon/abi/model.h>
 #include <osteon/sdk/call.hpp>
+#include <osteon/sdk/output_activation.hpp>
 #include <osteon/sdk/params.hpp>
 
 #include "net_pool.hpp"
@@ -35,6 +36,7 @@ class Onnx {
   struct Params {
     std::filesystem::path file;
     std::string output_name;
+    std::string activation = "auto";
     std::int64_t stride = 0;
     std::int64_t size_multiple = 0;
     bool align_corners = false;
@@ -42,6 +44,11 @@ class Onnx {
     static void schema(sdk::Schema<Params>& s) {
       s.add("file", &Params::file, "the ONNX file").required();
       s.add("output_name", &Params::output_name, "the output that holds the logits; empty: the first");
+      s.add("activation", &Params::activation,
+            "what the output went through and is undone: a sigmoid, a softmax (for data where one class holds for a "
+            "pixel) "
+            "or none; auto: none, and refused where it looks otherwise")
+          .choices(sdk::output_activations());
       s.add("stride", &Params::stride, "input pixels per logit; 0: found by a trial").unit("px").between(0, 1024);
       s.add("size_multiple", &Params::size_multiple,
             "height and width that the network takes are multiples of it, where the file leaves them free; 0: found by "
@@ -64,10 +71,12 @@ class Onnx {
   sdk::OwnedTensor infer(const sdk::Call& call, const osteon_tensor_view& images);
 
  private:
+  sdk::ActivationTrial try_activation(const sdk::Call& call, std::int64_t height, std::int64_t width);
   void check_images(const osteon_tensor_view& images) const;
 
   OnnxFile file_;
   NetPool pool_;
+  sdk::OutputActivation activation_ = sdk::OutputActivation::kNone;
   osteon_model_output output_ = sdk::sized<osteon_model_output>();
   const osteon_model_output* outputs_[1] = {&output_};
   osteon_model_info info_ = sdk::sized<osteon_model_info>();

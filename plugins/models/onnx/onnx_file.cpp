@@ -8,47 +8,21 @@
 
 #include <osteon/sdk/error.hpp>
 
+#include "graph_check.hpp"
+#include "onnx_proto.hpp"
 #include "protobuf.hpp"
 
 namespace osteon::models {
 namespace {
 
-// Numbers of fields in onnx.proto.
-namespace model {
-constexpr std::uint32_t kGraph = 7;
-}
-namespace graph {
-constexpr std::uint32_t kInitializer = 5, kInput = 11, kOutput = 12;
-}
-namespace value_info {
-constexpr std::uint32_t kName = 1, kType = 2;
-}
-namespace type {
-constexpr std::uint32_t kTensor = 1, kElement = 1, kShape = 2, kDimension = 1, kSize = 1;
-}
-namespace tensor {
-constexpr std::uint32_t kName = 8, kLocation = 14;
-}
-constexpr std::uint64_t kFloat = 1;     // TensorProto.DataType
-constexpr std::uint64_t kExternal = 1;  // TensorProto.DataLocation
+namespace graph = onnx_proto::graph;
+namespace type = onnx_proto::type;
+namespace value_info = onnx_proto::value_info;
+using onnx_proto::kFloat;
+using protobuf::bytes_of;
+using protobuf::number_of;
+
 constexpr std::int64_t kGreatestSize = 1 << 16;
-
-/// The last value of a field of bytes; empty when there is none.
-std::string_view bytes_of(std::string_view message, std::uint32_t number) {
-  std::string_view found;
-  protobuf::Reader reader(message);
-  while (const auto field = reader.next())
-    if (field->number == number && field->is_bytes) found = field->bytes;
-  return found;
-}
-
-std::uint64_t number_of(std::string_view message, std::uint32_t number) {
-  std::uint64_t found = 0;
-  protobuf::Reader reader(message);
-  while (const auto field = reader.next())
-    if (field->number == number && field->is_varint) found = field->value;
-  return found;
-}
 
 std::string declaration_of(std::string_view name, const std::vector<std::int64_t>& sizes) {
   std::string shape, tensor, kind, declaration;
@@ -73,17 +47,12 @@ OnnxFile::OnnxFile(const std::filesystem::path& file) : path_(file) {
   bytes_.assign(std::istreambuf_iterator<char>(stream), {});
   if (!stream) throw sdk::InvalidArgument("cannot read " + file.string());
   try {
-    std::string_view found;
-    protobuf::Reader reader(bytes_);
-    while (const auto field = reader.next()) {
-      if (field->number != model::kGraph || !field->is_bytes) continue;
-      if (!found.empty()) throw sdk::InvalidArgument("two graphs");
-      found = field->bytes;
-    }
-    if (found.empty()) throw sdk::InvalidArgument("no graph");
-    read_graph(found);
-  } catch (const sdk::InvalidArgument& e) {
-    throw sdk::InvalidArgument(file.string() + " is no ONNX file that can be used here: it has " + e.what());
+    const std::vector<std::string_view> graphs = protobuf::all_bytes_of(bytes_, onnx_proto::model::kGraph);
+    if (graphs.size() != 1) throw sdk::BadInput(graphs.empty() ? "it has no graph" : "it has two graphs");
+    read_graph(graphs[0]);
+    makers_ = check_graph(graphs[0]);
+  } catch (const sdk::Error& e) {
+    throw sdk::Error(e.status(), file.string() + " is no ONNX file that can be used here: " + e.what());
   }
 }
 
@@ -93,47 +62,45 @@ void OnnxFile::read_graph(std::string_view graph) {
   protobuf::Reader reader(graph);
   while (const auto field = reader.next()) {
     if (!field->is_bytes) continue;
-    if (field->number == graph::kInitializer) {
-      if (number_of(field->bytes, tensor::kLocation) == kExternal)
-        throw sdk::InvalidArgument("weights in other files; save it as one");
-      initializers.insert(bytes_of(field->bytes, tensor::kName));
-    }
+    if (field->number == graph::kInitializer) initializers.insert(bytes_of(field->bytes, onnx_proto::tensor::kName));
     if (field->number == graph::kInput) inputs.push_back(field->bytes);
     if (field->number == graph::kOutput) outputs_.emplace_back(bytes_of(field->bytes, value_info::kName));
   }
-  if (outputs_.empty()) throw sdk::InvalidArgument("no output");
+  if (outputs_.empty()) throw sdk::BadInput("it has no output");
   std::string_view image;
   for (const std::string_view declaration : inputs) {
     // Old exporters declare their weights as inputs with a value.
     if (initializers.count(bytes_of(declaration, value_info::kName)) != 0) continue;
-    if (!image.empty()) throw sdk::InvalidArgument("more than one input");
+    if (!image.empty()) throw sdk::InvalidArgument("it has more than one input");
     image = declaration;
   }
-  if (image.empty()) throw sdk::InvalidArgument("no input");
+  if (image.empty()) throw sdk::BadInput("it has no input");
   read_input(image);
 }
 
 void OnnxFile::read_input(std::string_view declaration) {
   input_ = bytes_of(declaration, value_info::kName);
   const std::string_view tensor = bytes_of(bytes_of(declaration, value_info::kType), type::kTensor);
-  if (number_of(tensor, type::kElement) != kFloat) throw sdk::InvalidArgument("an input that is not float32");
+  if (number_of(tensor, type::kElement) != kFloat) throw sdk::InvalidArgument("it has an input that is not float32");
   protobuf::Reader dimensions(bytes_of(tensor, type::kShape));
   while (const auto field = dimensions.next()) {
     if (field->number != type::kDimension || !field->is_bytes) continue;
     const auto size = static_cast<std::int64_t>(number_of(field->bytes, type::kSize));
-    if (size < 0 || size > kGreatestSize) throw sdk::InvalidArgument("an input of size " + std::to_string(size));
+    if (size < 0 || size > kGreatestSize) throw sdk::InvalidArgument("it has an input of size " + std::to_string(size));
     shape_.push_back(size);
   }
   if (shape_.size() != 4)
-    throw sdk::InvalidArgument("an input of " + std::to_string(shape_.size()) +
+    throw sdk::InvalidArgument("it has an input of " + std::to_string(shape_.size()) +
                                " dimensions, expected images [N, C, H, W]");
 }
+
+const std::string& OnnxFile::maker_of(const std::string& output) const { return makers_.at(output); }
 
 std::string OnnxFile::with_input_shape(const std::vector<std::int64_t>& shape) const {
   std::string result;
   protobuf::Reader fields(bytes_);
   while (const auto field = fields.next()) {
-    if (field->number != model::kGraph) {
+    if (field->number != onnx_proto::model::kGraph) {
       result += field->whole;
       continue;
     }
@@ -147,7 +114,7 @@ std::string OnnxFile::with_input_shape(const std::vector<std::int64_t>& shape) c
       else
         changed += part->whole;
     }
-    protobuf::put_bytes(result, model::kGraph, changed);
+    protobuf::put_bytes(result, onnx_proto::model::kGraph, changed);
   }
   return result;
 }
