@@ -18,7 +18,7 @@ using Kind = Value::Kind;
 
 // How far dicts in dicts are looked through. What belongs to each parameter lies under numbers, not names, and does not
 // count.
-constexpr std::size_t kMaxDepth = 8, kMaxKey = 256, kMaxDicts = 10'000;
+constexpr std::size_t kMaxDepth = 8, kMaxKey = 256, kMaxStateDicts = 10'000;
 constexpr std::size_t kMaxLeftOut = 1000;  // entries that are listed one by one
 // Names under which training scripts keep a model's weights, the likeliest first; averages only when nothing else is.
 constexpr std::string_view kUsualKeys[] = {"state_dict", "model_state_dict", "model",          "module",    "net",
@@ -30,33 +30,49 @@ bool holds_tensors(const Pickle& pickle, const Value& dict) {
   return false;
 }
 
+/// A dict on the search, and the one that it was found in.
+struct Place {
+  const Value* dict = nullptr;
+  std::size_t above = 0;  ///< its place; of no meaning for the root
+  std::string_view key;
+  std::size_t depth = 0;  ///< 0: the root
+};
+
+FoundDict found_at(const std::vector<Place>& places, const Place& place) {
+  std::vector<const Place*> way;
+  for (const Place* at = &place; at->depth > 0; at = &places[at->above]) way.push_back(at);
+  FoundDict found;
+  found.dict = place.dict;
+  for (auto at = way.rbegin(); at != way.rend(); ++at) {
+    found.key += (found.key.empty() ? "" : ".") + std::string((*at)->key);
+    found.above.push_back(places[(*at)->above].dict);
+  }
+  return found;
+}
+
 /// All dicts with tensors, outer before inner. Each object is looked at once, whatever refers to it.
 std::vector<FoundDict> find_all(const Pickle& pickle, const std::string& path) {
-  std::vector<FoundDict> looked_at;
-  std::unordered_set<const Value*> seen;
-  const auto look_at = [&](const Value& value, FoundDict below, std::string_view key) {
-    if (below.dict != nullptr) below.above.push_back(below.dict);
-    below.dict = &value;
-    below.key += (below.key.empty() ? "" : ".") + std::string(key);
-    looked_at.push_back(std::move(below));
-    if (looked_at.size() > kMaxDicts)
-      refuse(path, value.offset, fmt::format("the file holds more than {} dicts in dicts", kMaxDicts));
-  };
-  seen.insert(&pickle.root());
-  if (is_dict(pickle.root())) look_at(pickle.root(), {}, "");
-  for (std::size_t i = 0; i < looked_at.size(); ++i) {
-    if (looked_at[i].above.size() == kMaxDepth) continue;
-    const std::vector<ValueId>& items = looked_at[i].dict->items;
+  std::vector<Place> places;
+  std::unordered_set<const Value*> seen = {&pickle.root()};
+  if (is_dict(pickle.root())) places.push_back({&pickle.root(), 0, {}, 0});
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Place place = places[i];
+    if (place.depth == kMaxDepth) continue;
+    const std::vector<ValueId>& items = place.dict->items;
     for (std::size_t k = 0; k + 1 < items.size(); k += 2) {
       const Value &key = pickle[items[k]], &value = pickle[items[k + 1]];
       if (is_dict(value) && key.kind == Kind::kText && key.text.size() <= kMaxKey && seen.insert(&value).second)
-        look_at(value, looked_at[i], key.text);
+        places.push_back({&value, i, key.text, place.depth + 1});
     }
   }
-  looked_at.erase(std::remove_if(looked_at.begin(), looked_at.end(),
-                                 [&](const FoundDict& one) { return !holds_tensors(pickle, *one.dict); }),
-                  looked_at.end());
-  return looked_at;
+  std::vector<FoundDict> found;
+  for (const Place& place : places) {
+    if (!holds_tensors(pickle, *place.dict)) continue;
+    if (found.size() == kMaxStateDicts)
+      refuse(path, place.dict->offset, fmt::format("the file holds more than {} state dicts", kMaxStateDicts));
+    found.push_back(found_at(places, place));
+  }
+  return found;
 }
 
 /// How early in the list of usual names; nullopt when one of the names on the way is not among them.

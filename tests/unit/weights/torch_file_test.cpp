@@ -435,9 +435,18 @@ TEST(TorchFile, LooksThroughKnotsOnce) {
   object += "](" + knot + "e" + text("last") + "h\xc8" + text("state_dict") + holder + "u";
   const std::string file = torch_zip(object, {{"0", floats(3)}});
   EXPECT_EQ(read_torch(file, "w.pth").state.key, "state_dict");
-  Entries many;
-  for (int i = 0; i < 10001; ++i) many.push_back({text(std::to_string(i)), "}"});
-  expect_file_refused(torch_zip(dict(many), {}), "more than 10000 dicts");
+}
+
+TEST(TorchFile, FindsTheStateDictAmongManyDicts) {
+  const Code weights = dict({{text("w"), vector("FloatStorage", "0", 3)}});
+  Entries logs, weighty;
+  for (int i = 0; i < 10001; ++i) {
+    logs.push_back({text(std::to_string(i)), dict({{text("loss"), "K\1"}})});
+    weighty.push_back({text(std::to_string(i)), weights});
+  }
+  const std::string file = torch_zip(dict({{text("logs"), dict(logs)}, {text("model"), weights}}), {{"0", floats(3)}});
+  EXPECT_EQ(read_torch(file, "w.pth").state.key, "model");
+  expect_file_refused(torch_zip(dict(weighty), {{"0", floats(3)}}), "more than 10000 state dicts");
 }
 
 }  // namespace
