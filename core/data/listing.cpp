@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -22,10 +23,13 @@ bool is_passed_over(const fs::path& path) {
   return name.front() == '.' || name == "__MACOSX";
 }
 
-// A folder whose state cannot be learnt is none; what takes it for a file then says why it cannot be read.
+// What leads nowhere is no folder. What may not be looked at could be one, full of images.
 bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
+  std::error_code failure;
+  const bool folder = fs::is_directory(path, failure);
+  if (failure == std::errc::permission_denied)
+    throw Error(ExitCode::kData, "cannot look at it: " + failure.message(), path.string());
+  return folder;
 }
 
 std::vector<fs::path> visible_entries(const fs::path& folder) {

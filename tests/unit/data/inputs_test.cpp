@@ -120,6 +120,12 @@ TEST_F(FoundInputs, NameAFolderThatCannotBeRead) {
     EXPECT_EQ(error.code(), ExitCode::kData);
     EXPECT_THAT(error.where(), HasSubstr("in/closed"));
   }
+  // It can be listed, but not what is in it.
+  add("listed/p/a.png");
+  fs::permissions(folder_ / "listed", fs::perms::owner_read);
+  const Error of_folder = error_of([&] { found({"listed"}); });
+  fs::permissions(folder_ / "listed", fs::perms::owner_all);
+  EXPECT_EQ(of_folder.where(), (folder_ / "listed/p").string());
 }
 
 TEST_F(FoundInputs, NameAFolderWithoutImages) {
