@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <ATen/core/Dict.h>
+#include <ATen/core/function_schema.h>
 #include <ATen/core/jit_type.h>
 
 #include <osteon/sdk/error.hpp>
@@ -31,10 +32,15 @@ std::vector<Returned> entries_of(const c10::IValue& returned) {
   return entries;
 }
 
-[[noreturn]] void refuse(const std::string& wanted, const c10::IValue& returned, const std::vector<Returned>& entries) {
+std::string names_of(const std::vector<Returned>& entries) {
   std::string there;
   for (const Returned& entry : entries)
     there += (there.empty() ? "" : ", ") + ("'" + entry.first + "'") + (entry.second.isTensor() ? "" : " (no tensor)");
+  return there;
+}
+
+[[noreturn]] void refuse(const std::string& wanted, const c10::IValue& returned, const std::vector<Returned>& entries) {
+  const std::string there = names_of(entries);
   throw sdk::InvalidArgument(wanted + "; it returns a " + returned.tagKind() +
                              (there.empty() ? "" : " of " + there + ", which `outputs` can name, the main one first"));
 }
@@ -57,6 +63,11 @@ std::vector<at::Tensor> heads_of(const c10::IValue& returned, const std::vector<
   if (returned.isGenericDict()) return {find("out")};
   if (entries.empty()) refuse("the script gives no tensor", returned, entries);
   return {find(entries.front().first)};
+}
+
+std::string head_names(const c10::IValue& returned) {
+  const std::vector<Returned> entries = entries_of(returned);
+  return entries.size() > 1 ? names_of(entries) : "";
 }
 
 }  // namespace osteon::models

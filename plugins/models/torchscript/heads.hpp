@@ -18,4 +18,7 @@ namespace osteon::models {
 /// Throws InvalidArgument, with what there is, for anything else.
 std::vector<at::Tensor> heads_of(const c10::IValue& returned, const std::vector<std::string>& names, bool all);
 
+/// "'out', 'aux'": the names that `names` can say; empty where there is one tensor alone.
+std::string head_names(const c10::IValue& returned);
+
 }  // namespace osteon::models

@@ -2,23 +2,32 @@
 #include "torchscript.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <osteon/sdk/grid_trial.hpp>
 
 #include "heads.hpp"
+#include "script_ending.hpp"
 #include "script_error.hpp"
 
 namespace osteon::models {
 namespace {
 
-std::vector<torch::Tensor> run(torch::jit::Module& script, const torch::Tensor& x,
-                               const std::vector<std::string>& outputs, bool all) {
+// Of the images that show what an output looks like, where the network does not want larger ones.
+constexpr std::int64_t kTrialSide = 64;
+
+c10::IValue returned_by(torch::jit::Module& script, const torch::Tensor& x) {
   // The executor would profile the first runs and compile the next ones, which then differ in their last bits, and
   // whose derivatives come from rules of its own instead of autograd's.
   const torch::jit::GraphOptimizerEnabledGuard as_it_is(false);
-  return heads_of(script.forward({x}), outputs, all);
+  return script.forward({x});
+}
+
+std::vector<torch::Tensor> run(torch::jit::Module& script, const torch::Tensor& x,
+                               const std::vector<std::string>& outputs, bool all) {
+  return heads_of(returned_by(script, x), outputs, all);
 }
 
 sdk::Grid try_script(const torch::jit::Module& script, const std::vector<std::string>& outputs, std::int64_t channels,
@@ -35,13 +44,43 @@ sdk::Grid try_script(const torch::jit::Module& script, const std::vector<std::st
     } catch (const sdk::Error&) {
       throw;
     } catch (const std::exception& e) {
-      throw sdk::InvalidArgument("the network cannot see an image " + c10::str(images.sizes()) + ": " +
-                                 script_error(e) +
-                                 "; does data.channels fit? A network for one size alone is given by size_multiple");
+      const std::string line = script_error(e);
+      throw sdk::InvalidArgument("the network cannot see an image " + c10::str(images.sizes()) + ": " + line +
+                                 size_hint(line));
     }
     return shapes;
   };
   return sdk::find_grid(trial, wish);
+}
+
+/// What the script gives for two unlike images.
+struct Outputs {
+  sdk::ActivationTrial main;
+  std::string names;  // of several
+};
+Outputs look_at_outputs(const torch::jit::Module& script, const std::vector<std::string>& names, std::int64_t channels,
+                        std::int64_t side) {
+  torch::jit::Module copy = script.deepcopy();
+  copy.train(false);
+  const torch::NoGradGuard no_grad;
+  Outputs seen;
+  for (const int which : {0, 1}) {
+    std::vector<float> probe = sdk::activation_probe(channels * side * side, which);
+    const c10::IValue returned = returned_by(copy, torch::from_blob(probe.data(), {1, channels, side, side}));
+    seen.names = head_names(returned);
+    const torch::Tensor main = heads_of(returned, names, false).at(0).to(at::kFloat).contiguous();
+    seen.main.add(main.data_ptr<float>(), main.size(1), main.size(2) * main.size(3));
+  }
+  return seen;
+}
+
+// As sdk::undone, with derivatives.
+torch::Tensor undo(sdk::OutputActivation activation, const torch::Tensor& output) {
+  if (activation == sdk::OutputActivation::kNone) return output;
+  const torch::Tensor p = output.to(at::kFloat);
+  const torch::Tensor log = p.clamp_min(std::numeric_limits<float>::min()).log();
+  if (activation == sdk::OutputActivation::kSoftmax) return log;
+  return log - (1 - p).clamp_min(std::numeric_limits<float>::epsilon() / 2).log();
 }
 
 }  // namespace
@@ -54,6 +93,18 @@ TorchScriptImpl::TorchScriptImpl(const Params& params, const sdk::ModelRequest& 
   wish.size_multiple = params.size_multiple;
   wish.n_outputs = std::max<std::size_t>(outputs_.size(), 1);
   const sdk::Grid grid = try_script(script(), outputs_, request.in_channels, wish);
+  const std::string main = outputs_.empty() ? "" : outputs_.front();
+  const std::int64_t side = std::max<std::int64_t>(1, kTrialSide / grid.size_multiple) * grid.size_multiple;
+  const Outputs seen = look_at_outputs(script(), outputs_, request.in_channels, side);
+  if (main.empty() && !seen.names.empty())
+    remark_ = "the script gives " + seen.names + "; " +
+              (seen.names.find("'out'") != std::string::npos ? "'out'" : "the first") +
+              " is taken, `outputs` names another";
+  activation_ =
+      sdk::resolve_activation(params.activation,
+                              (main.empty() ? std::string("the output") : "the output '" + main + "'") +
+                                  (seen.names.empty() ? "" : " (of " + seen.names + ", which `outputs` chooses among)"),
+                              last_operation(script(), main), seen.main);
   traits_.size_multiple = grid.size_multiple;
   traits_.outputs.clear();
   for (std::size_t i = 0; i < grid.strides.size(); ++i)
@@ -65,7 +116,9 @@ std::vector<torch::Tensor> TorchScriptImpl::forward(const torch::Tensor& x, sdk:
   const bool all = wanted == sdk::Outputs::kAll;
   try {
     unlisted_.follow(x.device());
-    return run(script(), x, outputs_, all);
+    std::vector<torch::Tensor> heads = run(script(), x, outputs_, all);
+    for (torch::Tensor& head : heads) head = undo(activation_, head);
+    return heads;
   } catch (const sdk::InvalidArgument& e) {
     if (all && !is_training()) throw sdk::Unsupported(std::string("when it predicts, ") + e.what());
     throw;

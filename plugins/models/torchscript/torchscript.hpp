@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <osteon/sdk/output_activation.hpp>
 #include <osteon/sdk/torch/model.hpp>
 
 #include "script_tree.hpp"
@@ -40,6 +41,7 @@ class TorchScriptImpl : public ScriptTree {
   struct Params {
     std::filesystem::path file;
     std::vector<std::string> outputs;
+    std::string activation = "auto";
     double auxiliary = 0.4;
     std::int64_t stride = 0;
     std::int64_t size_multiple = 0;
@@ -50,6 +52,10 @@ class TorchScriptImpl : public ScriptTree {
       s.add("outputs", &Params::outputs,
             "where the logits are in what the script returns, the main ones first: keys of a dict, positions in a "
             "tuple; empty: the tensor, the first of a tuple, 'out' of a dict");
+      s.add("activation", &Params::activation,
+            "what the outputs went through and is undone: a sigmoid, a softmax (for data where one class holds for a "
+            "pixel) or none; auto: none, and refused where it looks otherwise")
+          .choices(sdk::output_activations());
       s.add("auxiliary", &Params::auxiliary, "weight of the loss on each output but the main one").between(0, 10);
       s.add("stride", &Params::stride, "input pixels per logit of the main output; 0: found by a trial")
           .unit("px")
@@ -65,6 +71,8 @@ class TorchScriptImpl : public ScriptTree {
   TorchScriptImpl(const Params& params, const sdk::ModelRequest& request);
 
   sdk::ModelTraits traits() const { return traits_; }
+  /// Which of several outputs is taken, where the recipe does not say.
+  std::string remark() const { return remark_; }
   /// @param x  [N, C, H, W]
   /// @return logits of the main output, and of the others where they are wanted. A script that leaves those out when it
   ///         predicts, as is usual, cannot be asked for them then.
@@ -72,7 +80,9 @@ class TorchScriptImpl : public ScriptTree {
 
  private:
   std::vector<std::string> outputs_;
+  sdk::OutputActivation activation_ = sdk::OutputActivation::kNone;
   sdk::ModelTraits traits_;
+  std::string remark_;
   Unlisted unlisted_;
 };
 

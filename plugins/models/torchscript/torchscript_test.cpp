@@ -386,6 +386,78 @@ TEST_F(TorchScript, RefusesWhatTheDataDoesNotFit) {
   EXPECT_THAT(refusal(script_with("  return x.mean([2, 3])\n")), HasSubstr("expected logits [N, classes, H, W]"));
 }
 
+TEST_F(TorchScript, NoticesAnActivationAtTheEndAndUndoesItWhereTheRecipeSaysSo) {
+  const at::Tensor x = random_tensor({1, 2, 16, 16}, 3);
+  eager_->eval();
+  const at::Tensor logits = eager_(x).detach();
+  const auto values_with = [&](const std::string& ending, const char* activation) {
+    ModelUnderTest::Values given = values(save(script_of(*eager_, ending)));
+    given.strings["activation"] = activation;
+    return given;
+  };
+  const auto infer = [&](const std::string& ending, const char* activation) {
+    TorchScriptImpl::Params params;
+    params.file = save(script_of(*eager_, ending));
+    params.activation = activation;
+    TorchScriptImpl model(params, {2, 3, {}, 0});
+    model.eval();
+    return model.forward(x, sdk::Outputs::kMain).at(0).detach();
+  };
+  EXPECT_THAT(
+      refusal(script_of(*eager_, "return torch.sigmoid(y)")),
+      AllOf(HasSubstr("is made by aten::sigmoid"), HasSubstr("activation = \"sigmoid\""), HasSubstr("\"none\"")));
+  EXPECT_THAT(refusal(script_of(*eager_, "return {'out': torch.softmax(y, 1), 'aux': y}")),
+              AllOf(HasSubstr("is made by aten::softmax"), HasSubstr("activation = \"softmax\"")));
+  EXPECT_THAT(refusal(script_of(*eager_, "return (torch.tanh(y / 2) + 1) / 2")),
+              HasSubstr("lies in 0 to 1 for unlike images"));
+  EXPECT_THAT(refusal(values_with("return y", "sigmoid")), HasSubstr("values outside 0 to 1"));
+  EXPECT_LE(test::greatest_difference(infer("return torch.sigmoid(y)", "sigmoid"), logits), 1e-4);
+  const at::Tensor softmax = infer("return torch.softmax(y, 1)", "softmax");
+  EXPECT_LE(test::greatest_difference(at::softmax(softmax, 1), at::softmax(logits, 1)), 1e-5);
+  EXPECT_TRUE(infer("return torch.sigmoid(y)", "none").equal(at::sigmoid(logits)));
+  EXPECT_TRUE(infer("return torch.sigmoid(1000 * y)", "sigmoid").isfinite().all().item<bool>());
+}
+
+TEST_F(TorchScript, TrainsThroughAnActivationThatIsUndone) {
+  ModelUnderTest::Values given = values(save(script_of(*eager_, "return torch.sigmoid(y)")));
+  given.strings["activation"] = "sigmoid";
+  ModelUnderTest model(given, 2, 3);
+  const at::Tensor x = random_tensor({2, 2, 16, 16}, 3), cotangent = random_tensor({2, 3, 8, 8}, 4);
+  ModelUnderTest::Step step(model, x);
+  step.backward({cotangent});
+  eager_->train();
+  eager_(x).backward(cotangent);
+  const at::Tensor expected = eager_->head->weight.grad();
+  EXPECT_LE(test::greatest_difference(model.grad("head.weight"), expected), 1e-3 * expected.abs().max().item<double>());
+}
+
+TEST_F(TorchScript, SaysWhichOfSeveralOutputsItTakes) {
+  const auto remark = [&](const std::string& ending, const std::vector<std::string>& outputs) {
+    TorchScriptImpl::Params params;
+    params.file = save(script_of(*eager_, ending));
+    params.outputs = outputs;
+    return TorchScriptImpl(params, {2, 3, {}, 0}).remark();
+  };
+  EXPECT_EQ(remark("return y", {}), "");
+  EXPECT_THAT(remark("return (y, z)", {}), AllOf(HasSubstr("gives '0', '1'"), HasSubstr("the first is taken")));
+  EXPECT_THAT(remark("return {'aux': z, 'out': y}", {}), HasSubstr("'out' is taken"));
+  EXPECT_EQ(remark("return (z, y)", {"1"}), "");
+}
+
+TEST_F(TorchScript, SaysWhatTheScriptSays) {
+  const std::string cuda =
+      refusal(script_with("  return torch.cat([x, x[:, :1]], 1) + torch.zeros([1], device=torch.device('cuda:0'))\n"));
+  EXPECT_THAT(cuda, AllOf(HasSubstr("Could not run 'aten::"), HasSubstr("from the 'CUDA' backend"),
+                          HasSubstr("makes tensors on a CUDA device"), Not(HasSubstr("registered at")),
+                          Not(HasSubstr("data.channels"))));
+  const std::string raised = refusal(script_with("  assert x.size(2) < 0, 'only 512'\n  return x\n"));
+  EXPECT_THAT(raised, AllOf(HasSubstr("only 512"), Not(HasSubstr("data.channels"))));
+  Module two("Net");
+  two.define("def forward(self, x, y: int):\n  return x * y\n");
+  EXPECT_THAT(refusal(two), AllOf(HasSubstr("missing value for argument 'y'"), Not(HasSubstr("data.channels"))));
+  EXPECT_THAT(refusal(Module("Net")), AllOf(HasSubstr("'forward' is not defined"), Not(HasSubstr("data.channels"))));
+}
+
 TEST_F(TorchScript, RefusesParametersThatAreNotFloat32) {
   Module script = script_of(*eager_);
   script.register_parameter("wide", at::zeros({2}, at::kDouble), /*is_buffer=*/false);

@@ -33,6 +33,8 @@
 ///  request's;
 ///  - `void parameters_changed()`: told that weights or buffers are not what they were, where inference keeps something
 ///  that it derived from them; never during a forward;
+///  - `std::string remark() const`: what its user should know of how it understood what it was given; logged when it is
+///  made;
 ///  - `static std::vector<WeightDialect> weight_names()`: how other implementations call its weights
 ///  (weight_names.hpp).
 /// Logits are returned as they are, without sigmoid or softmax. The rest of model.h is this layer's: views of weights
@@ -217,7 +219,9 @@ struct TorchModelApi {
       const auto params = schema_of<typename M::Params>().read(values);
       const c10::InferenceMode differentiable(false);
       const SeedGuard seed(at::kCPU, wanted.seed);
-      osteon_model* model = make_torch_model(std::make_unique<NetworkOf<M>>(params, wanted), wanted);
+      auto network = std::make_unique<NetworkOf<M>>(params, wanted);
+      if (const std::string remark = network->remark(); !remark.empty()) call.info(remark);
+      osteon_model* model = make_torch_model(std::move(network), wanted);
       if (call.cancelled()) {
         torch_model_api().destroy(model);
         throw Cancelled();

@@ -114,6 +114,11 @@ struct HasParametersChanged : std::false_type {};
 template <class M>
 struct HasParametersChanged<M, std::void_t<decltype(std::declval<M&>().parameters_changed())>> : std::true_type {};
 
+template <class M, class = void>
+struct HasRemark : std::false_type {};
+template <class M>
+struct HasRemark<M, std::void_t<decltype(std::declval<const M&>().remark())>> : std::true_type {};
+
 /// Any author's module, so that all but its creation and its forward is compiled without templates.
 class Network {
  public:
@@ -125,6 +130,8 @@ class Network {
   virtual std::vector<at::Tensor> forward(const at::Tensor& input, Outputs wanted) = 0;
   /// Weights or buffers are not what they were. Not while forward() runs.
   virtual void parameters_changed() = 0;
+  /// What is to be said of the network once it is made; may be empty.
+  virtual std::string remark() const = 0;
 };
 
 template <class M>
@@ -160,6 +167,12 @@ class NetworkOf final : public Network {
   }
   void parameters_changed() override {
     if constexpr (HasParametersChanged<M>::value) module_->parameters_changed();
+  }
+  std::string remark() const override {
+    if constexpr (HasRemark<M>::value)
+      return module_->remark();
+    else
+      return {};
   }
 
  private:
