@@ -5,7 +5,7 @@
     onnx_parity.py OSTEON
 
 Networks that torch.onnx exports with free and with fixed sizes, one of them torchvision's, must give the same logits
-through `osteon model forward`. `osteon train` must refuse to train one, and make a run of it when `train.epochs` is 0,
+through `osteon model forward`, and those with a sigmoid behind them too, once the recipe says it. `osteon train` must refuse to train one, and make a run of it when `train.epochs` is 0,
 which predicts after the file is gone. `osteon plugins validate` must find nothing. Exit status: 0 all is so, 1 not, 77
 (skipped) without python3-torch and python3-torchvision, or without the plugin.
 """
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import warnings
 
-from forward import CLASSES, nn, randomize, the_program, torch
+from forward import CLASSES, nn, randomize, recipe, the_program, torch
 from foreign import HAND_CLASSES, Small, deeplab, difference, hand_recipe, osteon, phantom, said, validate
 
 FREE = {"image": {0: "n", 2: "h", 3: "w"}}
@@ -56,6 +56,19 @@ def check_logits(program, folder):
     return good
 
 
+def check_activation(program, folder):
+    """A network with a sigmoid behind it is refused, and with the recipe's word gives the logits of the one without."""
+    torch.manual_seed(11)
+    network, path = randomize(Small(1, CLASSES)), os.path.join(folder, "probabilities.onnx")
+    export(nn.Sequential(network, nn.Sigmoid()), path, 1, (32, 32), True)
+    apart = difference(program, folder, "onnx", {"file": path, "activation": "sigmoid"}, 1, network, (1, 64, 96))
+    good = said(f"a sigmoid that is undone: {apart:.3f} of what is allowed", apart <= 1)
+    source = os.path.join(folder, "x.safetensors")  # that the difference was taken of
+    _, errors = osteon(program, "model", "forward", recipe(folder, "onnx", {"file": path}, 1), "--input", source,
+                       "--output", os.path.join(folder, "y.safetensors"), status=2)
+    return good & said(f"a sigmoid is refused: {errors.strip()}", 'activation = "sigmoid"' in errors)
+
+
 def check_run(program, folder):
     images = phantom(program, folder)
     file, run = os.path.join(folder, "hand.onnx"), os.path.join(folder, "run")
@@ -77,7 +90,7 @@ def main():
               file=sys.stderr)
         return 77
     with tempfile.TemporaryDirectory() as folder:
-        good = check_logits(program, folder) & check_run(program, folder)
+        good = check_logits(program, folder) & check_activation(program, folder) & check_run(program, folder)
         path = os.path.join(folder, "validated.onnx")
         export(randomize(Small(1, 3, stride=2)), path, 1, (32, 32), True)
         report = validate(program, "onnx", path, 1, 3)

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 
-from forward import CLASSES, randomize, read_safetensors, the_program, torch
+from forward import CLASSES, randomize, read_safetensors, recipe, the_program, torch
 from foreign import HAND_CLASSES, Small, deeplab, difference, hand_recipe, osteon, phantom, said, validate
 
 
@@ -43,6 +43,19 @@ def check_logits(program, folder):
         loaded = difference(program, folder, "torchscript", parameters, channels, network, size, other)
         good &= said(f"{name} {list(size)}, a state dict loaded by name: {loaded:.3f} of what is allowed", loaded <= 1)
     return good
+
+
+def check_activation(program, folder):
+    """A network with a sigmoid behind it is refused, and with the recipe's word gives the logits of the one without."""
+    torch.manual_seed(11)
+    network, path = randomize(Small(1, CLASSES)), os.path.join(folder, "probabilities.pt")
+    torch.jit.script(torch.nn.Sequential(network, torch.nn.Sigmoid())).save(path)
+    apart = difference(program, folder, "torchscript", {"file": path, "activation": "sigmoid"}, 1, network, (1, 64, 96))
+    good = said(f"a sigmoid that is undone: {apart:.3f} of what is allowed", apart <= 1)
+    source = os.path.join(folder, "x.safetensors")  # that the difference was taken of
+    _, errors = osteon(program, "model", "forward", recipe(folder, "torchscript", {"file": path}, 1), "--input", source,
+                       "--output", os.path.join(folder, "y.safetensors"), status=2)
+    return good & said(f"a sigmoid is refused: {errors.strip()}", 'activation = "sigmoid"' in errors)
 
 
 def check_training(program, folder):
@@ -77,7 +90,7 @@ def check_training(program, folder):
 def main():
     program = the_program(__doc__)
     with tempfile.TemporaryDirectory() as folder:
-        good = check_logits(program, folder) & check_training(program, folder)
+        good = check_logits(program, folder) & check_activation(program, folder) & check_training(program, folder)
         path = os.path.join(folder, "validated.pt")
         torch.jit.script(randomize(Small(1, 3, stride=2))).save(path)
         report = validate(program, "torchscript", path, 1, 3)
