@@ -93,10 +93,11 @@ Onnx::Onnx(const sdk::Call& call, const Params& params, std::int64_t in_channels
   info_.in_channels = in_channels;
   const std::int64_t side =
       std::max<std::int64_t>(grid.size_multiple, kTrialSide / grid.size_multiple * grid.size_multiple);
-  const std::string& output = pool_.output();
-  activation_ = sdk::resolve_activation(
-      params.activation, output_text(file_, output), file_.maker_of(output),
-      try_activation(call, fixed.height > 0 ? fixed.height : side, fixed.width > 0 ? fixed.width : side));
+  const std::string &output = pool_.output(), &maker = file_.maker_of(output);
+  if (sdk::needs_activation_trial(params.activation, maker))
+    activation_ = sdk::resolve_activation(
+        params.activation, output_text(file_, output), maker,
+        try_activation(call, fixed.height > 0 ? fixed.height : side, fixed.width > 0 ? fixed.width : side));
   pool_.clear();
   output_.flags = params.align_corners ? std::uint32_t{OSTEON_OUTPUT_ALIGN_CORNERS} : 0;
   output_.role = OSTEON_OUTPUT_MAIN;

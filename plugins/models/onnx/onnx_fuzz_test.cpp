@@ -146,7 +146,7 @@ TEST_F(LongOnnxFuzz, PiecesCutAndPasted) {
   std::mt19937 random(20240401);  // the standard fixes its numbers
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
   const std::vector<std::string> all = corpus();
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     std::string changed = all[below(all.size())];
     for (std::size_t changes = 1 + below(3); changes > 0 && changed.size() > 2; --changes) {
       const std::string& donor = all[below(all.size())];
@@ -217,7 +217,7 @@ TEST_F(LongOnnxFuzz, FieldsExchanged) {
       };
   std::vector<std::string> leaves;
   for (const std::string& each : all) collect(each, 5, leaves);
-  for (int round = 0; round < 2500; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     std::string file = all[below(all.size())];
     for (std::size_t changes = 1 + below(2); changes > 0; --changes) {
       try {

@@ -53,7 +53,7 @@ sdk::Grid try_script(const torch::jit::Module& script, const std::vector<std::st
   return sdk::find_grid(trial, wish);
 }
 
-/// What the script gives for two unlike images.
+/// What the script gives for two unlike images. One that does not bear their values is not judged by them.
 struct Outputs {
   sdk::ActivationTrial main;
   std::string names;  // of several
@@ -66,7 +66,12 @@ Outputs look_at_outputs(const torch::jit::Module& script, const std::vector<std:
   Outputs seen;
   for (const int which : {0, 1}) {
     std::vector<float> probe = sdk::activation_probe(channels * side * side, which);
-    const c10::IValue returned = returned_by(copy, torch::from_blob(probe.data(), {1, channels, side, side}));
+    c10::IValue returned;
+    try {
+      returned = returned_by(copy, torch::from_blob(probe.data(), {1, channels, side, side}));
+    } catch (const std::exception&) {
+      return {};
+    }
     seen.names = head_names(returned);
     const torch::Tensor main = heads_of(returned, names, false).at(0).to(at::kFloat).contiguous();
     seen.main.add(main.data_ptr<float>(), main.size(1), main.size(2) * main.size(3));

@@ -51,6 +51,14 @@ TEST(OutputActivation, IsUndoneOnlyWhereTheRecipeSaysIt) {
   EXPECT_THAT(refusal("sigmoid", "Conv", trial_of(kLogits, 2)), HasSubstr("values outside 0 to 1"));
 }
 
+TEST(OutputActivation, LooksAtNoValuesWhereThatTellsNothing) {
+  EXPECT_FALSE(needs_activation_trial("none", "Sigmoid"));
+  EXPECT_FALSE(needs_activation_trial("auto", "ConvTranspose"));
+  EXPECT_FALSE(needs_activation_trial("auto", "aten::_convolution"));
+  EXPECT_TRUE(needs_activation_trial("sigmoid", "Conv"));
+  EXPECT_TRUE(needs_activation_trial("auto", "Add"));
+}
+
 TEST(OutputActivation, GivesTheLogitsBackAndStaysFinite) {
   for (const float logit : {-20.0f, -3.0f, 0.0f, 2.5f, 8.0f})
     EXPECT_NEAR(undone(OutputActivation::kSigmoid, 1 / (1 + std::exp(-logit))), logit, 2e-3);

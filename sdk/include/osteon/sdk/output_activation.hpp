@@ -59,6 +59,13 @@ class ActivationTrial {
   float least_ = std::numeric_limits<float>::infinity(), greatest_ = -std::numeric_limits<float>::infinity();
 };
 
+/// Whether the output's values have to be looked at: not where the recipe says that there is nothing, nor where it does
+/// not say and a convolution, which has no bounds, makes them. `last` as below.
+inline bool needs_activation_trial(const std::string& stated, const std::string& last) {
+  const bool convolution = last.find("Conv") != std::string::npos || last.find("conv") != std::string::npos;
+  return stated != "none" && !(stated == "auto" && convolution);
+}
+
 /// What is undone, by what the recipe says and what is seen.
 ///
 /// @param stated  one of output_activations()
