@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <numeric>
 #include <optional>
 #include <thread>
 
@@ -12,34 +13,29 @@ namespace {
 
 /// Shared by the threads of one check. Each writes only its own samples' slots.
 struct Check {
-  Check(const Dataset& read, const std::function<void(int, int)>& report)
-      : dataset(read), progress(report), found(read.samples().size()) {}
-
-  const Dataset& dataset;
+  const std::vector<int>& indices;
+  const std::function<void(int)>& read;
   const std::function<void(int, int)>& progress;
-  std::vector<std::optional<Problem>> found;
-  std::atomic<int> next{0};
-  std::mutex mutex;  // guards done, failure and calls of progress
+  std::vector<std::optional<Error>> found = std::vector<std::optional<Error>>(indices.size());
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex{};  // guards done, failure and calls of progress
   int done = 0;
-  std::exception_ptr failure;
+  std::exception_ptr failure{};
 
-  void read(int index) {
-    const Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
+  void look_at(std::size_t i) {
     try {
-      dataset.read_image(index);
-      if (dataset.has_labels()) dataset.read_labels(index);
+      read(indices[i]);
     } catch (const Error& error) {
       if (error.code() != ExitCode::kData) throw;
-      found[static_cast<std::size_t>(index)] = Problem{sample.id, error.what(), error.where()};
+      found[i] = error;
     }
   }
 
   void work() noexcept {
-    const int total = static_cast<int>(found.size());
-    for (int i = next++; i < total; i = next++) {
+    for (std::size_t i = next++; i < indices.size(); i = next++) {
       std::exception_ptr thrown;
       try {
-        read(i);
+        look_at(i);
       } catch (...) {
         thrown = std::current_exception();
       }
@@ -47,7 +43,7 @@ struct Check {
       if (failure) return;
       try {
         if (thrown) std::rethrow_exception(thrown);
-        if (progress) progress(++done, total);
+        if (progress) progress(++done, static_cast<int>(indices.size()));
       } catch (...) {
         failure = std::current_exception();
         return;
@@ -56,20 +52,41 @@ struct Check {
   }
 };
 
+/// What `read` throws for each of the samples.
+std::vector<std::optional<Error>> check(const std::vector<int>& indices, int threads,
+                                        const std::function<void(int)>& read,
+                                        const std::function<void(int, int)>& progress) {
+  Check shared{indices, read, progress};
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) others.emplace_back([&shared] { shared.work(); });
+  shared.work();
+  for (std::thread& thread : others) thread.join();
+  if (shared.failure) std::rethrow_exception(shared.failure);
+  return std::move(shared.found);
+}
+
 }  // namespace
 
 std::vector<Problem> check_dataset(const Dataset& dataset, int threads, const std::function<void(int, int)>& progress) {
-  Check check(dataset, progress);
-  std::vector<std::thread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back([&check] { check.work(); });
-  check.work();
-  for (std::thread& thread : others) thread.join();
-  if (check.failure) std::rethrow_exception(check.failure);
-
+  std::vector<int> all(dataset.samples().size());
+  std::iota(all.begin(), all.end(), 0);
+  const auto read = [&](int index) {
+    dataset.read_image(index);
+    if (dataset.has_labels()) dataset.read_labels(index);
+  };
+  const auto found = check(all, threads, read, progress);
   std::vector<Problem> problems = dataset.left_out();
-  for (const auto& problem : check.found)
-    if (problem) problems.push_back(*problem);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i]) problems.push_back({dataset.samples()[i].id, found[i]->what(), found[i]->where()});
   return problems;
+}
+
+void check_samples(const Dataset& dataset, const std::vector<int>& indices, BrokenSamples& broken, int threads,
+                   const std::function<void(int, int)>& progress) {
+  const auto read = [&](int index) { dataset.check_sample(index); };
+  const auto found = check(indices, threads, read, progress);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i]) broken.handle(dataset.samples()[static_cast<std::size_t>(indices[i])], *found[i]);
 }
 
 void BrokenSamples::handle(const Sample& sample, const Error& error) {

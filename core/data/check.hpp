@@ -20,6 +20,12 @@ namespace osteon::data {
 std::vector<Problem> check_dataset(const Dataset& dataset, int threads,
                                    const std::function<void(int done, int total)>& progress = {});
 
+class BrokenSamples;
+/// Does Dataset::check_sample() for these samples, and hands what is wrong to `broken`, in their order. `threads` and
+/// `progress` as above.
+void check_samples(const Dataset& dataset, const std::vector<int>& indices, BrokenSamples& broken, int threads,
+                   const std::function<void(int done, int total)>& progress = {});
+
 /// Keeps account of samples that cannot be read, as `on_broken` says. [any-thread]
 class BrokenSamples {
  public:

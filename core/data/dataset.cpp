@@ -20,8 +20,6 @@ const Sample& sample_at(const std::vector<Sample>& samples, int index) {
   return samples[static_cast<std::size_t>(index)];
 }
 
-std::string text(cv::Size size) { return std::to_string(size.width) + " x " + std::to_string(size.height); }
-
 void check_classes(const ClassSet& classes) {
   if (classes.names.empty()) throw Error(ExitCode::kUsage, "a data set needs at least one class");
   std::set<std::string> seen;
@@ -29,7 +27,16 @@ void check_classes(const ClassSet& classes) {
     if (!seen.insert(name).second) throw Error(ExitCode::kUsage, "class '" + name + "' is named twice");
 }
 
+std::string text(cv::Size size) { return std::to_string(size.width) + " x " + std::to_string(size.height); }
+
 }  // namespace
+
+void expect_size_of_image(cv::Size mask, cv::Size image, const Sample& sample, const std::filesystem::path& file) {
+  if (mask != image)
+    throw Error(ExitCode::kData,
+                "the mask is " + text(mask) + ", but its image " + sample.image.string() + " is " + text(image),
+                file.string());
+}
 
 Image Dataset::read_image(int index) const { return data::read_image(sample_at(samples_, index).image); }
 
@@ -39,10 +46,7 @@ Labels Dataset::read_labels(int index) const {
     throw Error(ExitCode::kData, "the subset '" + options_.subset + "' has no annotations", sample.image.string());
   const cv::Size size = read_image_size(sample.image);
   Labels labels = load_labels(sample, size);
-  if (labels.size() != size)
-    throw Error(ExitCode::kData,
-                "the mask is " + text(labels.size()) + ", but its image " + sample.image.string() + " is " + text(size),
-                sample.annotation.string());
+  expect_size_of_image(labels.size(), size, sample, sample.annotation);
   if (options_.classes.kind == LabelKind::kMulticlass) {
     if (!labels.class_valid().empty()) leave_out_unlabelled(labels);
     try {
@@ -52,6 +56,12 @@ Labels Dataset::read_labels(int index) const {
     }
   }
   return labels;
+}
+
+void Dataset::check_sample(int index) const {
+  const Sample& sample = sample_at(samples_, index);
+  const cv::Size size = read_image_size(sample.image);
+  if (has_labels_) check_labels(sample, size);
 }
 
 void Dataset::weigh_samples() {

@@ -67,6 +67,10 @@ class Dataset {
   /// Labels on the image's own grid. Throws Error(kData) naming the file; also where has_labels() is false.
   Labels read_labels(int index) const;
 
+  /// Whether read_image() and read_labels() may be expected to work: reads the annotation and the headers of images and
+  /// masks, and decodes no pixel of PNG and JPEG files. Throws Error(kData) naming the file.
+  void check_sample(int index) const;
+
  protected:
   Dataset(DatasetOptions options, std::vector<Sample> samples, std::vector<Problem> left_out, bool has_labels)
       : options_(std::move(options)),
@@ -82,6 +86,8 @@ class Dataset {
   void weigh_samples();
   /// The labels of a sample whose image has `size`; of another size is an error, found by the caller.
   virtual Labels load_labels(const Sample& sample, cv::Size size) const = 0;
+  /// As load_labels() without the pixels; another size is an error that it finds itself.
+  virtual void check_labels(const Sample& sample, cv::Size size) const = 0;
 
   DatasetOptions options_;
   std::vector<Sample> samples_;

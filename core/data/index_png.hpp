@@ -13,5 +13,7 @@ namespace osteon::data {
 /// Throws Error(kData), naming path and, where it is known, byte offset, for a missing, cut, damaged, coloured or
 /// transparent (grey with alpha) file.
 cv::Mat read_index_png(const std::filesystem::path& path);
+/// Its size, of a file that is whole and of a kind that read_index_png() takes; decodes no pixel. Throws as that does.
+cv::Size read_index_png_size(const std::filesystem::path& path);
 
 }  // namespace osteon::data

@@ -27,6 +27,9 @@ class BoostcampDataset final : public Dataset {
     if (options().absent == Absent::kUnknown) labels.set_class_valid(std::move(annotation.named));
     return labels;
   }
+  void check_labels(const Sample& sample, cv::Size size) const override {
+    read_annotation(sample.annotation, classes().names, size, options().absent == Absent::kError);
+  }
 };
 
 /// Lists images and annotations and pairs them by patient folder and stem.

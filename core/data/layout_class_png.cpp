@@ -38,16 +38,18 @@ class ClassPngDataset final : public Dataset {
       }
       // Read as indices: a palette's entry 0 is "not set" whatever colour it shows.
       const cv::Mat values = read_index_png(path);
-      if (values.size() != size)
-        throw Error(ExitCode::kData,
-                    "the mask is " + std::to_string(values.cols) + " x " + std::to_string(values.rows) +
-                        ", but its image " + sample.image.string() + " is " + std::to_string(size.width) + " x " +
-                        std::to_string(size.height),
-                    path.string());
+      expect_size_of_image(values.size(), size, sample, path);
       labels.add(static_cast<int>(c), values != 0);
     }
     labels.set_class_valid(std::move(known));
     return labels;
+  }
+  void check_labels(const Sample& sample, cv::Size size) const override {
+    for (const std::string& name : classes().names) {
+      const fs::path path = mask_of(sample.annotation, name, sample.id);
+      if (options().absent == Absent::kError || fs::exists(path))
+        expect_size_of_image(read_index_png_size(path), size, sample, path);
+    }
   }
 };
 

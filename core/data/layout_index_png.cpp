@@ -27,6 +27,9 @@ class IndexPngDataset final : public Dataset {
       throw Error(error.code(), error.what(), sample.annotation.string());
     }
   }
+  void check_labels(const Sample& sample, cv::Size size) const override {
+    expect_size_of_image(read_index_png_size(sample.annotation), size, sample, sample.annotation);
+  }
 };
 
 }  // namespace

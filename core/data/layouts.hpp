@@ -14,4 +14,7 @@ std::unique_ptr<Dataset> open_boostcamp(const std::filesystem::path& root, Datas
 std::unique_ptr<Dataset> open_index_png(const std::filesystem::path& root, DatasetOptions options);
 std::unique_ptr<Dataset> open_class_png(const std::filesystem::path& root, DatasetOptions options);
 
+/// For layouts: throws Error(kData) with the mask's file when a mask has another size than its image.
+void expect_size_of_image(cv::Size mask, cv::Size image, const Sample& sample, const std::filesystem::path& file);
+
 }  // namespace osteon::data

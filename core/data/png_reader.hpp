@@ -24,6 +24,9 @@ class PngReader {
 
   int color_type() const { return png_get_color_type(png_, info_); }
   int bit_depth() const { return png_get_bit_depth(png_, info_); }
+  cv::Size size() const {
+    return {static_cast<int>(png_get_image_width(png_, info_)), static_cast<int>(png_get_image_height(png_, info_))};
+  }
 
   enum class Values {
     kStored,   ///< as in the file: palette indices, grey of fewer than 8 bits unscaled
