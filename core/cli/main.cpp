@@ -21,7 +21,7 @@
 #include "cli/program.hpp"
 #include "cli/usage.hpp"
 #include "cli/verbs.hpp"
-#include "plugin/call.hpp"
+#include "plugin/interrupt.hpp"
 #include "recipe/problems.hpp"
 
 namespace osteon::cli {

@@ -11,7 +11,7 @@
 #include "base/suggest.hpp"
 #include "base/visible.hpp"
 #include "cli/verbs.hpp"
-#include "plugin/call.hpp"
+#include "plugin/interrupt.hpp"
 #include "plugin/private_copy.hpp"
 #include "validate/validation.hpp"
 

@@ -16,6 +16,7 @@
 #include "engine/forward.hpp"
 #include "engine/prediction.hpp"
 #include "engine/training.hpp"
+#include "plugin/interrupt.hpp"
 #include "predict/cache.hpp"
 #include "predict/resample.hpp"
 #include "report/progress.hpp"
@@ -66,6 +67,7 @@ class EngineImplementation final : public Engine {
   explicit EngineImplementation(const Context& context) : context_(context) {
     at::set_num_threads(context_.threads);
     cv::setNumThreads(context_.threads);
+    plugin::watch_interrupts();
     prepare_accelerators();
     predict::install_resample_service();
     predict::install_cache_service();

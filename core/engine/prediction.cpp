@@ -18,6 +18,7 @@
 #include "exports/output_folder.hpp"
 #include "exports/overlay.hpp"
 #include "exports/submission.hpp"
+#include "plugin/interrupt.hpp"
 #include "predict/cache.hpp"
 #include "predict/chain.hpp"
 #include "predict/leaf.hpp"

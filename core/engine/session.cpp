@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "data/folds.hpp"
+#include "plugin/interrupt.hpp"
 #include "weights/weights_file.hpp"
 
 namespace osteon::engine {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/call.hpp"
 
-#include <csignal>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <set>
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <osteon/sdk/known.hpp>
 
@@ -20,13 +18,6 @@ namespace osteon::plugin {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::atomic<bool> g_interrupted{false};
-
-void on_signal(int) {
-  // The second one: whoever asks twice wants out now.
-  if (g_interrupted.exchange(true)) ::_exit(130);
-}
 
 std::mutex g_install_mutex;
 std::map<std::string, const void*>& services() {
@@ -233,17 +224,6 @@ std::vector<Note> Call::notes() const { return state_->notes->all(); }
 void install_service(const std::string& id, const void* service) {
   const std::lock_guard<std::mutex> lock(g_install_mutex);
   services()[id] = service;
-}
-
-const std::atomic<bool>& interrupted() noexcept { return g_interrupted; }
-
-void install_signal_handlers() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
 }
 
 }  // namespace osteon::plugin

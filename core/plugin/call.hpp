@@ -82,9 +82,4 @@ void install_device_allocator(DeviceAllocator allocator);
 /// Makes `service` (a struct of the ABI that lives for ever) known to plugins under `id`.
 void install_service(const std::string& id, const void* service);
 
-/// The flag that SIGINT and SIGTERM set; pass it as CallOptions::cancel. install_signal_handlers() is called once by
-/// main; a second signal ends the process at once.
-const std::atomic<bool>& interrupted() noexcept;
-void install_signal_handlers();
-
 }  // namespace osteon::plugin

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/suggest.hpp"
+#include "plugin/interrupt.hpp"
 
 namespace osteon::plugin {
 
@@ -127,7 +128,10 @@ bool is_known(osteon_status status) { return status >= OSTEON_OK && status <= OS
 void check_call(const LoadedComponent& component, const char* call,
                 const std::function<osteon_status(osteon_error*)>& function, const osteon_call* request) {
   sdk::ErrorBuffer error;
-  const osteon_status status = function(error.out());
+  const osteon_status status = [&] {
+    const RunningCall running(std::string(to_string(component.schema.kind)) + " '" + component.schema.name + "'", call);
+    return function(error.out());
+  }();
   if (status == OSTEON_OK) return;
   const bool asked = request != nullptr && request->cancelled(request) != 0;
   if (status == OSTEON_CANCELLED && asked) throw Interrupted();

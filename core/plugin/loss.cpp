@@ -2,6 +2,7 @@
 #include "plugin/loss.hpp"
 
 #include "plugin/handle_support.hpp"
+#include "plugin/interrupt.hpp"
 
 namespace osteon::plugin {
 
@@ -32,7 +33,10 @@ double Loss::evaluate(const Call& call, const osteon_loss_input& input) const {
 std::optional<std::string> Loss::refusal(const Call& call, const osteon_loss_input& input) const {
   double value = 0;
   sdk::ErrorBuffer why;
-  const osteon_status status = api().evaluate(call.raw(), loss_, &input, &value, why.out());
+  const osteon_status status = [&] {
+    const RunningCall running("loss '" + component_.schema.name + "'", "evaluate");
+    return api().evaluate(call.raw(), loss_, &input, &value, why.out());
+  }();
   if (status == OSTEON_UNSUPPORTED) return why.text();
   check_call(
       component_, "evaluate",

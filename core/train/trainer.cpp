@@ -9,6 +9,7 @@
 #include <torch/utils.h>
 #include <osteon/sdk/torch/tensor.hpp>
 
+#include "plugin/interrupt.hpp"
 #include "report/progress.hpp"
 #include "train/schedule.hpp"
 
