@@ -77,6 +77,7 @@ struct Loader::State {
   std::vector<Batch> spare;
   std::vector<int> order;
   std::int64_t epoch = 0;
+  std::int64_t first_image = 0;  // of `order` that this epoch was begun at
   std::int64_t to_make = 0, to_give = 0;
   std::atomic<bool> stopping{false};  // written under the mutex; read within a batch too, so that stopping is quick
 
@@ -87,8 +88,9 @@ struct Loader::State {
         options(std::move(o)),
         cache(static_cast<std::size_t>(options.cache_mb) << 20) {}
 
-  std::int64_t batches() const {
-    const auto n = static_cast<std::int64_t>(indices.size());
+  /// Of an epoch that is begun at an image.
+  std::int64_t batches(std::int64_t first) const {
+    const auto n = std::max<std::int64_t>(0, static_cast<std::int64_t>(indices.size()) - first);
     return options.drop_last ? n / options.batch_size : (n + options.batch_size - 1) / options.batch_size;
   }
 
@@ -149,9 +151,11 @@ struct Loader::State {
     if (!known.empty()) std::memcpy(batch.class_valid.data() + at * classes, known.data(), classes);
   }
 
+  std::int64_t batches() const { return batches(first_image); }
+
   std::optional<Batch> make(std::int64_t number, Batch batch, std::int64_t in_epoch, const std::vector<int>& in_order) {
     const auto size = static_cast<std::size_t>(options.size.area());
-    const auto first = static_cast<std::size_t>(number * options.batch_size);
+    const auto first = static_cast<std::size_t>(first_image + number * options.batch_size);
     const std::size_t count = std::min(static_cast<std::size_t>(options.batch_size), in_order.size() - first);
     batch.channels = options.channels;
     batch.classes = static_cast<int>(dataset.classes().names.size());
@@ -159,6 +163,7 @@ struct Loader::State {
     batch.height = options.size.height;
     batch.width = options.size.width;
     batch.number = number;
+    batch.end = static_cast<std::int64_t>(first + count);
     batch.indices.clear();
     batch.valid.clear();
     batch.class_valid.clear();
@@ -251,14 +256,17 @@ Loader::Loader(const Dataset& dataset, std::vector<int> indices, const AugmentPi
 
 Loader::~Loader() { state_->stop(); }
 
-std::int64_t Loader::batches_per_epoch() const noexcept { return state_->batches(); }
+const Dataset& Loader::dataset() const noexcept { return state_->dataset; }
+std::int64_t Loader::images() const noexcept { return static_cast<std::int64_t>(state_->indices.size()); }
+std::int64_t Loader::batches_per_epoch() const noexcept { return state_->batches(0); }
 
-void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
+void Loader::start_epoch(std::int64_t epoch, std::int64_t first_image) {
   State& s = *state_;
   s.stop();  // an epoch that was left early must not go on into this one
   s.ready.clear();
   s.epoch = epoch;
-  s.to_make = s.to_give = first_batch;
+  s.first_image = first_image;
+  s.to_make = s.to_give = 0;
   s.shuffle_order();
   for (int i = 0; i < s.options.workers; ++i) s.threads.emplace_back([&s] { s.work(); });
 }

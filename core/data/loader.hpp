@@ -24,7 +24,8 @@ struct Batch {
   AlignedBuffer<float> sample_weight;       ///< [n]; empty: the data set has no weights
   int n = 0, channels = 0, classes = 0, planes_per_image = 0, height = 0, width = 0;
   std::vector<int> indices;  ///< samples of the data set
-  std::int64_t number = 0;   ///< within the epoch
+  std::int64_t number = 0;   ///< since the epoch was begun
+  std::int64_t end = 0;      ///< the place in the epoch's order of images at which the next batch begins
 };
 
 struct LoaderOptions {
@@ -41,9 +42,9 @@ struct LoaderOptions {
   BrokenSamples* broken = nullptr;  ///< what becomes of samples that cannot be read; null: they are fatal
 };
 
-/// Batches of a data set, epoch by epoch. What is in a batch depends on (seed, epoch, number) alone, not on workers.
-/// Memory is bounded: at most `prefetch` batches are being made or wait, or one for each worker where there are more
-/// workers, and buffers that come back by recycle() are used again.
+/// Batches of a data set, epoch by epoch. What is in a batch depends on (seed, epoch, number and the image that the
+/// epoch was begun at) alone, not on workers. Memory is bounded: at most `prefetch` batches are being made or wait, or
+/// one for each worker where there are more workers, and buffers that come back by recycle() are used again.
 ///
 /// Under the `skip` policy a sample that cannot be read is left out of its batch; a batch that loses all is left out
 /// too. One thread uses it. OpenCV's own threads are left as the process set them.
@@ -55,9 +56,14 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
+  const Dataset& dataset() const noexcept;
+  /// Images of an epoch.
+  std::int64_t images() const noexcept;
+  /// Batches of a whole epoch.
   std::int64_t batches_per_epoch() const noexcept;
-  /// Begins an epoch, at a batch of it; an epoch that is under way is dropped.
-  void start_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
+  /// Begins an epoch, at a place in its order of images, which the size of batches has no part in; an epoch that is
+  /// under way is dropped.
+  void start_epoch(std::int64_t epoch, std::int64_t first_image = 0);
   /// The next batch; nothing at the end of the epoch, or before the first. Throws what a worker threw.
   std::optional<Batch> next();
   /// Gives a batch's buffers back.

@@ -41,7 +41,9 @@ struct PhantomRequest {
 struct TrainRequest {
   recipe::Recipe recipe;
   std::filesystem::path out;
-  bool resume = false;     ///< go on from the checkpoint in `out`
+  std::vector<std::string> overrides;  ///< that `recipe` was resolved with, for the run's record
+  bool resume = false;                 ///< go on with the run in `out`
+  bool go_on = false;      ///< the same where there is one; pass over one that is done, begin where there is none
   bool overwrite = false;  ///< a run folder that is there already is replaced
 };
 

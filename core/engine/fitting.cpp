@@ -229,17 +229,13 @@ nlohmann::json fit_postprocessors(const run::RunFolder& folder, const recipe::Re
   return report;
 }
 
-nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json info) {
-  if (request.resume)
-    throw Error(ExitCode::kUsage, "an ensemble has no checkpoint to go on from; fit it anew with --overwrite");
+nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json& info) {
   const recipe::Recipe& recipe = request.recipe;
   const run::RunFolder folder(request.out);
-  folder.write_recipe(recipe);
   // Opening it checks the members: that they are runs, with these classes and with weights.
   Opener opener(context, recipe);
   const OpenedRun run = opener.open(request.out, recipe, FittedState::kToBeFitted);
   nlohmann::json fitted = fit_parts(recipe, folder, run, opener, context);
-  info["status"] = "done";
   info["members"] = nlohmann::json::array();
   for (const recipe::Member& member : recipe.ensemble->members)
     info["members"].push_back(
@@ -247,7 +243,6 @@ nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context,
          {"weights_sha256",
           fs::exists(member.run / "model.safetensors") ? sha256_file(member.run / "model.safetensors") : ""}});
   if (!fitted.empty()) info["fitted"] = fitted;
-  folder.write_info(info);
   std::string summary =
       fmt::format("an ensemble of {} members by '{}'", run.members.size(), run.ensembler->component().name());
   if (!fitted.empty()) summary += ", fitted";

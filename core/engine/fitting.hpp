@@ -25,10 +25,10 @@ nlohmann::json fit_postprocessors(const run::RunFolder& folder, const recipe::Re
                                   const data::Dataset& dataset, const std::vector<int>& indices, const Context& context,
                                   data::BrokenSamples& broken);
 
-/// `osteon train` of an [ensemble] recipe: a run folder whose members are checked, and whose ensembler and
-/// post-processors are fitted where they have to be. An ensembler is fitted on every image of the data that some member
-/// was not trained on, and those that were have nothing to say of it; a post-processor on those that no member was
-/// trained on.
-nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json info);
+/// `osteon train` of an [ensemble] recipe, in a run folder that has begun: its members are checked, and its ensembler
+/// and post-processors are fitted where they have to be, and `info` says so. An ensembler is fitted on every image of
+/// the data that some member was not trained on, and those that were have nothing to say of it; a post-processor on
+/// those that no member was trained on.
+nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json& info);
 
 }  // namespace osteon::engine

@@ -1,81 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/training.hpp"
 
-#include <chrono>
-#include <ctime>
 #include <functional>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "data/augment.hpp"
 #include "data/check.hpp"
 #include "data/loader.hpp"
 #include "engine/device.hpp"
-#include "engine/doctor.hpp"
-#include "engine/environment.hpp"
 #include "engine/fitting.hpp"
 #include "engine/prediction.hpp"
+#include "engine/run_record.hpp"
+#include "engine/run_start.hpp"
 #include "engine/session.hpp"
+#include "plugin/interrupt.hpp"
 #include "report/progress.hpp"
 #include "run/run_folder.hpp"
 #include "train/trainer.hpp"
 
 namespace osteon::engine {
-namespace fs = std::filesystem;
 namespace {
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
-// A run that is there is somebody's work: it is replaced only when that was asked for, and only if it is a run.
-void prepare_folder(const TrainRequest& request) {
-  const fs::path& out = request.out;
-  if (!fs::exists(out) || fs::is_empty(out)) return;
-  if (!fs::exists(out / "recipe.toml"))
-    throw Error(ExitCode::kUsage, "the folder is there, is not empty and is no run; choose another with --out",
-                out.string());
-  if (!request.overwrite)
-    throw Error(ExitCode::kUsage, "there is a run already; --overwrite replaces it, --resume goes on with it",
-                out.string());
-  for (const char* file : {"recipe.toml", "run.json", "model.safetensors", "fitted.safetensors",
-                           "checkpoint.safetensors", "metrics.jsonl", "evaluation.json", "evaluation.csv"})
-    fs::remove(out / file);
-}
-
-nlohmann::json describe_run(const recipe::Recipe& recipe, plugin::Registry& registry, const Context& context) {
-  const NumericEnvironment environment = prepare_numeric_environment();
-  nlohmann::json plugins = nlohmann::json::array();
-  const auto add = [&](const recipe::Component& component) {
-    plugins.push_back(run::plugin_record(registry.load(component.kind, component.plugin, component.version)));
-  };
-  if (recipe.model) add(recipe.model->component);
-  if (recipe.ensemble) add(recipe.ensemble->component);
-  for (const recipe::LossTerm& term : recipe.loss) add(term.component);
-  const std::function<void(const recipe::AugmentStep&)> add_step = [&](const recipe::AugmentStep& step) {
-    if (step.group.empty()) add(step.component);
-    for (const recipe::AugmentStep& child : step.steps) add_step(child);
-  };
-  for (const recipe::AugmentStep& step : recipe.augment) add_step(step);
-  for (const recipe::Component& post : recipe.predict.post) add(post);
-  return {{"name", recipe.name},
-          {"started", utc_now()},
-          {"status", "running"},
-          {"osteon", OSTEON_VERSION},
-          {"numeric", describe_libraries()},
-          {"blas", {{"kind", environment.blas_kind}, {"openblas_coretype", environment.core_type}}},
-          {"instruction_set", environment.instruction_set},
-          {"threads", context.threads},
-          {"plugins", plugins}};
-}
 
 data::LoaderOptions loader_options(const recipe::Recipe& recipe, data::BrokenSamples& broken) {
   data::LoaderOptions options;
@@ -129,42 +76,101 @@ void fit_kept(const recipe::Recipe& recipe, plugin::Model& model, const run::Run
   info["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
 }
 
-// train.epochs = 0: a run of the model as it begins.
-nlohmann::json keep_model(const TrainRequest& request, const Context& context) {
-  const recipe::Recipe& recipe = request.recipe;
-  if (request.resume) throw Error(ExitCode::kUsage, "train.epochs is 0; there is nothing to go on with");
-  const run::RunFolder folder(request.out);
-  const auto model = make_model(recipe, *context.registry, context.threads);
-  if (!recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, load_options(*recipe.model));
-  folder.write_recipe(recipe);
-  const plugin::Call call = call_of(context);
-  train::save_weights(folder.model(), train::host_tensors(*model, call));
-  nlohmann::json info = describe_run(recipe, *context.registry, context);
-  if (!recipe.predict.post.empty()) fit_kept(recipe, *model, folder, context, info);
-  info["status"] = "done";
-  info["ended"] = utc_now();
-  info["result"] = {{"epochs", 0}};
-  folder.write_info(info);
-  return {{"run", request.out.string()},
-          {"summary",
-           fmt::format("model '{}' as it begins, {} tensors", model->component().name(), model->tensors(call).size())},
-          {"result", info["result"]}};
+// What a broken file would stop in the middle is found before the first step.
+void check_data(const TrainingData& data, data::BrokenSamples& broken, const Context& context) {
+  std::vector<int> indices = data.train;
+  indices.insert(indices.end(), data.validation.begin(), data.validation.end());
+  report::Progress progress("checking files", static_cast<std::int64_t>(indices.size()), "images");
+  data::check_samples(*data.dataset, indices, broken, context.threads, [&](int, int) {
+    if (plugin::interrupted().load()) throw Interrupted();
+    progress.advance(1);
+  });
 }
 
-nlohmann::json train_model(const TrainRequest& request, const Context& context) {
+void record_end(const run::RunFolder& folder, nlohmann::json& record, const char* status) {
+  end_session(record, status);
+  folder.write_info(record);
+}
+
+// Does the work of a run that has begun, and writes down how it ended.
+nlohmann::json recorded(const run::RunFolder& folder, nlohmann::json& record,
+                        const std::function<nlohmann::json()>& work) {
+  try {
+    nlohmann::json result = work();
+    record_end(folder, record, "done");
+    return result;
+  } catch (const Interrupted&) {
+    record_end(folder, record, "interrupted");
+    throw;
+  } catch (const std::exception& e) {
+    try {
+      record_end(folder, record, "failed");
+    } catch (const std::exception& other) {
+      spdlog::warn("how the run ended could not be written down: {}", other.what());
+    }
+    throw;
+  }
+}
+
+// train.epochs = 0: a run of the model as it begins.
+nlohmann::json keep_model(const TrainRequest& request, RunStart& start, const Context& context) {
+  const recipe::Recipe& recipe = request.recipe;
+  if (start.resumes()) throw Error(ExitCode::kUsage, "train.epochs is 0; there is nothing to go on with");
+  const auto model = make_model(recipe, *context.registry, context.threads);
+  if (!recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, load_options(*recipe.model));
+  nlohmann::json record = start.begin();
+  return recorded(start.folder(), record, [&] {
+    const plugin::Call call = call_of(context);
+    train::save_weights(start.folder().model(), train::host_tensors(*model, call));
+    if (!recipe.predict.post.empty()) fit_kept(recipe, *model, start.folder(), context, record);
+    record["result"] = {{"epochs", 0}};
+    return nlohmann::json{{"run", request.out.string()},
+                          {"summary", fmt::format("model '{}' as it begins, {} tensors", model->component().name(),
+                                                  model->tensors(call).size())},
+                          {"result", record["result"]}};
+  });
+}
+
+std::string summary_of(const nlohmann::json& result) {
+  std::string text = fmt::format("{} epochs in {}, loss {:.4f}", result.value("epochs", 0),
+                                 report::duration_text(result.value("seconds", 0.0)), result.value("loss", 0.0));
+  if (result.contains("validation_dice"))
+    text += fmt::format(", best validation Dice {:.4f} in epoch {}", result.value("validation_dice", 0.0),
+                        result.value("best_epoch", 0));
+  return text;
+}
+
+nlohmann::json result_of(const train::Outcome& outcome) {
+  nlohmann::json result = {{"epochs", outcome.epochs},
+                           {"loss", outcome.loss},
+                           {"seconds", outcome.seconds},
+                           {"best_epoch", outcome.best_epoch}};
+  if (outcome.best_dice >= 0) result["validation_dice"] = outcome.best_dice;
+  return result;
+}
+
+// A run at which there is nothing to do stays as it is.
+nlohmann::json done_before(const TrainRequest& request, const run::RunFolder& folder) {
+  const nlohmann::json result = folder.read_info().value("result", nlohmann::json::object());
+  return {{"run", request.out.string()}, {"summary", "done before: " + summary_of(result)}, {"result", result}};
+}
+
+nlohmann::json train_model(const TrainRequest& request, RunStart& start, const Context& context) {
   const recipe::Recipe& recipe = request.recipe;
   plugin::Registry& registry = *context.registry;
-  const run::RunFolder folder(request.out);
+  const run::RunFolder& folder = start.folder();
   const plugin::ClassContext classes = class_context(recipe.data);
   auto model = make_model(recipe, registry, context.threads);
   const plugin::Call call = call_of(context);
   expect_trainable(*model, call);
   check_image_size(recipe, *model);
-  if (!request.resume && !recipe.model->weights.empty())
+  if (!start.resumes() && !recipe.model->weights.empty())
     load_weights(*model, recipe.model->weights, load_options(*recipe.model));
   const TrainingData data = training_data(recipe.data);
   const bool validates = !data.validation.empty() && data.dataset->has_labels();
   const bool fits = check_chain(recipe, *model, validates, context);
+  // One that has to be fitted may have been put into its recipe.
+  if (start.is_done() && !fits) return done_before(request, folder);
 
   std::vector<plugin::LoadedComponent> components = {model->component()};
   for (const recipe::LossTerm& term : recipe.loss)
@@ -175,64 +181,54 @@ nlohmann::json train_model(const TrainRequest& request, const Context& context) 
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   const data::AugmentPipeline augment(recipe.augment, registry, classes);
   data::Loader loader(*data.dataset, data.train, &augment, loader_options(recipe, broken));
-
-  if (!request.resume) {
-    folder.write_recipe(recipe);
-    folder.write_info(describe_run(recipe, registry, context));
-  }
-  spdlog::info("{} training and {} validation images, {} tensors in the model", data.train.size(),
-               data.validation.size(), model->tensors(call).size());
-
   train::Setup setup{recipe, registry, classes, *model, loader, folder, device, context.threads, {}};
   if (validates)
     setup.validate = [&](const plugin::Call& validation) {
       return validation_dice(recipe, *model, *data.dataset, data.validation, device, context, broken, validation);
     };
+  train::Trainer trainer(std::move(setup));
+  if (start.resumes()) trainer.load();
+  check_data(data, broken, context);
+  spdlog::info("{} training and {} validation images, {} tensors in the model", data.train.size(),
+               data.validation.size(), model->tensors(call).size());
 
-  nlohmann::json info = folder.read_info();
-  const auto end = [&](const char* status) {
-    info["status"] = status;
-    info["ended"] = utc_now();
-    info["skipped"] = nlohmann::json::array();
-    for (const data::Problem& problem : broken.problems())
-      info["skipped"].push_back({{"id", problem.id}, {"where", problem.where}, {"message", problem.message}});
-    folder.write_info(info);
-  };
-  train::Outcome outcome;
-  try {
-    outcome = train::Trainer(std::move(setup)).run(request.resume);
-    if (fits) info["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
-  } catch (const Interrupted&) {
-    end("interrupted");
-    throw;
-  } catch (const std::exception&) {
-    end("failed");
-    throw;
-  }
-  info["result"] = {{"epochs", outcome.epochs},
-                    {"loss", outcome.loss},
-                    {"seconds", outcome.seconds},
-                    {"best_epoch", outcome.best_epoch}};
-  if (outcome.best_dice >= 0) info["result"]["validation_dice"] = outcome.best_dice;
-  end("done");
-  if (broken.count() > 0) spdlog::warn("{}", broken.summary());
-  std::string summary =
-      fmt::format("{} epochs in {}, loss {:.4f}", outcome.epochs, report::duration_text(outcome.seconds), outcome.loss);
-  if (outcome.best_dice >= 0)
-    summary += fmt::format(", best validation Dice {:.4f} in epoch {}", outcome.best_dice, outcome.best_epoch);
-  return {{"run", request.out.string()}, {"summary", summary}, {"result", info["result"]}};
+  nlohmann::json record = start.begin();
+  return recorded(folder, record, [&] {
+    record["skipped"] = nlohmann::json::array();
+    const auto note_skipped = [&] {
+      record["skipped"] = nlohmann::json::array();
+      for (const data::Problem& problem : broken.problems())
+        record["skipped"].push_back({{"id", problem.id}, {"where", problem.where}, {"message", problem.message}});
+    };
+    try {
+      record["result"] = result_of(trainer.run());
+      if (fits) record["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
+    } catch (...) {
+      note_skipped();
+      throw;
+    }
+    note_skipped();
+    if (broken.count() > 0) spdlog::warn("{}", broken.summary());
+    return nlohmann::json{
+        {"run", request.out.string()}, {"summary", summary_of(record["result"])}, {"result", record["result"]}};
+  });
+}
+
+nlohmann::json train_ensemble(const TrainRequest& request, RunStart& start, const Context& context) {
+  if (start.resumes())
+    throw Error(ExitCode::kUsage, "an ensemble has no checkpoint to go on from; fit it anew with --overwrite");
+  nlohmann::json record = start.begin();
+  return recorded(start.folder(), record, [&] { return fit_ensemble(request, context, record); });
 }
 
 }  // namespace
 
 nlohmann::json run_training(const TrainRequest& request, const Context& context) {
-  if (request.resume)
-    run::RunFolder(request.out).check_usable();
-  else
-    prepare_folder(request);
-  if (request.recipe.model && request.recipe.train.epochs == 0) return keep_model(request, context);
-  if (request.recipe.model) return train_model(request, context);
-  return fit_ensemble(request, context, describe_run(request.recipe, *context.registry, context));
+  RunStart start(request, context);
+  if (start.is_done() && request.go_on) return done_before(request, start.folder());
+  if (request.recipe.ensemble) return train_ensemble(request, start, context);
+  if (request.recipe.train.epochs == 0) return keep_model(request, start, context);
+  return train_model(request, start, context);
 }
 
 }  // namespace osteon::engine

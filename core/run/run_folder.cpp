@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_folder.hpp"
 
-#include <fstream>
+#include <cerrno>
+#include <csignal>
 #include <map>
+#include <optional>
+#include <regex>
 #include <set>
-#include <sstream>
 #include <utility>
+
+#include <unistd.h>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -79,6 +83,31 @@ class FileCopies {
   std::set<std::string> taken_;
 };
 
+/// The process that writes an unfinished file, as write_atomically names them: ".STEM.PID.part.EXTENSION".
+std::optional<pid_t> writer_of(const fs::path& file) {
+  static const std::regex kName(R"(\..+\.(\d{1,9})\.part(\.[^.]*)?)");
+  const std::string name = file.filename().string();
+  std::smatch match;
+  if (!std::regex_match(name, match, kName)) return std::nullopt;
+  return static_cast<pid_t>(std::stol(match[1]));
+}
+
+/// What `evaluate` left, of whatever subset.
+std::vector<fs::path> evaluations(const fs::path& root) {
+  std::vector<fs::path> files;
+  std::error_code none;
+  for (fs::directory_iterator entry(root, none), end; !none && entry != end; entry.increment(none))
+    if (entry->path().filename().string().rfind("evaluation", 0) == 0 && entry->is_regular_file(none))
+      files.push_back(entry->path());
+  return files;
+}
+
+void remove_file(const fs::path& file) {
+  std::error_code failure;
+  fs::remove(file, failure);
+  if (failure) throw Error(ExitCode::kResources, "cannot remove the file: " + failure.message(), file.string());
+}
+
 }  // namespace
 
 void RunFolder::check_usable() const {
@@ -109,6 +138,45 @@ void RunFolder::write_recipe(const recipe::Recipe& recipe) const {
   write_file_atomically(this->recipe(), recipe::resolved_toml(origins));
 }
 
+bool RunFolder::is_run() const {
+  std::error_code none;
+  return fs::exists(recipe(), none) || fs::exists(info(), none);
+}
+
+bool RunFolder::is_blank() const {
+  std::error_code none;
+  for (fs::directory_iterator entry(root_, none), end; !none && entry != end; entry.increment(none))
+    if (!writer_of(entry->path())) return false;
+  return true;
+}
+
+bool RunFolder::is_done() const {
+  const nlohmann::json info = read_info();
+  std::error_code none;
+  return info.empty() ? fs::exists(model(), none) : info.value("status", "") == "done";
+}
+
+void RunFolder::begin(const recipe::Recipe& recipe, const nlohmann::json& info) const {
+  write_info(info);
+  // Without this file the folder's run has none to go on from, so it goes before the recipe changes.
+  remove_file(checkpoint());
+  write_recipe(recipe);
+  for (const fs::path& file : {model(), fitted(), metrics()}) remove_file(file);
+  for (const fs::path& file : evaluations(root_)) remove_file(file);
+}
+
+void RunFolder::remove_leftovers() const {
+  std::error_code none;
+  std::vector<fs::path> leftovers;
+  for (fs::directory_iterator entry(root_, none), end; !none && entry != end; entry.increment(none)) {
+    const auto writer = writer_of(entry->path());
+    // A process of the same number as ours is of another start of the system, or of another container.
+    if (writer && (*writer == ::getpid() || (::kill(*writer, 0) != 0 && errno == ESRCH)))
+      leftovers.push_back(entry->path());
+  }
+  for (const fs::path& file : leftovers) fs::remove(file, none);
+}
+
 nlohmann::json RunFolder::read_info() const {
   if (!fs::exists(info())) return nlohmann::json::object();
   nlohmann::json json = parse_json(read_file(info()), info().string());
@@ -126,36 +194,6 @@ nlohmann::json plugin_record(const plugin::LoadedComponent& component) {
           {"version", component.schema.version},
           {"path", component.library.string()},
           {"sha256", component.library_sha256}};
-}
-
-void MetricsLog::append(const nlohmann::json& line) const {
-  std::ofstream file(path_, std::ios::app);
-  file << json_text(line) << '\n' << std::flush;
-  if (!file) throw Error(ExitCode::kResources, "cannot append to the metrics", path_.string());
-}
-
-std::vector<nlohmann::json> MetricsLog::read() const {
-  std::vector<nlohmann::json> lines;
-  if (!fs::exists(path_)) return lines;
-  std::istringstream content(read_file(path_));
-  std::string line;
-  std::size_t offset = 0;
-  while (std::getline(content, line)) {
-    try {
-      if (!line.empty()) lines.push_back(parse_json(line, path_.string()));
-    } catch (const Error&) {
-      throw Error(ExitCode::kData, "a line of the metrics is damaged", path_.string() + ":" + std::to_string(offset));
-    }
-    offset += line.size() + 1;
-  }
-  return lines;
-}
-
-void MetricsLog::keep_up_to(std::int64_t epoch) const {
-  std::string kept;
-  for (const nlohmann::json& line : read())
-    if (line.value("epoch", std::int64_t{0}) <= epoch) kept += json_text(line) + "\n";
-  write_file_atomically(path_, kept);
 }
 
 }  // namespace osteon::run

@@ -16,7 +16,9 @@ namespace osteon::run {
 ///
 ///     recipe.toml              the recipe, fully resolved
 ///     files/                   copies of the files that the recipe's plugins read, and of the weights it began with
-///     run.json                 when, with what (plugins with version and SHA-256, LibTorch, threads), how it ended
+///     run.json                 with what (LibTorch, BLAS), how it ended, and its sessions: when, with which plugins
+///     (version
+///                              and SHA-256), threads and overrides
 ///     model.safetensors        the weights to predict with
 ///     fitted.safetensors       what its ensembler ("ensembler.") and post-processors ("post.0.") were fitted to
 ///     checkpoint.safetensors   what `train --resume` goes on from: weights, optimizer, averages, position
@@ -48,6 +50,19 @@ class RunFolder {
   /// be repeated over itself. Throws Error(kResources).
   void write_recipe(const recipe::Recipe& recipe) const;
 
+  /// Whether somebody began a run here, however far it came.
+  bool is_run() const;
+  /// Nothing is in it, or it is not there; what killed processes leave does not count.
+  bool is_blank() const;
+  /// Its training came to its end, as far as its record says; where there is none, its weights say it.
+  bool is_done() const;
+
+  /// Makes the folder that of a run that begins with `info`: what an earlier one left is removed. Whenever the process
+  /// is killed meanwhile, the folder is the earlier run's or that of one without a checkpoint, never of both.
+  void begin(const recipe::Recipe& recipe, const nlohmann::json& info) const;
+  /// Removes the unfinished files of processes that were killed while they wrote here. The folder is locked.
+  void remove_leftovers() const;
+
   nlohmann::json read_info() const;
   void write_info(const nlohmann::json& info) const;
 
@@ -57,18 +72,5 @@ class RunFolder {
 
 /// Name, kind, version, path and SHA-256 of a plugin that a run used.
 nlohmann::json plugin_record(const plugin::LoadedComponent& component);
-
-/// Lines of metrics.jsonl. Appending flushes each line; a resumed run first cuts the file back to the epochs it keeps.
-class MetricsLog {
- public:
-  explicit MetricsLog(std::filesystem::path path) : path_(std::move(path)) {}
-  void append(const nlohmann::json& line) const;
-  /// Keeps the lines whose "epoch" is at most `epoch`.
-  void keep_up_to(std::int64_t epoch) const;
-  std::vector<nlohmann::json> read() const;
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace osteon::run

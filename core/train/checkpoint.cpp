@@ -46,6 +46,17 @@ torch::Tensor read(const weights::TensorData& data, const std::string& where) {
 }
 
 constexpr const char* kWeights = "weights/";
+constexpr const char* kFormat = "osteon-checkpoint-2";
+
+void check_format(const weights::SafetensorsFile& file) {
+  const auto found = file.metadata().find("format");
+  if (found != file.metadata().end() && found->second == kFormat) return;
+  throw Error(ExitCode::kData,
+              "this is no checkpoint of this version of Osteon: its format is " +
+                  (found == file.metadata().end() ? "not given" : "'" + found->second + "'") + ", not '" + kFormat +
+                  "'; its weights can be trained on as model.weights",
+              file.path().string());
+}
 
 }  // namespace
 
@@ -54,25 +65,19 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
   for (const HostTensor& tensor : state.tensors) all.emplace_back(kWeights + tensor.name, tensor.value);
   for (auto& entry : state.optimizer.state()) all.push_back(std::move(entry));
   for (auto& entry : state.average.state()) all.push_back(std::move(entry));
-  const Cursor& c = state.cursor;
-  const nlohmann::json cursor = {{"epoch", c.epoch},
-                                 {"batch", c.batch},
-                                 {"steps", c.steps},
-                                 {"loss_sum", c.loss_sum},
-                                 {"loss_count", c.loss_count},
-                                 {"best", c.best},
-                                 {"best_epoch", c.best_epoch},
-                                 {"seconds", c.seconds},
-                                 {"loss_scale", state.scale.value()},
-                                 {"loss_scale_good_steps", state.scale.good_steps()}};
-  write(path, all, {{"format", "osteon-checkpoint-1"}, {"cursor", cursor.dump()}});
+  nlohmann::json cursor = to_json(state.cursor);
+  if (state.scale.active()) {
+    cursor["loss_scale"] = state.scale.value();
+    cursor["loss_scale_good_steps"] = state.scale.good_steps();
+  }
+  write(path, all, {{"format", kFormat}, {"cursor", cursor.dump()}});
 }
 
 void load_checkpoint(const std::filesystem::path& path, const TrainingState& state) {
   if (!std::filesystem::exists(path))
-    throw Error(ExitCode::kData, "there is no checkpoint to go on from; the run ended before its first one",
-                path.string());
+    throw Error(ExitCode::kData, "the checkpoint to go on from is not there", path.string());
   const weights::SafetensorsFile file(path);
+  check_format(file);
   NamedState all;
   std::map<std::string, torch::Tensor> weights;
   for (const weights::TensorData& data : file.tensors()) {
@@ -95,16 +100,10 @@ void load_checkpoint(const std::filesystem::path& path, const TrainingState& sta
   state.average.load(all);
   try {
     const nlohmann::json cursor = nlohmann::json::parse(file.metadata().at("cursor"));
-    Cursor& c = state.cursor;
-    c.epoch = cursor.at("epoch");
-    c.batch = cursor.at("batch");
-    c.steps = cursor.at("steps");
-    c.loss_sum = cursor.at("loss_sum");
-    c.loss_count = cursor.at("loss_count");
-    c.best = cursor.at("best");
-    c.best_epoch = cursor.at("best_epoch");
-    c.seconds = cursor.at("seconds");
-    state.scale.restore(cursor.at("loss_scale"), cursor.at("loss_scale_good_steps"));
+    state.cursor = cursor_from_json(cursor);
+    // On another device, gradients may not have been scaled so far.
+    if (state.scale.active() && cursor.contains("loss_scale"))
+      state.scale.restore(cursor.at("loss_scale"), cursor.at("loss_scale_good_steps"));
   } catch (const std::exception& e) {
     throw Error(ExitCode::kData, std::string("the checkpoint does not say where training stood: ") + e.what(),
                 path.string());

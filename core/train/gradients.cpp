@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/gradients.hpp"
 
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <spdlog/spdlog.h>
 
@@ -100,8 +102,23 @@ void Gradients::scale(double factor) {
 }
 
 double Gradients::norm() const {
-  if (!in_one_block()) return gradient_norm(tensors_);
-  return at::linalg_vector_norm(flat_.view({-1, kRow}), 2, at::IntArrayRef({1})).to(at::kDouble).norm().item<double>();
+  const double norm = in_one_block() ? at::linalg_vector_norm(flat_.view({-1, kRow}), 2, at::IntArrayRef({1}))
+                                           .to(at::kDouble)
+                                           .norm()
+                                           .item<double>()
+                                     : gradient_norm(tensors_);
+  if (std::isfinite(norm)) return norm;
+  // Squares of finite gradients may overflow in float32, never in double.
+  double squares = 0;
+  for (const HostTensor& tensor : tensors_)
+    if (tensor.grad.defined()) squares += tensor.grad.to(at::kDouble).square().sum().item<double>();
+  return std::sqrt(squares);
+}
+
+std::string Gradients::first_not_finite() const {
+  for (const HostTensor& tensor : tensors_)
+    if (tensor.grad.defined() && !at::isfinite(tensor.grad).all().item<bool>()) return tensor.name;
+  return {};
 }
 
 }  // namespace osteon::train

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <torch/types.h>
@@ -29,9 +30,11 @@ class Gradients {
 
   void zero();
   void scale(double factor);
-  /// Euclidean norm of all gradients together; not finite where one of them is not. Waits for the device once. Depends
-  /// on nothing but the gradients, not even on the number of threads.
+  /// Euclidean norm of all gradients together; not finite where one of them is not, and only there. Waits for the
+  /// device once. Depends on nothing but the gradients, not even on the number of threads.
   double norm() const;
+  /// The name of the first parameter whose gradient is not finite; empty: all are.
+  std::string first_not_finite() const;
 
  private:
   /// Whether the model took the block.

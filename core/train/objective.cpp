@@ -2,6 +2,7 @@
 #include "train/objective.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -38,7 +39,7 @@ Target dry_target(const recipe::DataSection& data, std::int64_t classes, std::in
 
 Objective::Objective(const recipe::Recipe& recipe, plugin::Registry& registry, const plugin::ClassContext& classes,
                      const std::vector<plugin::ModelOutput>& outputs, const plugin::Call& call)
-    : outputs_(outputs) {
+    : classes_(classes.names), outputs_(outputs) {
   for (const recipe::LossTerm& term : recipe.loss) {
     auto component = registry.load(plugin::Kind::kLoss, term.component.plugin, term.component.version);
     names_.push_back(component.name());
@@ -116,31 +117,75 @@ void Objective::try_out(const recipe::Recipe& recipe, const plugin::ClassContext
   }
 }
 
+double Objective::evaluate_use(const plugin::Call& call, const Use& use, osteon_loss_input input, double scale) const {
+  const Term& term = terms_[use.term];
+  input.grad_scale = term.weight * use.head_weight * scale;
+  return term.loss->evaluate(call, input);
+}
+
+std::string Objective::place_in(const torch::Tensor& tensor, std::size_t index, const Target& target) const {
+  const torch::Tensor finite = at::isfinite(tensor);
+  if (finite.all().item<bool>()) return {};
+  const std::int64_t first = finite.logical_not().flatten().to(torch::kUInt8).argmax().item<std::int64_t>();
+  const std::int64_t plane = first / (tensor.size(2) * tensor.size(3));
+  const auto image = static_cast<std::size_t>(plane / tensor.size(1));
+  const auto class_index = static_cast<std::size_t>(plane % tensor.size(1));
+  return fmt::format("output '{}', class '{}', image {}", outputs_[index].name, classes_.at(class_index),
+                     target.names.empty() ? std::to_string(image) : "'" + target.names.at(image) + "'");
+}
+
+void Objective::blame_for_value(const Use& use, std::size_t index, double value, const torch::Tensor& logits,
+                                const Target& target) const {
+  if (const std::string place = place_in(logits, index, target); !place.empty())
+    throw NotFinite(fmt::format("the model gives logits that are not finite ({})", place), true);
+  throw NotFinite(fmt::format("loss '{}', evaluate: gives {} for finite logits (output '{}'; images: {})",
+                              names_[use.term], value, outputs_[index].name, fmt::join(target.names, ", ")),
+                  false);
+}
+
+void Objective::blame_for_gradient(const plugin::Call& call, std::size_t index, const torch::Tensor& logits,
+                                   const Target& target) const {
+  if (!at::isfinite(logits).all().item<bool>()) return;
+  const TargetViews views(target);
+  const sdk::TorchView logits_view(logits);
+  for (const Use& use : uses_[index]) {
+    const torch::Tensor grad = at::zeros_like(logits);
+    const sdk::TorchView grad_view(grad);
+    auto input = sdk::sized<osteon_loss_input>();
+    views.put_into(input);
+    input.logits = logits_view;
+    input.grad = grad_view;
+    evaluate_use(call, use, input, 1);
+    if (const std::string place = place_in(grad, index, target); !place.empty())
+      throw NotFinite(fmt::format("loss '{}', evaluate: gives a gradient that is not finite for finite logits ({})",
+                                  names_[use.term], place),
+                      false);
+  }
+}
+
 torch::Tensor Objective::add_output(const plugin::Call& call, std::size_t index, const torch::Tensor& native,
                                     const Target& target, double scale, Result& result) const {
   const std::int64_t height = target.height(), width = target.width();
   const bool resized = native.size(2) != height || native.size(3) != width;
   const bool align = outputs_[index].align_corners;
   const torch::Tensor logits =
-      resized ? at::upsample_bilinear2d(native, at::IntArrayRef({height, width}), align) : native;
+      (resized ? at::upsample_bilinear2d(native, at::IntArrayRef({height, width}), align) : native).contiguous();
   torch::Tensor grad = torch::empty_like(logits, at::MemoryFormat::Contiguous);
-  const sdk::TorchView logits_view(logits.contiguous());
-  const sdk::TorchView grad_view(grad);
+  const sdk::TorchView logits_view(logits), grad_view(grad);
   const TargetViews views(target);
-  bool first = true;
+  auto input = sdk::sized<osteon_loss_input>();
+  views.put_into(input);
+  input.logits = logits_view;
+  input.grad = grad_view;
   for (const Use& use : uses_[index]) {
-    const Term& term = terms_[use.term];
-    auto input = sdk::sized<osteon_loss_input>();
-    input.flags = first ? 0u : std::uint32_t{OSTEON_LOSS_ACCUMULATE};
-    views.put_into(input);
-    input.logits = logits_view;
-    input.grad_scale = term.weight * use.head_weight * scale;
-    input.grad = grad_view;
-    const double value = term.loss->evaluate(call, input);
-    result.value += term.weight * use.head_weight * value;
-    if (index == 0 || term.output == outputs_[index].name) result.terms[use.term] = value;
-    first = false;
+    const double value = evaluate_use(call, use, input, scale);
+    if (!std::isfinite(value)) blame_for_value(use, index, value, logits, target);
+    result.value += terms_[use.term].weight * use.head_weight * value;
+    if (index == 0 || terms_[use.term].output == outputs_[index].name) result.terms[use.term] = value;
+    input.flags |= OSTEON_LOSS_ACCUMULATE;
   }
+  // One pass over the gradient; which loss it was is asked only where there is something to ask.
+  if (!std::isfinite(at::sum(grad, torch::kFloat32).item<double>())) blame_for_gradient(call, index, logits, target);
   return resized ? at::upsample_bilinear2d_backward(grad, {height, width}, native.sizes(), align) : grad;
 }
 

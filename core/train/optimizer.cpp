@@ -19,12 +19,12 @@ class Optimizer::Method {
   virtual void step(double learning_rate) = 0;
   /// The names of the tensors that are kept for a parameter, each of its shape; a step count is kept beside them.
   virtual std::vector<const char*> kept() const = 0;
-  /// Those tensors, undefined before the first step touched the parameter, and its count of steps.
+  /// Those tensors, none before the first step touched the parameter, and its count of steps.
   struct Slot {
     std::vector<torch::Tensor> tensors;
     std::int64_t steps = 0;
   };
-  virtual Slot slot(const torch::Tensor& leaf) = 0;
+  virtual Slot slot(const torch::Tensor& leaf) const = 0;
   virtual void set_slot(const torch::Tensor& leaf, const Slot& slot) = 0;
 };
 
@@ -47,6 +47,11 @@ class TorchMethod : public Optimizer::Method {
   }
 
  protected:
+  /// nullptr before the first step: LibTorch takes a state that is there for one that it has filled.
+  const State* find(const torch::Tensor& leaf) const {
+    const auto found = algorithm_.state().find(sdk::compat::optimizer_key(leaf));
+    return found == algorithm_.state().end() ? nullptr : static_cast<const State*>(found->second.get());
+  }
   State& state(const torch::Tensor& leaf) {
     auto& slot = algorithm_.state()[sdk::compat::optimizer_key(leaf)];
     if (!slot) slot = std::make_unique<State>();
@@ -82,9 +87,9 @@ class AdamW final : public TorchMethod<torch::optim::AdamW, torch::optim::AdamWO
     step_together(leaves_.others, learning_rate, 0);
   }
   std::vector<const char*> kept() const override { return {"exp_avg", "exp_avg_sq"}; }
-  Slot slot(const torch::Tensor& leaf) override {
-    auto& s = state(leaf);
-    return {{s.exp_avg(), s.exp_avg_sq()}, s.step()};
+  Slot slot(const torch::Tensor& leaf) const override {
+    const auto* s = find(leaf);
+    return s == nullptr ? Slot() : Slot{{s->exp_avg(), s->exp_avg_sq()}, s->step()};
   }
   void set_slot(const torch::Tensor& leaf, const Slot& slot) override {
     state(leaf).exp_avg(slot.tensors[0]).exp_avg_sq(slot.tensors[1]).step(slot.steps);
@@ -137,10 +142,11 @@ class RmsProp final
     return momentum_ ? std::vector<const char*>{"square_avg", "momentum_buffer"}
                      : std::vector<const char*>{"square_avg"};
   }
-  Slot slot(const torch::Tensor& leaf) override {
-    auto& s = state(leaf);
-    Slot slot{{s.square_avg()}, s.step()};
-    if (momentum_) slot.tensors.push_back(s.momentum_buffer());
+  Slot slot(const torch::Tensor& leaf) const override {
+    const auto* s = find(leaf);
+    if (s == nullptr) return {};
+    Slot slot{{s->square_avg()}, s->step()};
+    if (momentum_) slot.tensors.push_back(s->momentum_buffer());
     return slot;
   }
   void set_slot(const torch::Tensor& leaf, const Slot& slot) override {
@@ -181,7 +187,7 @@ NamedState Optimizer::state() const {
   const auto kept = method_->kept();
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
     const Method::Slot slot = method_->slot(leaves_[i]);
-    if (!slot.tensors[0].defined()) continue;  // no step has touched it so far
+    if (slot.tensors.empty()) continue;  // no step has touched it so far
     for (std::size_t k = 0; k < kept.size(); ++k)
       state.emplace_back(std::string(kept[k]) + "/" + names_[i], slot.tensors[k]);
     state.emplace_back("step/" + names_[i], torch::tensor(slot.steps, torch::kInt64));
@@ -199,7 +205,9 @@ void Optimizer::load(const NamedState& state) {
                   "the optimizer's tensor '" + name + "' has another shape than the model's parameter");
     return found->second;
   };
-  if (by_name.empty()) return;
+  // Before the first step there is nothing, though averages may be kept already.
+  const auto first_step = by_name.lower_bound("step/");
+  if (first_step == by_name.end() || first_step->first.rfind("step/", 0) != 0) return;
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
     Method::Slot slot;
     for (const char* kept : method_->kept())

@@ -36,6 +36,30 @@ std::vector<torch::Tensor> trainable_leaves(const std::vector<HostTensor>& tenso
   return leaves;
 }
 
+KeptBuffers::KeptBuffers(const std::vector<HostTensor>& tensors) : tensors_(tensors) {
+  for (const HostTensor& tensor : tensors_)
+    copies_.push_back(tensor.parameter ? torch::Tensor() : tensor.value.detach().clone());
+}
+
+void KeptBuffers::keep() {
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < copies_.size(); ++i)
+    if (copies_[i].defined()) copies_[i].copy_(tensors_[i].value);
+}
+
+void KeptBuffers::restore() const {
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < copies_.size(); ++i)
+    if (copies_[i].defined()) torch::Tensor(tensors_[i].value).copy_(copies_[i]);
+}
+
+std::vector<HostTensor> KeptBuffers::tensors() const {
+  std::vector<HostTensor> tensors = tensors_;
+  for (std::size_t i = 0; i < copies_.size(); ++i)
+    if (copies_[i].defined()) tensors[i].value = copies_[i];
+  return tensors;
+}
+
 void zero_gradients(const std::vector<HostTensor>& tensors) {
   if (const auto grads = gradients(tensors); !grads.empty()) at::_foreach_zero_(grads);
 }

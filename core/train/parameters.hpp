@@ -31,6 +31,23 @@ void zero_gradients(const std::vector<HostTensor>& tensors);
 /// Multiplies all gradients by `factor`.
 void scale_gradients(const std::vector<HostTensor>& tensors, double factor);
 
+/// Copies of a model's buffers, such as running statistics, which a forward changes: as they were after the last whole
+/// step.
+class KeptBuffers {
+ public:
+  /// Of tensors that live longer.
+  explicit KeptBuffers(const std::vector<HostTensor>& tensors);
+  void keep();
+  /// Puts them back into the model.
+  void restore() const;
+  /// The tensors with the copies in the buffers' places.
+  std::vector<HostTensor> tensors() const;
+
+ private:
+  const std::vector<HostTensor>& tensors_;
+  std::vector<torch::Tensor> copies_;  ///< by tensor; undefined for parameters
+};
+
 /// Euclidean norm of all gradients together; not finite where one of them is not. Waits for the device once.
 double gradient_norm(const std::vector<HostTensor>& tensors);
 

@@ -29,6 +29,7 @@ Target presence_of(const Target& target) {
   Target presence;
   presence.sample_weight = target.sample_weight;
   presence.class_valid = target.class_valid;
+  presence.names = target.names;
   const torch::Tensor holes = target.valid.defined() ? target.valid.eq(0).unsqueeze(1) : torch::Tensor();
   const auto valid_part = [&](const torch::Tensor& all) { return holes.defined() ? all.masked_fill(holes, 0) : all; };
   if (holes.defined()) presence.valid = target.valid.flatten(1).ne(0).any(1).to(torch::kUInt8).view({-1, 1, 1});

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include <torch/types.h>
 
@@ -13,12 +15,13 @@ namespace osteon::train {
 
 /// The truth of a batch, borrowed. Either `planes` or `soft` is there; any other may be undefined.
 struct Target {
-  torch::Tensor planes;         ///< int32 [N, P, H, W]
-  torch::Tensor valid;          ///< uint8 [N, H, W]; undefined: every pixel is
-  torch::Tensor sample_weight;  ///< float32 [N]; undefined: all 1
-  torch::Tensor pixel_weight;   ///< float32 [N, H, W]; undefined: all 1
-  torch::Tensor class_valid;    ///< uint8 [N, K]; undefined: all classes are known
-  torch::Tensor soft;           ///< float32 [N, K, H, W], 0..1, in place of planes
+  torch::Tensor planes;            ///< int32 [N, P, H, W]
+  torch::Tensor valid;             ///< uint8 [N, H, W]; undefined: every pixel is
+  torch::Tensor sample_weight;     ///< float32 [N]; undefined: all 1
+  torch::Tensor pixel_weight;      ///< float32 [N, H, W]; undefined: all 1
+  torch::Tensor class_valid;       ///< uint8 [N, K]; undefined: all classes are known
+  torch::Tensor soft;              ///< float32 [N, K, H, W], 0..1, in place of planes
+  std::vector<std::string> names;  ///< [N], of the images, for messages; empty: they have none
 
   std::int64_t height() const { return soft.defined() ? soft.size(2) : planes.size(2); }
   std::int64_t width() const { return soft.defined() ? soft.size(3) : planes.size(3); }

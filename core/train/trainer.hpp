@@ -3,13 +3,17 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
+#include <mutex>
+#include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "data/loader.hpp"
 #include "plugin/model.hpp"
 #include "plugin/registry.hpp"
 #include "recipe/recipe.hpp"
+#include "run/metrics_log.hpp"
 #include "run/run_folder.hpp"
 #include "train/checkpoint.hpp"
 #include "train/gradients.hpp"
@@ -43,40 +47,71 @@ struct Outcome {
 
 /// The training loop. Writes metrics, checkpoints and the best weights into the run folder as it goes.
 ///
+/// A checkpoint is always of a whole optimizer step. An epoch is saved before it is validated, and its line in the
+/// metrics is the last thing written of it: where a checkpoint says that an epoch is trained and the line is there, it
+/// is validated too.
+///
 /// Deterministic on the CPU: the same recipe, data and thread count give the same weights, also across a resume.
 class Trainer {
  public:
+  /// Touches nothing in the folder. Throws what Objective does.
   explicit Trainer(Setup setup);
 
-  /// Trains from the start, or from the folder's checkpoint. Throws Interrupted, with a checkpoint written, when the
-  /// user asks to stop; Error(kPlugin) when the loss is not finite.
-  Outcome run(bool resume);
+  /// Puts the folder's checkpoint into the model, from which run() goes on. Throws as load_checkpoint() does, and
+  /// Error(kUsage) where more epochs are trained than the recipe has.
+  void load();
+  /// Trains to the end. When the user asks to stop, writes a checkpoint of the last
+  /// whole step and throws Interrupted; likewise before it throws an error of the data or of resources on. Throws
+  /// NotFinite as Objective does, and Error(kCheckFailed) after 20 steps in a row whose gradients were not finite.
+  Outcome run();
 
  private:
+  /// What was trained on since the last whole step.
+  struct Group {
+    int batches = 0;
+    double loss_sum = 0;
+    std::int64_t loss_count = 0;
+    std::int64_t images = 0;         ///< the place in the epoch's order that it came to
+    std::vector<std::string> names;  ///< of its images
+  };
+
+  /// Cuts the metrics to what is trained, and takes what was validated from them.
+  void take_up_metrics();
+  void train_to_the_end();
   void train_epoch();
   void train_batch(const data::Batch& batch);
+  Objective::Result evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs, const Target& target);
   void finish_step();
+  void take_step(double norm);
+  void leave_step_out();
   void end_epoch();
   bool validation_is_due(std::int64_t epoch) const;
+  void validate(std::int64_t epoch, nlohmann::json& line, std::string& text);
   void save();
-  /// Saves a checkpoint and throws Interrupted.
-  [[noreturn]] void stop();
-  TrainingState state() { return {gradients_.tensors(), *optimizer_, *average_, scale_, cursor_}; }
+  /// Saves the last whole step if it is not saved yet, from within whatever came after it.
+  void keep_last_step();
+  void try_to_keep_last_step() noexcept;
+  /// The same from another thread, while this one is in a plugin's call that does not return. Says what was saved.
+  std::string keep_from_outside();
+  std::string advice() const;
+  TrainingState state(const std::vector<HostTensor>& tensors) {
+    return {tensors, *optimizer_, *average_, scale_, cursor_};
+  }
 
   Setup setup_;
-  plugin::Call call_;        ///< of the training as a whole, until the user asks to stop
-  plugin::Call steps_call_;  ///< of its steps, none of which is left half done
+  plugin::Call call_;      ///< of whatever may be left half done when the user asks to stop
+  plugin::Call own_call_;  ///< of the rest
   Gradients gradients_;
+  KeptBuffers buffers_;  ///< as of the last whole step
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<MovingAverage> average_;
   Objective objective_;
   LossScale scale_;
-  Cursor cursor_;
+  Cursor cursor_;  ///< of the last whole step
+  Group group_;
   run::MetricsLog log_;
-  int micro_batches_ = 0;  ///< since the last optimizer step
-  double learning_rate_ = 0;
-  double epoch_seconds_ = 0;
-  double last_loss_ = 0;
+  std::mutex whole_;  ///< held while what a checkpoint holds is changed or written
+  bool unsaved_ = false;
 };
 
 }  // namespace osteon::train

@@ -198,6 +198,111 @@ TEST_F(Training, IsTheSameTwiceAndAcrossAnInterruption) {
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 3);
 }
 
+std::vector<std::string> files_of(const fs::path& folder) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) files.push_back(entry.path().string() + " " + sha256_file(entry.path()));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+TEST_F(Training, LeavesARunThatIsDoneAsItIs) {
+  const auto before = files_of(path("run"));
+  const Outcome outcome = osteon("train --resume " + path("run") + " --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out).at("result"), json::parse(slurp(path("run/run.json"))).at("result"));
+  EXPECT_EQ(files_of(path("run")), before);
+}
+
+TEST_F(Training, GoesOnWithAnotherRecipeOnlyWhereThatMayChange) {
+  fs::copy(path("run"), path("longer"), fs::copy_options::recursive);
+  const auto before = files_of(path("longer"));
+  for (const char* change : {"model.width=0.25", "train.seed=3", "data.fold=1", "augment[0].p=0.1", "train.epochs=2"}) {
+    const Outcome refused = osteon("train --resume " + path("longer") + " --set " + change);
+    EXPECT_EQ(refused.exit_code, 2) << change << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("longer"));
+  }
+  EXPECT_EQ(osteon("train --overwrite --resume " + path("longer")).exit_code, 2);
+  EXPECT_EQ(files_of(path("longer")), before);
+  const Outcome outcome = osteon("train --resume " + path("longer") +
+                                 " --set train.epochs=4 --set train.batch_size=3 --set data.workers=0");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(slurp(path("longer/recipe.toml")), HasSubstr("epochs = 4\n"));
+  EXPECT_THAT(slurp(path("longer/recipe.toml")), HasSubstr("batch_size = 3\n"));
+  const json info = json::parse(slurp(path("longer/run.json")));
+  EXPECT_EQ(info.at("result").at("epochs"), 4);
+  ASSERT_EQ(info.at("sessions").size(), 2u);
+  EXPECT_EQ(info.at("sessions")[1].at("overrides"), json({"train.epochs=4", "train.batch_size=3", "data.workers=0"}));
+  for (const json& session : info.at("sessions")) {
+    EXPECT_EQ(session.at("status"), "done");
+    EXPECT_EQ(session.at("threads"), 1);
+    EXPECT_GE(session.at("plugins").size(), 5u);
+    EXPECT_FALSE(session.at("ended").get<std::string>().empty());
+  }
+}
+
+TEST_F(Training, BeginsAnewWhereARunEndedBeforeItsFirstCheckpoint) {
+  const std::string run = path("early"),
+                    command = "train " + path("recipe.toml") + " --set train.epochs=1 --out " + run;
+  write_text(run + "/recipe.toml", "recipe = 1\nwhatever");
+  write_text(run + "/run.json", R"({"status": "failed"})");
+  write_text(run + "/.checkpoint.999999999.part.safetensors", "half");
+  const Outcome anew = osteon(command);
+  ASSERT_EQ(anew.exit_code, 0) << anew.err;
+  EXPECT_FALSE(fs::exists(run + "/.checkpoint.999999999.part.safetensors"));
+  // By --resume too, with the recipe that is there.
+  for (const char* file : {"checkpoint.safetensors", "model.safetensors", "metrics.jsonl"})
+    fs::remove(run + "/" + file);
+  write_text(run + "/run.json", R"({"status": "running"})");
+  const Outcome resumed = osteon("train --resume " + run);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(json::parse(slurp(run + "/run.json")).at("status"), "done");
+  EXPECT_EQ(osteon(command).exit_code, 2) << "now it is done";
+  EXPECT_EQ(osteon("train --resume " + path("nowhere")).exit_code, 3);
+}
+
+TEST_F(Training, GoesOnWithFoldsWhereItStopped) {
+  const std::string folds = path("folds");
+  const std::string command = "train " + path("recipe.toml") + " --set train.epochs=2 --folds all --out " + folds;
+  const Outcome outcome = run_interrupted(
+      "env OMP_NUM_THREADS=1 " OSTEON_PROGRAM, command, [&] { return !slurp(folds + "/fold1/metrics.jsonl").empty(); },
+      [&] { fs::remove_all(folds); });
+  ASSERT_EQ(outcome.exit_code, 130) << outcome.err;
+  const auto first = files_of(folds + "/fold0");
+  EXPECT_EQ(osteon("train " + path("recipe.toml") + " --folds all --set model.width=0.25 --out " + folds).exit_code, 2);
+  const Outcome resumed = osteon("train --resume " + folds + " --json");
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(json::parse(resumed.out).at("folds").size(), 3u);
+  EXPECT_EQ(files_of(folds + "/fold0"), first);
+  for (const char* fold : {"0", "1", "2"}) {
+    EXPECT_EQ(json::parse(slurp(folds + "/fold" + fold + "/run.json")).at("status"), "done") << fold;
+    EXPECT_THAT(slurp(folds + "/fold" + fold + "/recipe.toml"), HasSubstr(std::string("fold = ") + fold + "\n"));
+  }
+  const auto all = files_of(folds);
+  const Outcome again = osteon(command);
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(files_of(folds), all);
+}
+
+// One after the other, so that each is of a validation image in some fold.
+TEST_F(Training, FindsEveryBrokenAnnotationBeforeTheFirstStep) {
+  fs::copy(path("data"), path("late"), fs::copy_options::recursive);
+  std::vector<fs::path> annotations;
+  for (const auto& entry : fs::recursive_directory_iterator(path("late/train/outputs_json")))
+    if (entry.path().extension() == ".json") annotations.push_back(entry.path());
+  std::sort(annotations.begin(), annotations.end());
+  for (const std::size_t i : {std::size_t{0}, annotations.size() / 2, annotations.size() - 1}) {
+    const std::string kept = slurp(annotations[i]);
+    fs::resize_file(annotations[i], 200);
+    const Outcome outcome =
+        osteon("train " + path("recipe.toml") + " --set data.root=" + path("late") + " --out " + path("late_run"));
+    EXPECT_EQ(outcome.exit_code, 3);
+    EXPECT_THAT(outcome.err, HasSubstr(annotations[i].string()));
+    EXPECT_FALSE(fs::exists(path("late_run"))) << "what is refused leaves nothing";
+    write_text(annotations[i], kept);
+  }
+}
+
 TEST_F(Training, NeverReplacesARunUnasked) {
   EXPECT_EQ(osteon("train " + path("recipe.toml") + " --out " + path("run")).exit_code, 2);
   fs::create_directories(path("somebodys"));

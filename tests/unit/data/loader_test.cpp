@@ -29,9 +29,9 @@ std::vector<int> first(int n) {
   return indices;
 }
 
-std::vector<Batch> epoch(Loader& loader, std::int64_t number, std::int64_t first_batch = 0) {
+std::vector<Batch> epoch(Loader& loader, std::int64_t number, std::int64_t first_image = 0) {
   std::vector<Batch> batches;
-  loader.start_epoch(number, first_batch);
+  loader.start_epoch(number, first_image);
   while (auto batch = loader.next()) batches.push_back(std::move(*batch));
   return batches;
 }
@@ -113,10 +113,26 @@ TEST_P(LoaderOfWorkers, ResumesWithinAnEpoch) {
   LoaderOptions o = options();
   o.shuffle = true;
   Loader loader(*dataset, first(10), nullptr, o);
-  const auto all = epoch(loader, 6), rest = epoch(loader, 6, 3);
+  const auto all = epoch(loader, 6), rest = epoch(loader, 6, 6);
   ASSERT_EQ(rest.size(), 2u);
   EXPECT_TRUE(tests::same_batch(rest[0], all[3]));
   EXPECT_TRUE(tests::same_batch(rest[1], all[4]));
+}
+
+TEST_P(LoaderOfWorkers, GoesOnInBatchesOfAnotherSizeWithoutSkippingOrRepeatingAnImage) {
+  const auto dataset = toy_dataset(folder_.path(), 10);
+  LoaderOptions o = options();
+  o.shuffle = true;
+  Loader loader(*dataset, first(10), nullptr, o);
+  const std::vector<int> all = order_of(epoch(loader, 6));
+  o.batch_size = 3;
+  Loader other(*dataset, first(10), nullptr, o);
+  const auto rest = epoch(other, 6, 4);
+  ASSERT_EQ(rest.size(), 2u);
+  EXPECT_EQ(rest[0].end, 7);
+  EXPECT_EQ(rest[1].end, 10);
+  EXPECT_EQ(order_of(rest), std::vector<int>(all.begin() + 4, all.end()));
+  EXPECT_TRUE(epoch(other, 6, 10).empty());
 }
 
 TEST_P(LoaderOfWorkers, AnEpochThatIsLeftDoesNotLeakIntoTheNext) {

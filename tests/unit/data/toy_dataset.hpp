@@ -58,7 +58,7 @@ bool same_buffer(const data::AlignedBuffer<T>& a, const data::AlignedBuffer<T>& 
 }
 
 inline bool same_batch(const data::Batch& a, const data::Batch& b) {
-  return a.n == b.n && a.number == b.number && a.indices == b.indices && same_buffer(a.image, b.image) &&
+  return a.n == b.n && a.end == b.end && a.indices == b.indices && same_buffer(a.image, b.image) &&
          same_buffer(a.planes, b.planes) && same_buffer(a.valid, b.valid);
 }
 

@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/error.hpp"
+#include "run/folder_lock.hpp"
 #include "support/program.hpp"
 
 namespace osteon::run {
@@ -112,6 +114,72 @@ TEST_F(RunFolderRecipe, SaysWhichFileCannotBeKept) {
     EXPECT_EQ(e.code(), ExitCode::kResources);
     EXPECT_EQ(e.where(), "/no/such/file");
   }
+}
+
+TEST_F(RunFolderRecipe, TellsBlankFoldersRunsAndOthersApart) {
+  EXPECT_TRUE(run_.is_blank());
+  EXPECT_FALSE(run_.is_run());
+  write("run/.run.123456789.part.json", "{");  // of a process that was killed
+  EXPECT_TRUE(run_.is_blank());
+  write("run/notes.txt", "somebody's");
+  EXPECT_FALSE(run_.is_blank());
+  EXPECT_FALSE(run_.is_run());
+  run_.write_info({{"status", "running"}});
+  EXPECT_TRUE(run_.is_run());
+  EXPECT_FALSE(run_.is_done());
+  run_.write_info({{"status", "done"}});
+  EXPECT_TRUE(run_.is_done());
+}
+
+TEST_F(RunFolderRecipe, TakesAShippedRunWithoutARecordForADoneOne) {
+  write("run/recipe.toml", "recipe = 1\n");
+  EXPECT_FALSE(run_.is_done());
+  write("run/model.safetensors", "weights");
+  EXPECT_TRUE(run_.is_done());
+}
+
+TEST_F(RunFolderRecipe, RemovesUnfinishedFilesOfProcessesThatAreGone) {
+  const std::string own = std::to_string(::getpid()), gone = "999999999", parent = std::to_string(::getppid());
+  for (const std::string& pid : {own, gone, parent}) write("run/.checkpoint." + pid + ".part.safetensors", "half");
+  write("run/.note", "");
+  write("run/x.part", "");
+  run_.remove_leftovers();
+  EXPECT_FALSE(fs::exists(run_.root() / (".checkpoint." + own + ".part.safetensors")));
+  EXPECT_FALSE(fs::exists(run_.root() / (".checkpoint." + gone + ".part.safetensors")));
+  EXPECT_TRUE(fs::exists(run_.root() / (".checkpoint." + parent + ".part.safetensors"))) << "it may be writing it";
+  EXPECT_TRUE(fs::exists(run_.root() / ".note"));
+  EXPECT_TRUE(fs::exists(run_.root() / "x.part"));
+}
+
+TEST_F(RunFolderRecipe, LeavesNothingOfAnEarlierRunWhereOneBegins) {
+  for (const char* file : {"checkpoint.safetensors", "model.safetensors", "fitted.safetensors", "metrics.jsonl",
+                           "evaluation.json", "evaluation.csv", "evaluation-test.csv"})
+    write(std::string("run/") + file, "old");
+  // It may begin with what it replaces.
+  const std::string weights = (run_.root() / "model.safetensors").string();
+  run_.begin(naming({{"model.weights", "\"\"", "", {weights}}}), {{"status", "running"}});
+  for (const char* file : {"checkpoint.safetensors", "model.safetensors", "fitted.safetensors", "metrics.jsonl",
+                           "evaluation.json", "evaluation.csv", "evaluation-test.csv"})
+    EXPECT_FALSE(fs::exists(run_.root() / file)) << file;
+  EXPECT_EQ(test::slurp(run_.files() / "model.safetensors"), "old");
+  EXPECT_FALSE(run_.is_done());
+}
+
+TEST_F(RunFolderRecipe, IsOfOneProcessWhileThatTrainsInIt) {
+  const auto refused = [&] {
+    try {
+      const FolderLock another(run_.root());
+      return false;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage);
+      return true;
+    }
+  };
+  {
+    const FolderLock lock(run_.root());
+    EXPECT_TRUE(refused());
+  }
+  EXPECT_FALSE(refused());
 }
 
 }  // namespace

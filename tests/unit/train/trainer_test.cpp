@@ -6,86 +6,37 @@
 #include <gtest/gtest.h>
 
 #include "plugin/pool.hpp"
-#include "support/found_plugins.hpp"
-#include "support/program.hpp"
-#include "unit/data/toy_dataset.hpp"
-#include "unit/train/tiny_model.hpp"
+#include "unit/train/toy_training.hpp"
 
 namespace osteon::train {
 namespace {
 
-constexpr int kImages = 8;
-
-recipe::LossTerm term(const std::string& plugin, const std::string& output = "") {
-  recipe::LossTerm loss;
-  loss.component.plugin = plugin;
-  loss.component.parameters = test::default_parameters(*test::registry().find(plugin::Kind::kLoss, plugin));
-  loss.output = output;
-  return loss;
-}
-
-recipe::Recipe recipe_of(int epochs) {
-  recipe::Recipe recipe;
-  recipe.data.kind = "multiclass";
-  recipe.data.classes = {"a", "b", "c"};
-  recipe.loss = {term("cross_entropy"), term("dice")};  // both take scratch memory
-  recipe.train.epochs = epochs;
-  recipe.train.optimizer.lr = 1e-2;
-  return recipe;
-}
+using toy::expect_equal;
+using toy::recipe_of;
+using toy::term;
 
 /// One training, with what it leaves behind.
-struct Trained {
-  test::TemporaryFolder folder;
+struct Trained : toy::Run {
   std::vector<std::size_t> memory;  ///< in use, at the end of each epoch
   Outcome outcome;
-  std::vector<std::pair<std::string, at::Tensor>> weights;
 
   explicit Trained(const recipe::Recipe& recipe, const osteon_model_api& api = test::tiny_api(),
-                   bool resume_after = false, const data::DatasetOptions* options = nullptr) {
-    const plugin::Call call;
-    const auto model = test::tiny_model(call, 1, 3, api);
-    auto dataset = tests::toy_dataset(folder.path() / "data", kImages);
-    if (options != nullptr) dataset = data::open_dataset("index_png", folder.path() / "data", *options);
-    std::vector<int> indices(kImages);
-    for (int i = 0; i < kImages; ++i) indices[static_cast<std::size_t>(i)] = i;
-    data::LoaderOptions loading = tests::toy_options();
-    loading.shuffle = true;
-    data::Loader loader(*dataset, indices, nullptr, loading);
-    const run::RunFolder run(folder.path());
-    plugin::ClassContext classes;
-    classes.multiclass = true;
-    classes.names = recipe.data.classes;
-    const auto train = [&](const recipe::Recipe& with, bool resume) {
-      Setup setup{with, test::registry(), classes, *model, loader, run, {OSTEON_DEVICE_CPU, 0}, 1, {}};
-      setup.validate = [&](const plugin::Call& validation) {
-        EXPECT_EQ(validation.raw()->device.type, OSTEON_DEVICE_CPU);
-        memory.push_back(plugin::host_pool().in_use());
-        return 0.5;
-      };
-      return Trainer(std::move(setup)).run(resume);
+                   bool resume_after = false, const data::DatasetOptions* with = nullptr)
+      : toy::Run(api) {
+    options = with;
+    validate = [this](const plugin::Call& validation) {
+      EXPECT_EQ(validation.raw()->device.type, OSTEON_DEVICE_CPU);
+      memory.push_back(plugin::host_pool().in_use());
+      return 0.5;
     };
     if (resume_after) {
       recipe::Recipe half = recipe;
       half.train.epochs = recipe.train.epochs / 2;
-      train(half, false);
+      train(half);
     }
     outcome = train(recipe, resume_after);
-    for (const HostTensor& tensor : host_tensors(*model, call)) weights.emplace_back(tensor.name, tensor.value.clone());
-  }
-
-  at::Tensor operator[](const std::string& name) const {
-    for (const auto& [own, value] : weights)
-      if (own == name) return value;
-    throw std::out_of_range(name);
   }
 };
-
-void expect_equal(const Trained& a, const Trained& b) {
-  ASSERT_EQ(a.weights.size(), b.weights.size());
-  for (std::size_t i = 0; i < a.weights.size(); ++i)
-    EXPECT_TRUE(at::equal(a.weights[i].second, b.weights[i].second)) << a.weights[i].first;
-}
 
 TEST(Trainer, TakesNoMoreMemoryTheMoreStepsItHasTaken) {
   const Trained run(recipe_of(12));
@@ -133,7 +84,7 @@ TEST(Trainer, PassesWeightsOfImagesOn) {
   options.classes = {data::LabelKind::kMulticlass, {"a", "b", "c"}, {}};
   options.weights = folder / "weights.csv";
   std::string text = "image,weight\n", ones = text;
-  for (int i = 0; i < kImages; ++i) {
+  for (int i = 0; i < toy::kImages; ++i) {
     text += std::to_string(i) + ".png,0\n";
     ones += std::to_string(i) + ".png,1\n";
   }
