@@ -13,7 +13,7 @@
 namespace osteon::cli {
 namespace {
 
-nlohmann::json examine(Program& program) {
+nlohmann::json examine(Program& program, bool retest) {
   const engine::NumericEnvironment environment = engine::prepare_numeric_environment();
   nlohmann::json result = {
       {"osteon", OSTEON_VERSION},
@@ -43,8 +43,21 @@ nlohmann::json examine(Program& program) {
         "Some components are newer than this program and are left aside; `osteon plugins list` says why");
   if (refused > 0) result["advice"].push_back("Some plugin files are refused; `osteon plugins list` says why");
   for (const std::string& warning : program.registry().warnings()) result["advice"].push_back(warning);
-  result["engine"] = program.engine().doctor();
+  result["engine"] = program.engine(retest ? engine::KernelTest::kAnew : engine::KernelTest::kWhereUnknown).doctor();
   return result;
+}
+
+void print_kernels(const engine::KernelReport& kernels) {
+  const auto row = [](const std::string& value) { fmt::print("{:<16} {}\n", "kernels", value); };
+  if (!kernels.tested) row("used untested, for their self-test came to no end: " + kernels.untested);
+  for (const char* precision : {"float32", "bfloat16"})
+    if (const engine::KernelFault* fault = kernels.fault_in(precision))
+      row(fmt::format("WRONG in {}: {}: {}", precision, fault->operation, fault->detail));
+    else if (kernels.tested)
+      row(fmt::format("right in {}", precision));
+  if (!kernels.held_to.empty())
+    row(fmt::format("held to {}, for with more the {} in {} is wrong: {}", kernels.held_to,
+                    kernels.avoided[0].operation, kernels.avoided[0].precision, kernels.avoided[0].detail));
 }
 
 void print(const nlohmann::json& r) {
@@ -66,6 +79,7 @@ void print(const nlohmann::json& r) {
   row("matrix product", fmt::format("{:.0f} GFLOP/s measured", engine.at("matmul_gflops").get<double>()));
   row("threads", fmt::format("{} of {} cores", engine.at("threads").get<int>(), r.at("cores").get<int>()));
   row("instruction set", text(r.at("instruction_set")));
+  print_kernels(engine::kernel_report_from_json(engine.at("kernels")));
   row("CUDA", engine.at("cuda").at("available").get<bool>()
                   ? fmt::format("{} devices", engine.at("cuda").at("devices").get<int>())
                   : "none");
@@ -83,16 +97,29 @@ void print(const nlohmann::json& r) {
 }  // namespace
 
 void add_doctor_verb(CLI::App& app, Program& program) {
-  CLI::App* verb =
-      app.add_subcommand("doctor", "What is in use (LibTorch, BLAS, threads, plugins, cache) and what to change");
+  CLI::App* verb = app.add_subcommand(
+      "doctor", "What is in use (LibTorch, BLAS, threads, kernels, plugins, cache) and what to change");
   program.add_common_flags(*verb, false);
-  verb->callback([&program] {
-    program.action = [&program] {
-      const nlohmann::json result = examine(program);
+  auto retest = std::make_shared<bool>(false);
+  verb->add_flag("--retest", *retest, "Test the kernels once more, over what is remembered of them");
+  verb->callback([&program, retest] {
+    program.action = [&program, retest] {
+      const nlohmann::json result = examine(program, *retest);
       if (program.json)
         program.print_json(result);
       else
         print(result);
+      return result.at("engine").at("kernels").at("faults").empty() ? ExitCode::kDone : ExitCode::kCheckFailed;
+    };
+  });
+}
+
+void add_test_kernels_verb(CLI::App& app, Program& program) {
+  CLI::App* verb = app.add_subcommand("test-kernels", "Compare the kernels of this machine with plain loops");
+  verb->group("");  // not for people
+  verb->callback([&program] {
+    program.action = [] {
+      engine::load({}, {})->test_kernels();
       return ExitCode::kDone;
     };
   });

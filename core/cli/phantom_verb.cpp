@@ -23,7 +23,7 @@ void add_phantom_verb(CLI::App& app, Program& program) {
   verb->add_flag("--overwrite", request->overwrite, "Replace a phantom that is there already");
   verb->callback([&program, request] {
     program.action = [&program, request] {
-      const nlohmann::json result = program.engine().phantom(*request);
+      const nlohmann::json result = program.engine(engine::KernelTest::kNone).phantom(*request);
       if (program.json)
         program.print_json(result);
       else

@@ -51,11 +51,11 @@ plugin::Registry& Program::registry() {
   return *registry_;
 }
 
-engine::Engine& Program::engine() {
+engine::Engine& Program::engine(engine::KernelTest kernels) {
   if (!engine_) {
     plugin::Registry& plugins = registry();
     claim_standard_output();
-    engine_ = engine::load({&plugins, 0});
+    engine_ = engine::load({&plugins, 0}, {kernels, program_file()});
   }
   return *engine_;
 }

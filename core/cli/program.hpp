@@ -32,7 +32,8 @@ class Program {
 
   /// The plugins there are. Where a recipe restricts them, load_recipe() comes first.
   plugin::Registry& registry();
-  engine::Engine& engine();
+  /// Kernels are tested when it is made, by whoever asks first.
+  engine::Engine& engine(engine::KernelTest kernels = engine::KernelTest::kWhereUnknown);
 
   /// The recipe, resolved against the plugins. Warnings go to stderr. Throws recipe::RecipeErrors with all of its
   /// problems.

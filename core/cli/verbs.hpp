@@ -23,6 +23,8 @@ void add_predict_verb(CLI::App& app, Program& program);
 void add_model_verb(CLI::App& app, Program& program);
 void add_weights_verb(CLI::App& app, Program& program);
 void add_doctor_verb(CLI::App& app, Program& program);
+/// Hidden: what the test of kernels runs in a child process.
+void add_test_kernels_verb(CLI::App& app, Program& program);
 /// Hidden: what the registry runs in a child process to learn what a library holds.
 void add_scan_plugin_verb(CLI::App& app, Program& program);
 

@@ -8,12 +8,14 @@
 #include <opencv2/core/utility.hpp>
 #include <osteon/sdk/torch/compat.hpp>
 
+#include "base/child.hpp"
 #include "base/error.hpp"
 #include "data/phantom/phantom.hpp"
 #include "engine/device.hpp"
 #include "engine/doctor.hpp"
 #include "engine/evaluation.hpp"
 #include "engine/forward.hpp"
+#include "engine/kernel_test.hpp"
 #include "engine/prediction.hpp"
 #include "engine/training.hpp"
 #include "plugin/interrupt.hpp"
@@ -88,11 +90,17 @@ class EngineImplementation final : public Engine {
     return at_the_door([&] { return run_forward(request, context_); });
   }
   nlohmann::json doctor() override {
-    return at_the_door([] {
+    return at_the_door([this] {
       nlohmann::json result = describe_libraries();
       result["matmul_gflops"] = measure_matmul();
+      result["kernels"] = to_json(context_.kernels);
       return result;
     });
+  }
+  void test_kernels() override {
+    fill_new_memory_with_nan();
+    answer_parent(kernel_test_found(engine::test_kernels(
+        compute_with_libtorch, [](const auto&... what) { answer_parent(kernel_test_begins(what...)); })));
   }
 
  private:

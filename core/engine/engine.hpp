@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/kernel_check.hpp"
 #include "plugin/registry.hpp"
 #include "recipe/recipe.hpp"
 
@@ -21,10 +22,12 @@ namespace osteon {
 /// Each function does one verb. It throws Error; it prints progress and remarks to stderr, and nothing to stdout.
 namespace engine {
 
-/// Threads that work may keep busy and where plugins come from; the same for every verb.
+/// Threads that work may keep busy, where plugins come from, and what is known of the kernels that they run; the same
+/// for every verb.
 struct Context {
   plugin::Registry* registry = nullptr;
   int threads = 1;
+  KernelReport kernels = {};
 };
 
 struct PhantomRequest {
@@ -85,13 +88,22 @@ class Engine {
   virtual nlohmann::ordered_json evaluate(const EvaluateRequest& request) = 0;
   virtual nlohmann::json predict(const PredictRequest& request) = 0;
   virtual nlohmann::json forward(const ForwardRequest& request) = 0;
-  /// LibTorch, BLAS, threads, instruction set, accelerators, as they are in this process.
+  /// LibTorch, BLAS, threads, instruction set, kernels, accelerators, as they are in this process.
   virtual nlohmann::json doctor() = 0;
+  /// Tests the kernels of this process and answers the parent, for check_kernels(). The process is of no other use
+  /// afterwards.
+  virtual void test_kernels() = 0;
 };
 
-/// Puts the threads and the BLAS in order, then loads the engine. The environment is read by libraries as they load, so
-/// nothing of it may be loaded before. Throws Error(kResources) when the engine cannot be loaded.
-std::unique_ptr<Engine> load(const Context& context);
+/// Whether and by which program kernels are tested first; see check_kernels().
+struct KernelCheck {
+  KernelTest test = KernelTest::kNone;
+  std::filesystem::path program;
+};
+
+/// Puts the threads, the BLAS and the kernels in order, then loads the engine. The environment is read by libraries as
+/// they load, so nothing of it may be loaded before. Throws Error(kResources) when the engine cannot be loaded.
+std::unique_ptr<Engine> load(const Context& context, const KernelCheck& kernels);
 
 /// The entry that load() looks up.
 using CreateFunction = Engine* (*)(const Context*);

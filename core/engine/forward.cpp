@@ -90,6 +90,8 @@ nlohmann::json run_forward(const ForwardRequest& request, const Context& context
   const weights::TensorData& x = input_of(file, *model);
 
   const osteon_device device = choose_device("predict.device", request.recipe.predict.device, {model->component()});
+  if (forward.precision == OSTEON_PRECISION_BFLOAT16 && device.type == OSTEON_DEVICE_CPU)
+    expect_sound_kernels(context.kernels, "bfloat16", "the precision that was asked for", "leave it float32");
   move_model(*model, device);
   const auto there = model_device(device);
   const plugin::Call call = call_of(context);

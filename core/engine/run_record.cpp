@@ -53,6 +53,7 @@ void add_session(nlohmann::json& record, const TrainRequest& request, const Cont
   record["numeric"] = describe_libraries();
   record["blas"] = {{"kind", environment.blas_kind}, {"openblas_coretype", environment.core_type}};
   record["instruction_set"] = environment.instruction_set;
+  record["kernels"] = to_json(context.kernels);
   record["threads"] = context.threads;
   record["plugins"] = plugins_of(request.recipe, *context.registry);
   record.erase("ended");

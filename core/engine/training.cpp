@@ -176,6 +176,8 @@ nlohmann::json train_model(const TrainRequest& request, RunStart& start, const C
   for (const recipe::LossTerm& term : recipe.loss)
     components.push_back(registry.load(plugin::Kind::kLoss, term.component.plugin, term.component.version));
   const osteon_device device = choose_device("train.device", recipe.train.device, components);
+  if (recipe.train.precision == "amp" && device.type == OSTEON_DEVICE_CPU)
+    expect_sound_kernels(context.kernels, "bfloat16", "train.precision = \"amp\"", "\"fp32\" trains without");
   move_model(*model, device);
 
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
