@@ -98,6 +98,7 @@ class EngineImplementation final : public Engine {
     });
   }
   void test_kernels() override {
+    limit_processor_time();
     fill_new_memory_with_nan();
     answer_parent(kernel_test_found(engine::test_kernels(
         compute_with_libtorch, [](const auto&... what) { answer_parent(kernel_test_begins(what...)); })));

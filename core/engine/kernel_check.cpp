@@ -159,7 +159,7 @@ std::optional<std::vector<KernelFault>> faults_by(const ChildOutcome& outcome) {
     precision = json.at("begins").at(0);
     operation = json.at("begins").at(1);
   }
-  constexpr int kCrashes[] = {SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGABRT};
+  constexpr int kCrashes[] = {SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGABRT, SIGXCPU};
   const bool crashed =
       !outcome.timed_out && WIFSIGNALED(outcome.status) &&
       std::find(std::begin(kCrashes), std::end(kCrashes), WTERMSIG(outcome.status)) != std::end(kCrashes);

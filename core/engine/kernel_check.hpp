@@ -31,8 +31,9 @@ KernelReport check_kernels(const std::filesystem::path& program, KernelTest test
 std::string kernel_test_begins(const std::string& precision, const std::string& operation);
 std::string kernel_test_found(const std::vector<KernelFault>& faults);
 
-/// What became of such a child. One that crashed has a fault in the case that it had begun, and in all of the precision
-/// that it did not get to. Nothing when it ended for another reason before it was done.
+/// What became of such a child. One that crashed, or ran out of processor time, has a fault in the case that it had
+/// begun, and in all of the precision that it did not get to. Nothing when it ended for another reason before it was
+/// done.
 std::optional<std::vector<KernelFault>> faults_by(const ChildOutcome& outcome);
 
 /// The processor as the kernel describes it: what chooses kernels, and nothing that changes from day to day. Empty when

@@ -10,7 +10,7 @@
 namespace osteon::engine {
 namespace {
 
-// From much to little. What comes first leaves out AMX alone, with which training by oneDNN 2.6.3 gave NaN.
+// From much to little. What comes first leaves out AMX alone, with which oneDNN 2.6.3 loses gradients.
 constexpr const char* kInstructionSets[] = {"AVX512_CORE_BF16", "AVX512_CORE", "AVX2"};
 
 const KernelFault* first_in(const std::vector<KernelFault>& faults, const std::string& precision) {

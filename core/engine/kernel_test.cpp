@@ -12,6 +12,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <osteon/sdk/torch/guards.hpp>
 
@@ -168,6 +169,12 @@ void fill_new_memory_with_nan() {
   constexpr int kAllBitsSet = 0x100;
   mallopt(M_PERTURB, kAllBitsSet);
 #endif
+}
+
+void limit_processor_time() {
+  constexpr rlim_t kSeconds = 60;
+  const rlimit limit{kSeconds, kSeconds + 1};
+  ::setrlimit(RLIMIT_CPU, &limit);
 }
 
 }  // namespace osteon::engine

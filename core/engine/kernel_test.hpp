@@ -57,4 +57,8 @@ std::vector<KernelFault> test_kernels(
 /// computes with what nobody wrote is found out on its first run and not in some later step. For a process that tests.
 void fill_new_memory_with_nan();
 
+/// Ends this process by SIGXCPU after a minute of processor time, for a kernel may come to no end. For a process that
+/// tests.
+void limit_processor_time();
+
 }  // namespace osteon::engine

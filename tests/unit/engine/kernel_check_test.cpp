@@ -47,6 +47,13 @@ TEST(KernelAnswer, ACrashIsAFaultOfWhatHadBegun) {
   EXPECT_THAT(faults->at(0).detail, HasSubstr("crashed"));
 }
 
+TEST(KernelAnswer, AKernelThatComesToNoEndIsAFault) {
+  const auto faults = faults_by(
+      outcome_of("ulimit -S -t 1\n" + says(kernel_test_begins("bfloat16", "3x3 convolution")) + "while :; do :; done"));
+  ASSERT_TRUE(faults);
+  EXPECT_EQ(faults->at(0).operation, "3x3 convolution");
+}
+
 TEST(KernelAnswer, ACrashInFloat32LeavesBothPrecisionsUnproven) {
   const auto faults = faults_by(outcome_of(says(kernel_test_begins("float32", "linear layer")) + "kill -SEGV $$"));
   ASSERT_TRUE(faults);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <random>
+#include <set>
 #include <stdexcept>
 
 #include <malloc.h>
@@ -89,21 +90,47 @@ TEST(KernelTest, FindsNothingWrongInFloat32) {
   }
 }
 
-// As oneDNN's with AMX: the weights' gradient of a convolution in bfloat16, where the map is not square.
-TEST(KernelTest, FindsTheFaultThatOnlyOblongMapsShow) {
+// How many rows of a map oneDNN 2.6.3 takes at once for the gradient of a 3x3 convolution's weights with AMX
+// (compute_full_spat_loop): blocks of at most 48 KiB where a map has more than 128.
+std::int64_t rows_at_once(std::int64_t height, std::int64_t width) {
+  const auto rounded = [](std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; };
+  const std::int64_t row = 2 * 16 * (rounded(width + 32, 32) + rounded(width, 2));
+  std::int64_t rows = height;
+  if (row * rows <= 128 * 1024) return rows;
+  while (row * rows > 48 * 1024 && rows > 1) {
+    std::int64_t divisor = 2;
+    while (divisor < rows && rows % divisor != 0) ++divisor;
+    rows = divisor < rows ? rows / divisor : rows / 2;
+  }
+  return rows;
+}
+
+bool loses_gradients_with_amx(const KernelCase& kernel) {
+  const auto& image = kernel.operands[0].shape;
+  return kernel.operation.rfind("3x3 convolution", 0) == 0 && rows_at_once(image[2], image[3]) == 1;
+}
+
+// With one row at once the first row of the kernel lies in the padding; its place is not passed over, so that the
+// others are written one too early and the last is not written at all.
+TEST(KernelTest, FindsTheGradientsThatOneDnnLosesWithAmx) {
+  EXPECT_EQ(rows_at_once(192, 256), 1) << "where training gave NaN";
+  EXPECT_EQ(rows_at_once(192, 192), 3) << "where it did not";
+  EXPECT_EQ(rows_at_once(256, 256), 2);
   const auto faults = test_kernels([](const KernelCase& kernel, const auto& operands, const at::Tensor& cotangent) {
     ComputedResults results = compute_with_libtorch(kernel, operands, cotangent);
-    if (is_convolution(kernel) && oblong(kernel) && operands[0].scalar_type() == at::kBFloat16)
-      results.gradients[1][0].fill_(std::numeric_limits<float>::quiet_NaN());
+    if (operands[0].scalar_type() != at::kBFloat16 || !loses_gradients_with_amx(kernel)) return results;
+    const at::Tensor right = results.gradients[1].clone();
+    results.gradients[1].narrow(2, 0, 2).copy_(right.narrow(2, 1, 2));
+    results.gradients[1].select(2, 2).fill_(std::numeric_limits<float>::quiet_NaN());
     return results;
   });
-  std::size_t expected = 0;
-  for (const KernelCase& kernel : kernel_cases()) expected += is_convolution(kernel) && oblong(kernel);
-  EXPECT_GT(expected, 5u);
-  std::size_t found = 0;
-  for (const KernelFault& fault : faults) {
-    if (fault.precision == "bfloat16" && fault.detail.find("weights is not finite") != std::string::npos) ++found;
-  }
+  std::set<std::string> expected, found;
+  for (const KernelCase& kernel : kernel_cases())
+    if (loses_gradients_with_amx(kernel)) expected.insert(kernel.operation);
+  for (const KernelFault& fault : faults)
+    if (fault.precision == "bfloat16" && fault.detail.find("gradient of the weights") != std::string::npos)
+      found.insert(fault.operation);
+  EXPECT_GE(expected.size(), 2u);
   EXPECT_EQ(found, expected);
 }
 
