@@ -22,6 +22,8 @@
 #include "base/host_library.hpp"
 #include "base/suggest.hpp"
 #include "engine/environment.hpp"
+#include "engine/kernel_check.hpp"
+#include "plugin/dependencies.hpp"
 #include "plugin/scan.hpp"
 #include "validate/watchdog.hpp"
 
@@ -106,6 +108,14 @@ std::vector<Result> planned(const Request& request) {
   expect_known(named, plan.parameters, "parameter");
   expect_known(request.checks, plan.checks, "check");
   return plan.rows;
+}
+
+/// Kernels that are wrong on this machine are no fault of the plugin's: they are kept off, as where it will be used.
+void keep_off_wrong_kernels(const Request& request) {
+  const std::vector<std::filesystem::path> needed = plugin::dependencies_of(request.file);
+  if (std::any_of(needed.begin(), needed.end(),
+                  [](const auto& library) { return library.filename().string().rfind("libtorch", 0) == 0; }))
+    engine::check_kernels(request.program, engine::KernelTest::kWhereUnknown, request.stop);
 }
 
 /// Runs checks in processes of their own, one at a time. Where a worker has several of one component before it, a child
@@ -232,6 +242,7 @@ const Validator& validator() {
 std::vector<Result> validate(const Request& request, const std::function<void(const Result&)>& show) {
   engine::prepare_numeric_environment();  // children inherit it
   std::vector<Result> results = planned(request);
+  keep_off_wrong_kernels(request);
   std::vector<char> done(results.size(), 0);
   std::size_t next = 0, shown = 0;
   std::mutex mutex;
