@@ -119,7 +119,7 @@ void add_test_kernels_verb(CLI::App& app, Program& program) {
   verb->group("");  // not for people
   verb->callback([&program] {
     program.action = [] {
-      engine::load({}, {})->test_kernels();
+      engine::load({nullptr, 0}, {})->test_kernels();
       return ExitCode::kDone;
     };
   });

@@ -53,6 +53,7 @@ KernelReport kernel_report_from_json(const nlohmann::json& json) {
   report.held_to = json.at("held_to");
   report.faults = faults_from_json(json.at("faults"));
   report.avoided = faults_from_json(json.at("avoided"));
+  if (!report.held_to.empty()) json.at("avoided").at(0);  // the reason
   return report;
 }
 

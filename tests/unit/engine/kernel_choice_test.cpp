@@ -105,6 +105,12 @@ TEST(KernelReport, SurvivesJson) {
   EXPECT_EQ(to_json(kernel_report_from_json(to_json(report))), to_json(report));
 }
 
+TEST(KernelReport, HoldsToNothingWithoutAReason) {
+  KernelReport report;
+  report.held_to = "AVX2";
+  EXPECT_THROW(kernel_report_from_json(to_json(report)), nlohmann::json::exception);
+}
+
 TEST(KernelReport, RefusesAFaultyPrecisionAndNoOther) {
   KernelReport report;
   report.faults = {kHalf};
