@@ -48,7 +48,7 @@ nlohmann::json examine(Program& program, bool retest) {
 }
 
 void print_kernels(const engine::KernelReport& kernels) {
-  const auto row = [](const std::string& value) { fmt::print("{:<16} {}\n", "kernels", value); };
+  const auto row = [](const std::string& value) { print_result("{:<16} {}\n", "kernels", value); };
   if (!kernels.tested) row("used untested, for their self-test came to no end: " + kernels.untested);
   for (const char* precision : {"float32", "bfloat16"})
     if (const engine::KernelFault* fault = kernels.fault_in(precision))
