@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "data/aligned_buffer.hpp"
 #include "predict/predict.hpp"
+#include "predict/until_interrupted.hpp"
 
 namespace osteon::predict {
 namespace {
@@ -117,7 +118,7 @@ std::size_t fit(const plugin::Call& call, const FitTask& task) {
       const plugin::Call own = call.derive({});
       FitImage image;
       if (task.read(i, image)) {
-        add_image(own, task, image);
+        until_interrupted([&] { add_image(own, task, image); });
         ++added;
       }
       if (task.progress) task.progress(pass, i);

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "predict/finite.hpp"
+#include "predict/until_interrupted.hpp"
 
 namespace osteon::predict {
 namespace {
@@ -67,11 +68,13 @@ data::Labels predict_labels(const osteon_call* call, const Predictor& predictor,
   const std::uint32_t form = (forms & OSTEON_SET(OSTEON_FORM_LOGITS)) != 0          ? OSTEON_FORM_LOGITS
                              : (forms & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) != 0 ? OSTEON_FORM_PROBABILITIES
                                                                                     : OSTEON_FORM_BITS;
-  const FileImage root(image, name);
-  const OwnedPrediction prediction = run(call, predictor, root, form, grid);
-  return naming_not_finite(predictor, *root.get(), make_request(form, grid), form, [&] {
-    return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), root.height(),
-                  root.width(), decision);
+  return until_interrupted([&] {
+    const FileImage root(image, name);
+    const OwnedPrediction prediction = run(call, predictor, root, form, grid);
+    return naming_not_finite(predictor, *root.get(), make_request(form, grid), form, [&] {
+      return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), root.height(),
+                    root.width(), decision);
+    });
   });
 }
 
@@ -80,11 +83,13 @@ OwnedPrediction predict_probabilities(const osteon_call* call, const Predictor& 
   if ((predictor.gives_forms() & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) == 0)
     throw Error(ExitCode::kUsage,
                 predictor.name() + " gives decided masks, no probabilities; leave `probabilities` out of --format");
-  const FileImage root(image, name);
-  OwnedPrediction prediction = run(call, predictor, root, OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
-  naming_not_finite(predictor, *root.get(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE),
-                    OSTEON_FORM_PROBABILITIES, [&] { expect_finite(sdk::Call(call), prediction.raw()); });
-  return prediction;
+  return until_interrupted([&] {
+    const FileImage root(image, name);
+    OwnedPrediction prediction = run(call, predictor, root, OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+    naming_not_finite(predictor, *root.get(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE),
+                      OSTEON_FORM_PROBABILITIES, [&] { expect_finite(sdk::Call(call), prediction.raw()); });
+    return prediction;
+  });
 }
 
 }  // namespace osteon::predict

@@ -32,7 +32,7 @@ class FileImage {
 std::array<std::uint8_t, 32> digest_of(const data::Image& image);
 
 /// Masks of an image at its own size. Takes the predictor's cheapest form: logits on the model's grid where it gives
-/// them, then probabilities, then bits.
+/// them, then probabilities, then bits. Throws Interrupted when the call is cancelled, as all here do.
 data::Labels predict_labels(const osteon_call* call, const Predictor& predictor, const data::Image& image,
                             const std::string& name, const Decision& decision);
 

@@ -59,6 +59,24 @@ class PredictLabels : public ::testing::Test {
   plugin::Call call_;
 };
 
+/// Notices that it is to stop, as the host's own predictors do between images.
+class Stopping final : public Predictor {
+ public:
+  Stopping() : Predictor(test::classes(2), {OSTEON_SET(OSTEON_FORM_PROBABILITIES), OSTEON_SET(OSTEON_GRID_IMAGE)}) {}
+  std::string name() const override { return "the stopping one"; }
+  void predict(const osteon_call*, const std::vector<const osteon_image*>&, const osteon_predict_request&,
+               std::vector<OwnedPrediction>&) const override {
+    throw sdk::Cancelled();
+  }
+};
+
+// And are no fault of the program.
+TEST_F(PredictLabels, AreInterruptedWhereARequestStopsInside) {
+  const Stopping stopping;
+  EXPECT_THROW(predict_labels(call_.raw(), stopping, grey(20, 30), "an image", {false, {0.5, 0.5}}), Interrupted);
+  EXPECT_THROW(predict_probabilities(call_.raw(), stopping, grey(20, 30), "an image"), Interrupted);
+}
+
 TEST_F(PredictLabels, DecideTheSameWhateverFormThePredictorGives) {
   for (const std::uint32_t form : {OSTEON_FORM_LOGITS, OSTEON_FORM_PROBABILITIES, OSTEON_FORM_BITS}) {
     const Recording recording({OSTEON_SET(form), OSTEON_SET(OSTEON_GRID_IMAGE)});
