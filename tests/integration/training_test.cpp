@@ -171,6 +171,7 @@ TEST_F(Training, ShowsTheFiguresOfARunThatCannotBeWritten) {
   EXPECT_THAT(outcome.err, HasSubstr(run + ": the figures are not kept"));
   fs::permissions(run, fs::perms::owner_write, fs::perm_options::add);
 
+  fs::remove(run + "/evaluation-test.json");
   fs::create_directory(run + "/evaluation-test.json");  // a file cannot be renamed over it
   const Outcome failed = osteon("evaluate " + run + " --subset test");
   EXPECT_EQ(failed.exit_code, 5);
