@@ -276,6 +276,7 @@ class MeetingPlace final : public Dataset {
     changed_.wait_for(lock, std::chrono::seconds(30), [&] { return waiting_ >= workers_; });
     return Labels(static_cast<int>(classes().names.size()), size);
   }
+  void check_labels(const Sample&, cv::Size) const override {}
   std::size_t workers_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;

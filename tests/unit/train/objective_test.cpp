@@ -68,7 +68,7 @@ TEST(Objective, IsTheWeightedSumOverLossesAndHeads) {
     outputs.push_back(owned(logits(side, phase)));
     leaves.push_back(logits(side, phase).to(at::kDouble).requires_grad_());
   }
-  const Objective::Result result = objective.evaluate(call, std::move(outputs), {planes, {}, {}, {}, {}, {}}, kScale);
+  const Objective::Result result = objective.evaluate(call, std::move(outputs), {planes, {}, {}, {}, {}, {}, {}}, kScale);
 
   std::vector<at::Tensor> dense;
   for (std::int64_t c = 0; c < kK; ++c) dense.push_back(planes.bitwise_right_shift(c).bitwise_and(1));
