@@ -428,18 +428,18 @@ TEST_F(Training, KeepsTheModelAsItBeginsAndTheFilesThatItsRecipeNames) {
   EXPECT_EQ(sha256_file(path("keep/files/start.safetensors")), sha256_file(path("run/model.safetensors")));
 
   fs::remove(path("start.safetensors"));
-  fs::rename(path("keep"), path("figures"));
+  fs::rename(path("keep"), path("kept"));
   const std::string images = path("data/test/DCM");
   const Outcome kept =
-      osteon("predict " + path("figures") + " " + images + " --out " + path("kept_masks") + " --format csv");
+      osteon("predict " + path("kept") + " " + images + " --out " + path("kept_masks") + " --format csv");
   ASSERT_EQ(kept.exit_code, 0) << kept.err;
   const Outcome run = osteon("predict " + path("run") + " " + images + " --out " + path("run_masks") +
                              " --format csv --set 'predict.post=[]'");
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(slurp(path("kept_masks/submission.csv")), slurp(path("run_masks/submission.csv")));
 
-  EXPECT_EQ(osteon("train --resume " + path("figures")).exit_code, 2);
-  const Outcome again = osteon("train " + path("kept/recipe.toml") + " --out " + path("figures") + " --overwrite");
+  EXPECT_EQ(osteon("train --resume " + path("kept")).exit_code, 2);
+  const Outcome again = osteon("train " + path("kept/recipe.toml") + " --out " + path("kept") + " --overwrite");
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_TRUE(fs::exists(path("kept/files/start.safetensors")));
 }
