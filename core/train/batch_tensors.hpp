@@ -3,7 +3,7 @@
 
 #include <torch/types.h>
 
-#include <osteon/abi/tensor.h>
+#include <osteon/sdk/tensor.hpp>
 
 #include "data/loader.hpp"
 #include "train/target.hpp"

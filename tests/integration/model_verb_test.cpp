@@ -121,7 +121,7 @@ class WeightsOfForward : public ModelVerb {
     write_text(folder_ / "recipe.toml",
                "recipe = 1\n[data]\nlayout = 'class_png'\nroot = '.'\nclasses = ['a', 'b', 'c']\nimage_size = 32\n"
                "channels = 1\n[model]\nplugin = 'unet'\nencoder = 'resnet18'\nwidth = 0.125\n"
-               "decoder_channels = [8, 8, 8, 8, 8]\n" +
+               "decoder_channels = [8, 8, 8, 8, 8]\nstrict = false\n" +
                    more + "[[loss]]\nplugin = 'bce'\n[train]\nepochs = 1\n");
   }
   static Code head(const std::string& key) {

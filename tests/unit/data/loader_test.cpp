@@ -267,6 +267,7 @@ class MeetingPlace final : public Dataset {
   static DatasetOptions options_of(const Dataset& toy) {
     DatasetOptions options;
     options.classes = toy.classes();
+    options.classes.kind = LabelKind::kMultilabel;  // for which labels may be empty
     return options;
   }
   Labels load_labels(const Sample&, cv::Size size) const override {
