@@ -120,8 +120,8 @@ class WeightsOfForward : public ModelVerb {
   void write_recipe(const std::string& more) const {
     write_text(folder_ / "recipe.toml",
                "recipe = 1\n[data]\nlayout = 'class_png'\nroot = '.'\nclasses = ['a', 'b', 'c']\nimage_size = 32\n"
-               "channels = 1\n[model]\nplugin = 'unet'\nencoder = 'resnet18'\nwidth = 0.125\n"
-               "decoder_channels = [8, 8, 8, 8, 8]\nstrict = false\n" +
+               "channels = 1\n[model]\nplugin = 'unet'\nencoder = 'basic'\nwidth = 0.125\n"
+               "decoder_channels = [8, 8, 8, 8]\nstrict = false\n" +
                    more + "[[loss]]\nplugin = 'bce'\n[train]\nepochs = 1\n");
   }
   static Code head(const std::string& key) {
@@ -135,7 +135,7 @@ class WeightsOfForward : public ModelVerb {
   /// The logits' first value of each class.
   std::vector<double> first_of_classes(const std::string& flags) const {
     const Outcome outcome = forward(flags);
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err << outcome.out;
     const Tensor logits = written().at("logits");
     const std::size_t area = logits.values.size() / 6;
     return {logits.values.at(0), logits.values.at(area), logits.values.at(2 * area)};
