@@ -11,7 +11,7 @@
 namespace osteon::validate {
 namespace {
 
-constexpr std::int64_t kHeight = MemberSayings::kHeight, kWidth = MemberSayings::kWidth;
+constexpr std::int64_t kMemberHeight = MemberSayings::kHeight, kMemberWidth = MemberSayings::kWidth;
 
 // Means may differ by rounding, votes may not.
 double tolerance(const EnsemblerProbe& ensembler) { return ensembler.info().gives == OSTEON_FORM_BITS ? 0 : 1e-6; }
@@ -41,7 +41,7 @@ std::string says_what_it_is(const Subject& subject) {
 std::string results_canonical(const Subject& subject) {
   for_each_labels(subject, [&](const EnsemblerProbe& ensembler) {
     const MemberSayings said = ensembler.sayings();
-    const ProbeBand band(0, kHeight, ensembler.all_classes());
+    const ProbeBand band(0, kMemberHeight, ensembler.all_classes());
     EnsemblerProbe::Band accumulation(ensembler, band);
     for (const std::int64_t m : ensembler.needed_members(band.classes)) accumulation.add(m, said);
     osteon_tensor out{};
@@ -71,7 +71,7 @@ std::string members_without_classes(const Subject& subject) {
       for (std::int64_t k = 0; k < 3; ++k) {
         if (has[static_cast<std::size_t>(m * 3 + k)] != 0) continue;
         expect(!ensembler->needed(m, k), "member {} is needed for class {}, which it does not have", m, k);
-        for (std::int64_t p = 0; p < kHeight * kWidth; ++p)
+        for (std::int64_t p = 0; p < kMemberHeight * kMemberWidth; ++p)
           other.at(m, k, p) = bits ? 1 - said.at(m, k, p) : std::numeric_limits<float>::quiet_NaN();
       }
     const Difference apart = difference(ensembler->combine(said), ensembler->combine(other));
@@ -83,7 +83,7 @@ std::string members_without_classes(const Subject& subject) {
 std::string order_of_members(const Subject& subject) {
   for_each_labels(subject, [&](const EnsemblerProbe& ensembler) {
     const MemberSayings said = ensembler.sayings();
-    const ProbeBand band(0, kHeight, ensembler.all_classes());
+    const ProbeBand band(0, kMemberHeight, ensembler.all_classes());
     std::vector<std::int64_t> order = ensembler.needed_members(band.classes);
     const std::vector<float> rising = ensembler.combine(said, band, order);
     while (std::next_permutation(order.begin(), order.end())) {
@@ -98,15 +98,15 @@ std::string bands_agree(const Subject& subject) {
   for_each_labels(subject, [&](const EnsemblerProbe& ensembler) {
     const MemberSayings said = ensembler.sayings();
     const std::vector<float> whole = ensembler.combine(said);
-    const std::size_t planes = whole.size() / static_cast<std::size_t>(kHeight * kWidth);
+    const std::size_t planes = whole.size() / static_cast<std::size_t>(kMemberHeight * kMemberWidth);
     for (const std::int64_t rows : {1, 5, 11})
-      for (std::int64_t first = 0; first < kHeight; first += rows) {
-        const ProbeBand band(first, std::min(rows, kHeight - first), ensembler.all_classes());
+      for (std::int64_t first = 0; first < kMemberHeight; first += rows) {
+        const ProbeBand band(first, std::min(rows, kMemberHeight - first), ensembler.all_classes());
         const std::vector<float> part = ensembler.combine(said, band);
         const std::size_t pixels = part.size() / planes;
         for (std::size_t i = 0; i < part.size(); ++i) {
-          const float expected = whole[i / pixels * static_cast<std::size_t>(kHeight * kWidth) +
-                                       static_cast<std::size_t>(first * kWidth) + i % pixels];
+          const float expected = whole[i / pixels * static_cast<std::size_t>(kMemberHeight * kMemberWidth) +
+                                       static_cast<std::size_t>(first * kMemberWidth) + i % pixels];
           expect(std::abs(static_cast<double>(part[i] - expected)) <= tolerance(ensembler),
                  "rows {} to {} combined alone give {}, within the whole image {}", first, first + band.raw.height,
                  part[i], expected);
@@ -121,10 +121,10 @@ std::string classes_agree(const Subject& subject) {
   if (ensembler == nullptr) skip("it is for multiclass data, whose classes are decided together");
   const MemberSayings said = ensembler->sayings();
   const std::vector<float> all = ensembler->combine(said);
-  const auto pixels = static_cast<std::size_t>(kHeight * kWidth);
+  const auto pixels = static_cast<std::size_t>(kMemberHeight * kMemberWidth);
   for (std::int32_t k = 0; k < 3; ++k) {
     // A member that another class of the group needs is added for the whole group.
-    const std::vector<float> one = ensembler->combine(said, ProbeBand(0, kHeight, {k}));
+    const std::vector<float> one = ensembler->combine(said, ProbeBand(0, kMemberHeight, {k}));
     for (std::size_t p = 0; p < pixels; ++p) {
       const bool bits = ensembler->info().gives == OSTEON_FORM_BITS;
       const double expected = bits ? static_cast<double>(static_cast<std::int64_t>(all[p]) >> k & 1)
@@ -141,7 +141,7 @@ std::string results_in_range(const Subject& subject) {
     for (const bool extreme : {false, true}) {
       MemberSayings said = ensembler.sayings();
       const bool logits = ensembler.info().takes == OSTEON_FORM_LOGITS;
-      for (std::int64_t p = 0; extreme && p < kHeight * kWidth; ++p)
+      for (std::int64_t p = 0; extreme && p < kMemberHeight * kMemberWidth; ++p)
         for (std::int64_t m = 0; m < EnsemblerProbe::kMembers; ++m)
           for (std::int64_t k = 0; k < 3; ++k) said.at(m, k, p) = logits ? (p % 2 == 0 ? 1e4f : -1e4f) : p % 2 == 0;
       for (const float value : ensembler.combine(said)) {
@@ -179,8 +179,8 @@ std::string needed_is_true(const Subject& subject) {
         if (ensembler.needed(m, k)) continue;
         ++unneeded;
         MemberSayings other = said;
-        for (std::int64_t p = 0; p < kHeight * kWidth; ++p) other.at(m, k, p) = 1 - other.at(m, k, p);
-        const ProbeBand band(0, kHeight, {k});
+        for (std::int64_t p = 0; p < kMemberHeight * kMemberWidth; ++p) other.at(m, k, p) = 1 - other.at(m, k, p);
+        const ProbeBand band(0, kMemberHeight, {k});
         if (ensembler.multiclass()) continue;
         expect(
             difference(ensembler.combine(said, band, everybody), ensembler.combine(other, band, everybody)).worst == 0,
@@ -219,8 +219,8 @@ std::string odd_values(const Subject& subject) {
     for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                               -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::denorm_min()}) {
       MemberSayings odd = said;
-      for (std::int64_t p = 0; p < kHeight * kWidth; p += 5) odd.at(0, 0, p) = value;
-      const ProbeBand band(0, kHeight, ensembler.all_classes());
+      for (std::int64_t p = 0; p < kMemberHeight * kMemberWidth; p += 5) odd.at(0, 0, p) = value;
+      const ProbeBand band(0, kMemberHeight, ensembler.all_classes());
       EnsemblerProbe::Band accumulation(ensembler, band);
       for (const std::int64_t m : ensembler.needed_members(band.classes)) {
         const Outcome outcome = accumulation.try_add(m, odd.of(m, band.raw));
@@ -237,7 +237,7 @@ std::string released_by_anyone(const Subject& subject) {
   for_each_labels(subject, [&](const EnsemblerProbe& labels) {
     auto ensembler = EnsemblerProbe::make(subject, labels.multiclass());
     const MemberSayings said = ensembler->sayings(), other = ensembler->sayings(9);
-    const ProbeBand band(0, kHeight, ensembler->all_classes());
+    const ProbeBand band(0, kMemberHeight, ensembler->all_classes());
     const auto finish = [&](const MemberSayings& sayings) {
       EnsemblerProbe::Band accumulation(*ensembler, band);
       for (const std::int64_t m : ensembler->needed_members(band.classes)) accumulation.add(m, sayings);
