@@ -140,23 +140,28 @@ void destroy(osteon_model* model) { delete model; }
 
 const osteon_model_info* info(const osteon_model* model) { return &model->info; }
 
-osteon_status tensors(const osteon_call*, osteon_model* model, std::uint64_t* count,
+osteon_status tensors(const osteon_call* raw, osteon_model* model, std::uint64_t* count,
                       const osteon_named_tensor* const** out, osteon_error* error) {
-  return walled(error, [&] { model->network.parameters().list(count, out); });
+  return walled(error, [&] {
+    const Call call(raw);  // which refuses one that it does not understand
+    model->network.parameters().list(count, out);
+  });
 }
 
-osteon_status set_trainable(const osteon_call*, osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
-                            osteon_error* error) {
+osteon_status set_trainable(const osteon_call* raw, osteon_model* model, std::uint64_t count,
+                            const std::uint64_t* indices, osteon_error* error) {
   return walled(error, [&] {
+    const Call call(raw);
     expect_no_tape(*model);
     model->network.parameters().set_trainable(count, indices);
   });
 }
 
-osteon_status bind(const osteon_call*, osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
+osteon_status bind(const osteon_call* raw, osteon_model* model, std::uint64_t count, const std::uint64_t* indices,
                    const osteon_tensor_view* const* values, const osteon_tensor_view* const* grads,
                    osteon_error* error) {
   return walled(error, [&] {
+    const Call call(raw);
     expect_no_tape(*model);
     model->network.parameters().bind(count, indices, values, grads);
   });
@@ -165,8 +170,9 @@ osteon_status bind(const osteon_call*, osteon_model* model, std::uint64_t count,
 /// Nothing is derived from the weights that would outlive a call.
 void parameters_changed(osteon_model*, std::uint64_t) {}
 
-osteon_status move(const osteon_call*, osteon_model* model, osteon_device device, osteon_error* error) {
+osteon_status move(const osteon_call* raw, osteon_model* model, osteon_device device, osteon_error* error) {
   return walled(error, [&] {
+    const Call call(raw);
     expect_no_tape(*model);
     expect_cpu(device, "the device that the model is to move to");
     model->network.parameters().unbind();
