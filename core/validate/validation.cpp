@@ -20,6 +20,7 @@
 #include "base/child.hpp"
 #include "base/error.hpp"
 #include "base/host_library.hpp"
+#include "base/json.hpp"
 #include "base/suggest.hpp"
 #include "engine/environment.hpp"
 #include "engine/kernel_check.hpp"
@@ -197,10 +198,6 @@ class Worker {
   std::optional<ChildSession> session_;
 };
 
-std::string text_of(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // Whether a check of the same component comes after that of index i, for whoever runs it next.
 bool followed(const std::vector<Result>& results, std::size_t i) {
   return i + 1 < results.size() && results[i + 1].kind == results[i].kind &&
@@ -208,7 +205,8 @@ bool followed(const std::vector<Result>& results, std::size_t i) {
 }
 
 void answer(const Answer& answer) {
-  answer_parent(text_of({{"verdict", to_string(answer.verdict)}, {"detail", answer.detail}}));
+  const nlohmann::json json = {{"verdict", to_string(answer.verdict)}, {"detail", answer.detail}};
+  answer_parent(json_text(json));
 }
 
 }  // namespace
@@ -321,11 +319,11 @@ void serve_checks(const std::filesystem::path& file, const Checked& what, const 
           }
         },
         20 * time, &stop);
-    answer_parent(text_of({{"status", outcome.status},
-                           {"timed_out", outcome.timed_out},
-                           {"err", last_line(outcome.err)},
-                           {"answer", outcome.answer}}) +
-                  "\n");
+    const nlohmann::json how = {{"status", outcome.status},
+                                {"timed_out", outcome.timed_out},
+                                {"err", last_line(outcome.err)},
+                                {"answer", outcome.answer}};
+    answer_parent(json_text(how) + "\n");
   }
 }
 

@@ -37,15 +37,6 @@ constexpr std::size_t kWeightBytes = 54 * 4;
 
 class OnnxGraph : public OnnxTest {
  protected:
-  /// A file of these nodes and initializers that takes `image`, of two channels, and gives `logits`.
-  static std::string file(const std::vector<std::string>& nodes, const std::vector<std::string>& initializers) {
-    std::string graph;
-    for (const std::string& each : nodes) put_bytes(graph, 1, each);
-    for (const std::string& each : initializers) put_bytes(graph, 5, each);
-    put_bytes(graph, 11, declared("image", {0, 2, 0, 0}));
-    put_bytes(graph, 12, declared("logits", {0, 3, 0, 0}));
-    return model_of(graph);
-  }
   static std::string convolution(const std::vector<std::string>& attributes = {}, const std::string& type = "Conv",
                                  const std::vector<std::string>& inputs = {"image", "weight"}) {
     std::vector<std::string> all = {ints("kernel_shape", {3, 3}), ints("pads", {1, 1, 1, 1})};
@@ -53,12 +44,12 @@ class OnnxGraph : public OnnxTest {
     return node(type, inputs, "logits", all);
   }
   std::string why_bad(const std::vector<std::string>& nodes, const std::vector<std::string>& initializers) {
-    return refusal(file(nodes, initializers), OSTEON_BAD_INPUT);
+    return refusal(graph_file(nodes, initializers), OSTEON_BAD_INPUT);
   }
   std::string whole_weight() const { return tensor("weight", kWeight, net_.weight); }
 };
 
-TEST_F(OnnxGraph, TakesAWholeOne) { EXPECT_EQ(refusal(file({convolution()}, {whole_weight()})), "taken"); }
+TEST_F(OnnxGraph, TakesAWholeOne) { EXPECT_EQ(refusal(graph_file({convolution()}, {whole_weight()})), "taken"); }
 
 TEST_F(OnnxGraph, RefusesTensorsWithoutTheBytesOfTheirShape) {
   const auto with = [&](const std::string& weight) { return why_bad({convolution()}, {weight}); };
@@ -84,16 +75,16 @@ TEST_F(OnnxGraph, RefusesTensorsWithoutTheBytesOfTheirShape) {
 TEST_F(OnnxGraph, ReadsTensorsInEachWayThatTheFormatHas) {
   std::string packed = raw_tensor("weight", kWeight, kFloat, 0);
   put_bytes(packed, 4, std::string(kWeightBytes, '\1'));
-  EXPECT_EQ(refusal(file({convolution()}, {packed})), "taken");
+  EXPECT_EQ(refusal(graph_file({convolution()}, {packed})), "taken");
   std::string apart = raw_tensor("weight", kWeight, kFloat, 0);
   for (int i = 0; i < 54; ++i) apart += "\x25" + std::string(4, '\1');  // field 4, 32 bits
-  EXPECT_EQ(refusal(file({convolution()}, {apart})), "taken");
+  EXPECT_EQ(refusal(graph_file({convolution()}, {apart})), "taken");
   std::string packed_shape;
   put_bytes(packed_shape, 1, "\x03\x02\x03\x03");
   put_varint(packed_shape, 2, kFloat);
   put_bytes(packed_shape, 8, "weight");
   put_bytes(packed_shape, 9, std::string(kWeightBytes, '\1'));
-  EXPECT_EQ(refusal(file({convolution()}, {packed_shape})), "taken");
+  EXPECT_EQ(refusal(graph_file({convolution()}, {packed_shape})), "taken");
 }
 
 TEST_F(OnnxGraph, RefusesConstantsOfNodesWithoutTheBytesOfTheirShape) {
@@ -175,14 +166,14 @@ TEST_F(OnnxGraph, RefusesWeightsThatDoNotFitTheirNode) {
 TEST_F(OnnxGraph, RefusesNormalizationsOfOtherChannels) {
   const auto normalized = [&](const Sizes& sizes) {
     const std::vector<float> ones(static_cast<std::size_t>(sizes[0]), 1);
-    return file({convolution({}, "Conv"), node("BatchNormalization", {"logits", "a", "b", "a", "a"}, "normal")},
-                {whole_weight(), tensor("a", sizes, ones), tensor("b", {3}, {1, 1, 1})});
+    return graph_file({convolution({}, "Conv"), node("BatchNormalization", {"logits", "a", "b", "a", "a"}, "normal")},
+                      {whole_weight(), tensor("a", sizes, ones), tensor("b", {3}, {1, 1, 1})});
   };
   EXPECT_THAT(refusal(normalized({2}), OSTEON_BAD_INPUT), HasSubstr("'b' has 3 elements, and 'a' 2"));
-  const std::string two =
-      file({node("BatchNormalization", {"image", "a", "a", "a", "a"}, "normal"),
-            node("Conv", {"normal", "weight"}, "logits", {ints("kernel_shape", {3, 3}), ints("pads", {1, 1, 1, 1})})},
-           {whole_weight(), tensor("a", {1}, {1})});
+  const std::string two = graph_file(
+      {node("BatchNormalization", {"image", "a", "a", "a", "a"}, "normal"),
+       node("Conv", {"normal", "weight"}, "logits", {ints("kernel_shape", {3, 3}), ints("pads", {1, 1, 1, 1})})},
+      {whole_weight(), tensor("a", {1}, {1})});
   EXPECT_THAT(refusal(two, OSTEON_BAD_INPUT), HasSubstr("statistics of 1 channels, and 2 come in"));
 }
 
@@ -199,12 +190,12 @@ TEST_F(OnnxGraph, RefusesGraphsWithinGraphs) {
   std::string branch;
   put_bytes(branch, 1, "then_branch");
   put_bytes(branch, 6, net_.graph({0, 2, 0, 0}));
-  EXPECT_THAT(refusal(file({node("If", {"image"}, "logits", {branch})}, {})), HasSubstr("a graph within node"));
+  EXPECT_THAT(refusal(graph_file({node("If", {"image"}, "logits", {branch})}, {})), HasSubstr("a graph within node"));
 }
 
 TEST_F(OnnxGraph, SaysWhatMakesAnOutput) {
   const auto maker = [&](const std::vector<std::string>& nodes) {
-    const std::string whole = file(nodes, {whole_weight()});
+    const std::string whole = graph_file(nodes, {whole_weight()});
     return check_graph(protobuf::bytes_of(whole, 7)).at("logits");
   };
   EXPECT_EQ(maker({convolution()}), "Conv");

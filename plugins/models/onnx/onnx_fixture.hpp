@@ -94,6 +94,16 @@ inline std::string model_of(const std::string& graph) {
   return message;
 }
 
+/// A file of these nodes and initializers that takes `image`, of two channels, and gives `logits`.
+inline std::string graph_file(const std::vector<std::string>& nodes, const std::vector<std::string>& initializers) {
+  std::string graph;
+  for (const std::string& each : nodes) put_bytes(graph, 1, each);
+  for (const std::string& each : initializers) put_bytes(graph, 5, each);
+  put_bytes(graph, 11, declared("image", {0, 2, 0, 0}));
+  put_bytes(graph, 12, declared("logits", {0, 3, 0, 0}));
+  return model_of(graph);
+}
+
 /// A convolution 3 x 3 of 2 channels to 3 with padding 1, and a ReLU.
 struct ConvRelu {
   ConvRelu() {

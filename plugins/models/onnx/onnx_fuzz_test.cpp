@@ -40,15 +40,6 @@ std::string text_attribute(const std::string& name, const std::string& value) {
   return message;
 }
 
-std::string graph_file(const std::vector<std::string>& nodes, const std::vector<std::string>& initializers) {
-  std::string graph;
-  for (const std::string& each : nodes) put_bytes(graph, 1, each);
-  for (const std::string& each : initializers) put_bytes(graph, 5, each);
-  put_bytes(graph, 11, declared("image", {0, 2, 0, 0}));
-  put_bytes(graph, 12, declared("logits", {0, 3, 0, 0}));
-  return model_of(graph);
-}
-
 /// Networks of what segmentation is made of: down and up, with normalization, joined and resized.
 std::vector<std::string> corpus() {
   const ConvRelu plain;

@@ -178,25 +178,32 @@ TEST(TrainerLimits, SayTheLossAndTheRateOfWhatIsDone) {
   EXPECT_EQ(run.metrics()[1].at("loss"), first.loss);
 }
 
+int g_forwards = 0, g_refused = 0;
+
+/// A model whose `number`-th forward from now on refuses its images.
+const osteon_model_api& refusing_forward(int number) {
+  static osteon_model_api api = test::tiny_api();
+  g_forwards = 0;
+  g_refused = number;
+  api.forward = [](const osteon_call* call, osteon_model* model, const osteon_forward_options* options,
+                   const osteon_tensor_view* input, std::uint64_t n, osteon_tensor* const* outputs, osteon_tape** tape,
+                   osteon_error* error) {
+    if (++g_forwards == g_refused) return sdk::detail::report(error, OSTEON_BAD_INPUT, "an image that it cannot take");
+    return test::tiny_api().forward(call, model, options, input, n, outputs, tape, error);
+  };
+  return api;
+}
+
 // In the middle of an epoch.
 TEST(TrainerLimits, LoseNoStepToAnErrorOfTheData) {
   const recipe::Recipe recipe = toy::recipe_of(2);
   toy::Run whole;
   whole.train(recipe);
-  static int forwards;
-  static osteon_model_api api = test::tiny_api();
-  forwards = 0;
-  api.forward = [](const osteon_call* call, osteon_model* model, const osteon_forward_options* options,
-                   const osteon_tensor_view* input, std::uint64_t n, osteon_tensor* const* outputs, osteon_tape** tape,
-                   osteon_error* error) {
-    if (++forwards == 3) return sdk::detail::report(error, OSTEON_BAD_INPUT, "an image that it cannot take");
-    return test::tiny_api().forward(call, model, options, input, n, outputs, tape, error);
-  };
-  toy::Run failing(api);
+  toy::Run failing(refusing_forward(3));
   EXPECT_EQ(error_of([&] { failing.train(recipe); }).code(), ExitCode::kData);
   EXPECT_TRUE(failing.metrics().empty());
   failing.train(recipe, /*resume=*/true);
-  EXPECT_EQ(forwards, 3 + 6) << "two steps were not taken again";
+  EXPECT_EQ(g_forwards, 3 + 6) << "two steps were not taken again";
   toy::expect_equal(failing, whole);
 }
 
@@ -206,19 +213,10 @@ TEST(TrainerLimits, GoOnFromTheLastWholeStepOfSeveralBatches) {
   recipe.train.accumulate = 2;
   toy::Run whole;
   whole.train(recipe);
-  static int forwards;
-  static osteon_model_api api = test::tiny_api();
-  forwards = 0;
-  api.forward = [](const osteon_call* call, osteon_model* model, const osteon_forward_options* options,
-                   const osteon_tensor_view* input, std::uint64_t n, osteon_tensor* const* outputs, osteon_tape** tape,
-                   osteon_error* error) {
-    if (++forwards == 4) return sdk::detail::report(error, OSTEON_BAD_INPUT, "an image that it cannot take");
-    return test::tiny_api().forward(call, model, options, input, n, outputs, tape, error);
-  };
-  toy::Run failing(api);
+  toy::Run failing(refusing_forward(4));
   EXPECT_EQ(error_of([&] { failing.train(recipe); }).code(), ExitCode::kData);
   failing.train(recipe, /*resume=*/true);
-  EXPECT_EQ(forwards, 4 + 6);
+  EXPECT_EQ(g_forwards, 4 + 6);
   toy::expect_equal(failing, whole);
 }
 
