@@ -36,6 +36,19 @@ TEST(ExpectNoGrowth, TakesWhatFillsUpOnce) {
   }));
 }
 
+// As where a plan is still being measured when the first calls are over.
+TEST(ExpectNoGrowth, TakesWhatFillsUpLate) {
+  kept().clear();
+  kept().reserve(1000);
+  int rounds = 0;
+  EXPECT_NO_THROW(expect_no_growth(
+      "work",
+      [&] {
+        if (++rounds < 50) kept().push_back(std::make_unique<char[]>(500));
+      },
+      8));
+}
+
 TEST(RoundsFor, AreFewerTheMoreEachCosts) {
   EXPECT_EQ(rounds_for(0), 200);
   EXPECT_EQ(rounds_for(std::int64_t{1} << 22), 20);
