@@ -23,7 +23,7 @@ struct DilatedNet : torch::nn::Module {
 
     static void schema(osteon::sdk::Schema<Params>& s) {
       s.add("width", &Params::width, "channels of the hidden layers").between(1, 512);
-      s.add("depth", &Params::depth, "layers, each with taps twice as far apart as the one before").between(1, 8);
+      s.add("depth", &Params::depth, "layers, each with taps twice as far apart as the one before").between(1, 6);
       s.add("prior", &Params::prior, "probability of a class in a pixel that the head begins with")
           .between(1e-6, 0.999999);
     }
