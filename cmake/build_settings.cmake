@@ -39,6 +39,9 @@ endif()
 # time at -O1; what loops over pixels has the full optimisation.
 add_library(osteon_glue INTERFACE)
 target_compile_options(osteon_glue INTERFACE $<$<CONFIG:Release>:-O1>)
+# Tests that compare and drive: not optimising them takes another third off. (Behind a header of LibTorch it takes longer.)
+add_library(osteon_unoptimised INTERFACE)
+target_compile_options(osteon_unoptimised INTERFACE $<$<CONFIG:Release>:-O0>)
 
 # Lets a program use a precompiled header of LibTorch, that of models with MODEL. They were made with -fPIC, where a program would
 # have -fPIE.
@@ -49,7 +52,7 @@ function(osteon_share_torch_header target)
   target_link_libraries(${target} PRIVATE osteon_glue)
   if("MODEL" IN_LIST ARGN)
     target_link_libraries(${target} PRIVATE osteon_torch_layer)
-    target_precompile_headers(${target} REUSE_FROM osteon_model_pch)
+    target_precompile_headers(${target} REUSE_FROM osteon_torch_layer)
   else()
     target_precompile_headers(${target} REUSE_FROM osteon_tensor_pch)
   endif()

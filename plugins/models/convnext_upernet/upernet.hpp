@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <torch/nn.h>
+#include <osteon/sdk/torch/modules.hpp>
 
 namespace osteon::models {
 

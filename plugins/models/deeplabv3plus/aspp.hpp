@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include <torch/nn.h>
+#include <osteon/sdk/torch/modules.hpp>
 
 #include "layers/inference_conv.hpp"
 

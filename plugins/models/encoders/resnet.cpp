@@ -26,7 +26,7 @@ nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int
 }
 
 /// What a block does to the grid and the channels.
-struct BlockShape {
+struct ResidualShape {
   std::int64_t in, planes, out, stride, dilation;
 };
 
@@ -35,7 +35,7 @@ struct BlockShape {
 /// Input and branch added, then ReLU; the input goes through a 1x1 convolution where the shape changes.
 class ResNetBlockImpl : public nn::Module, public layers::HasInferenceConvs {
  public:
-  ResNetBlockImpl(const BlockShape& s, bool bottleneck) {
+  ResNetBlockImpl(const ResidualShape& s, bool bottleneck) {
     if (bottleneck) {
       add(1, conv(s.in, s.planes, 1), s.planes);
       add(2, conv(s.planes, s.planes, 3, s.stride, s.dilation), s.planes);
@@ -88,7 +88,7 @@ class ResNetBlockImpl : public nn::Module, public layers::HasInferenceConvs {
 
 namespace {
 
-const std::map<std::string, ResNetVariant>& known() {
+const std::map<std::string, ResNetVariant>& resnets() {
   static const auto* table = new std::map<std::string, ResNetVariant>{{"resnet18", {{2, 2, 2, 2}, false}},
                                                                       {"resnet34", {{3, 4, 6, 3}, false}},
                                                                       {"resnet50", {{3, 4, 6, 3}, true}},
@@ -99,8 +99,8 @@ const std::map<std::string, ResNetVariant>& known() {
 }  // namespace
 
 std::optional<ResNetVariant> resnet(const std::string& name) {
-  const auto found = known().find(name);
-  return found == known().end() ? std::nullopt : std::make_optional(found->second);
+  const auto found = resnets().find(name);
+  return found == resnets().end() ? std::nullopt : std::make_optional(found->second);
 }
 
 const std::vector<std::string>& resnet_names() {
@@ -125,7 +125,7 @@ ResNetEncoderImpl::ResNetEncoderImpl(const ResNetVariant& variant, const Encoder
     nn::ModuleList list;
     for (std::int64_t i = 0; i < variant.blocks[stage]; ++i) {
       const std::int64_t stride = i == 0 && stage > 0 && dilation == 1 ? 2 : 1;
-      const BlockShape shape{in, planes, planes * expansion, stride, dilation};
+      const ResidualShape shape{in, planes, planes * expansion, stride, dilation};
       blocks.push_back(std::make_shared<ResNetBlockImpl>(shape, variant.bottleneck));
       list->push_back(blocks.back());
       in = planes * expansion;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
+#include <osteon/sdk/torch/modules.hpp>
 
 #include "layers/layer_norm.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <torch/nn.h>
+#include <osteon/sdk/torch/modules.hpp>
 
 namespace osteon::models {
 

@@ -40,8 +40,7 @@
 /// Logits are returned as they are, without sigmoid or softmax. The rest of model.h is this layer's: views of weights
 /// and gradients, tape, mixed precision, frozen normalisation, devices, and the fastest way to predict (inference.hpp).
 ///
-/// All of torch::nn comes with this header; <torch/torch.h> adds optimizers and data loaders, which a model does not
-/// need, and a few seconds to each compilation.
+/// The usual modules of torch::nn come with this header (modules.hpp); include <torch/nn.h> for all of them.
 
 #include <cstdint>
 #include <memory>
@@ -51,11 +50,10 @@
 #include <utility>
 #include <vector>
 
-#include <torch/nn.h>
-
 #include <osteon/abi/draft/inference_plan.h>
 #include <osteon/sdk/plugin.hpp>
 #include <osteon/sdk/torch/inference.hpp>
+#include <osteon/sdk/torch/modules.hpp>
 #include <osteon/sdk/torch/tape.hpp>
 #include <osteon/sdk/weight_names.hpp>
 
