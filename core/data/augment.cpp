@@ -22,6 +22,11 @@ struct AugmentPipeline::Step {
   int count = 1;
   std::unique_ptr<plugin::Augmentation> augmentation;
   std::vector<std::unique_ptr<Step>> steps;
+
+  bool can_be_geometric() const {
+    if (augmentation) return augmentation->geometric();
+    return std::any_of(steps.begin(), steps.end(), [](const auto& step) { return step->can_be_geometric(); });
+  }
 };
 
 /// One sample on its way through the steps.
@@ -35,15 +40,24 @@ struct AugmentPipeline::Work {
   std::deque<plugin::Augmentation::Warp> warps;  // a deque: the chains point at them
   bool owns_pixels = false;                      // what came in may be shared, as with the loader's cache
   std::optional<ClassBoxes> label_boxes;         // of `labels` as they lie, once somebody asked
+  bool geometric_can_follow = true;
 
+  /// Labels come along where both went the same way and nothing is lost by it: the chain is exact, or no geometric
+  /// step can follow. Else they wait, so that they are resampled once however often the image is.
   void flush_image() {
     owns_pixels = owns_pixels || !image_warps.empty();
-    image.pixels = image_warps.resample(image.pixels, image.maximum);
+    if (image_warps.same_as(label_warps) && (!geometric_can_follow || image_warps.exact())) {
+      if (!label_warps.empty()) label_boxes.reset();
+      image_warps.resample(call, image.pixels, image.maximum, labels);
+      label_warps.clear(labels.size());
+    } else {
+      image.pixels = image_warps.resample(call, image.pixels, image.maximum);
+    }
     image_warps.clear(image.size());
   }
   void flush_labels() {
     if (!label_warps.empty()) label_boxes.reset();
-    labels = label_warps.resample(labels);
+    labels = label_warps.resample(call, labels);
     label_warps.clear(labels.size());
   }
   /// Of the next step's input.
@@ -51,7 +65,7 @@ struct AugmentPipeline::Work {
     if (!label_boxes) label_boxes = boxes_of(labels);
     if (label_warps.empty()) return *label_boxes;
     if (const auto behind = label_warps.boxes(*label_boxes)) return *behind;
-    return boxes_of(label_warps.resample(labels));
+    return boxes_of(label_warps.resample(call, labels));
   }
 };
 
@@ -102,7 +116,10 @@ struct PackedLabels {
 AugmentPipeline::AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry,
                                  const plugin::ClassContext& classes) {
   const plugin::Call call;
-  for (const recipe::AugmentStep& step : steps) steps_.push_back(build(step, registry, classes, call));
+  for (const recipe::AugmentStep& step : steps) {
+    steps_.push_back(build(step, registry, classes, call));
+    if (steps_.back()->can_be_geometric()) geometric_before_ = steps_.size();
+  }
 }
 
 AugmentPipeline::~AugmentPipeline() = default;
@@ -126,11 +143,15 @@ std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::Augm
 void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels,
                             std::int64_t view_index) const {
   const cv::Size size = image.size();
-  Work work{call, image, labels, size, view_index, WarpChain(size), WarpChain(size), {}, false, {}};
+  const plugin::Call own = call.derive({});  // what steps need for one sample is given back after it
+  Work work{own, image, labels, size, view_index, WarpChain(size), WarpChain(size), {}, false, {}};
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const RandomKey child = key.derive(i);
+    // Within a group it is not known which step is the last.
+    work.geometric_can_follow = i < geometric_before_ && (i + 1 < geometric_before_ || !steps_[i]->augmentation);
     if (child.derive("chance").random().chance(steps_[i]->p)) run(*steps_[i], child, work);
   }
+  work.geometric_can_follow = false;
   work.flush_image();
   work.flush_labels();
   if (image.size() != size)

@@ -16,9 +16,9 @@ namespace osteon::data {
 /// The recipe's `[[augment]]` steps. Thread-safe.
 ///
 /// Steps work on the view, at the size the model sees, in the file's own depth. Geometric steps in a row are resampled
-/// once; a photometric step in between makes the image's part of the chain be resampled first, while labels are
-/// resampled once at the end, or before a step that edits them. Probabilities and groups are the host's business, not
-/// the plugins'.
+/// once; a photometric step in between makes the image's part of the chain be resampled first, while labels wait for
+/// what may still move them, and are resampled once. The call's threads share the work of each step. Probabilities and
+/// groups are the host's business, not the plugins'.
 class AugmentPipeline {
  public:
   AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, plugin::Registry& registry,
@@ -41,6 +41,7 @@ class AugmentPipeline {
   void run(const Step& step, const RandomKey& key, Work& work) const;
   void run_group(const Step& step, const RandomKey& key, Work& work) const;
   std::vector<std::unique_ptr<Step>> steps_;
+  std::size_t geometric_before_ = 0;  ///< no step from this one on moves pixels
 };
 
 }  // namespace osteon::data

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "base/error.hpp"
@@ -68,6 +70,23 @@ void set_indices(const cv::Mat& index, int ignore_index, Labels& labels) {
                         (ignore_index >= 0 ? " and ignore_index is " + std::to_string(ignore_index) : std::string()));
       }
     }
+  }
+}
+
+/// Classes that move together: between two planes, by as many bits to the left, around the word's end.
+struct BitMove {
+  std::size_t source_plane, target_plane;
+  unsigned left;
+  bool operator<(const BitMove& other) const {
+    return std::tie(source_plane, target_plane, left) < std::tie(other.source_plane, other.target_plane, other.left);
+  }
+};
+
+void add_turned(const std::uint32_t* source, std::uint32_t mask, unsigned left, int count, std::uint32_t* target) {
+  const unsigned right = (32 - left) % 32;
+  for (int x = 0; x < count; ++x) {
+    const std::uint32_t bits = source[x] & mask;
+    target[x] |= (bits << left) | (bits >> right);
   }
 }
 
@@ -149,19 +168,21 @@ Labels flip_vertical(const Labels& labels) {
 Labels select_classes(const Labels& labels, const std::vector<int>& from) {
   Labels result(static_cast<int>(from.size()), labels.size());
   std::vector<std::uint8_t> known(from.size(), 1);
+  std::map<BitMove, std::uint32_t> moves;
   for (std::size_t c = 0; c < from.size(); ++c) {
     if (from[c] < 0) continue;
     if (from[c] >= labels.classes())
       throw Error(ExitCode::kData, "class " + std::to_string(from[c]) + " does not exist; there are " +
                                        std::to_string(labels.classes()) + " classes");
     known[c] = labels.knows(from[c]) ? 1 : 0;
-    const int source_bit = from[c] % 32;
-    const int target_bit = static_cast<int>(c % 32);
-    for (int y = 0; y < labels.size().height; ++y) {
-      const std::uint32_t* source = labels.planes()[static_cast<std::size_t>(from[c] / 32)].ptr<std::uint32_t>(y);
-      std::uint32_t* target = result.planes()[c / 32].ptr<std::uint32_t>(y);
-      for (int x = 0; x < labels.size().width; ++x) target[x] |= ((source[x] >> source_bit) & 1U) << target_bit;
-    }
+    const auto source = static_cast<std::size_t>(from[c]);
+    moves[{source / 32, c / 32, static_cast<unsigned>(c - source) % 32}] |= std::uint32_t{1} << (source % 32);
+  }
+  for (const auto& [move, mask] : moves) {
+    const cv::Mat& source = labels.planes()[move.source_plane];
+    cv::Mat& target = result.planes()[move.target_plane];
+    for (int y = 0; y < labels.size().height; ++y)
+      add_turned(source.ptr<std::uint32_t>(y), mask, move.left, labels.size().width, target.ptr<std::uint32_t>(y));
   }
   result.valid() = labels.valid().clone();
   result.set_class_valid(std::move(known));

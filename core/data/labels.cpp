@@ -19,12 +19,19 @@ void check_class(int c, int classes) {
 
 }  // namespace
 
-Labels::Labels(int classes, cv::Size size) : classes_(classes), size_(size) {
+Labels Labels::undefined(int classes, cv::Size size) {
   if (classes < 1 || size.width < 1 || size.height < 1)
     throw Error(ExitCode::kData, "labels need at least one class and one pixel, not " + std::to_string(classes) +
                                      " classes at " + std::to_string(size.width) + " x " + std::to_string(size.height));
-  planes_.reserve(static_cast<std::size_t>(plane_count(classes)));
-  for (int p = 0; p < plane_count(classes); ++p) planes_.emplace_back(cv::Mat::zeros(size, CV_32SC1));
+  Labels labels;
+  labels.classes_ = classes;
+  labels.size_ = size;
+  for (int p = 0; p < plane_count(classes); ++p) labels.planes_.emplace_back(size, CV_32SC1);
+  return labels;
+}
+
+Labels::Labels(int classes, cv::Size size) : Labels(undefined(classes, size)) {
+  for (cv::Mat& plane : planes_) plane.setTo(0);
 }
 
 void Labels::set_class_valid(std::vector<std::uint8_t> valid) {

@@ -27,6 +27,8 @@ class Labels {
   Labels() = default;
   /// All classes empty, every pixel valid.
   Labels(int classes, cv::Size size);
+  /// Planes of undefined content, for who writes all of them.
+  static Labels undefined(int classes, cv::Size size);
 
   int classes() const noexcept { return classes_; }
   cv::Size size() const noexcept { return size_; }

@@ -143,7 +143,7 @@ TEST(ClassBoxes, BehindStepsAreNeverTooSmall) {
     const WarpChain& chain = steps.chain();
     const auto boxes = chain.boxes(boxes_of(labels));
     ASSERT_TRUE(boxes.has_value());
-    const ClassBoxes exact = slow_boxes(chain.resample(labels));
+    const ClassBoxes exact = slow_boxes(chain.resample(plugin::Call(), labels));
     for (std::size_t c = 0; c < 3; ++c) {
       ASSERT_TRUE(holds((*boxes)[c], exact[c])) << "round " << round << ", class " << c;
       if (!(*boxes)[c]) continue;
@@ -170,7 +170,7 @@ TEST(ClassBoxes, BehindMirrorsAndShiftsAreExact) {
     const Labels labels = rectangle(
         1, size, 0, {rng.uniform(0, size.width), rng.uniform(0, size.height), rng.uniform(1, 9), rng.uniform(1, 9)});
     const WarpChain& chain = steps.chain();
-    EXPECT_TRUE(same(chain.boxes(boxes_of(labels))->at(0), slow_boxes(chain.resample(labels))[0])) << round;
+    EXPECT_TRUE(same(chain.boxes(boxes_of(labels))->at(0), slow_boxes(chain.resample(plugin::Call(), labels))[0])) << round;
   }
 }
 
