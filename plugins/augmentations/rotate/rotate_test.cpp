@@ -19,7 +19,7 @@ plugin::Augmentation make(const std::map<std::string, plugin::ParameterValue>& g
 
 TEST(Rotate, TurnsRigidlyAboutTheCentreWithinItsLimit) {
   const plugin::Call call;
-  const plugin::Augmentation rotate = make({{"limit", std::vector<double>{25}}}, call);
+  const plugin::Augmentation rotate = make({{"limit", std::vector<double>{-25, 25}}}, call);
   double least = 180, most = -180;
   for (std::uint64_t k = 0; k < 400; ++k) {
     const auto warp = rotate.sample_warp(call, {{k, 5}}, 41, 61);
@@ -36,6 +36,15 @@ TEST(Rotate, TurnsRigidlyAboutTheCentreWithinItsLimit) {
   }
   EXPECT_LT(least, -22);  // uniform: 400 draws come near both ends
   EXPECT_GT(most, 22);
+}
+
+TEST(Rotate, TurnsWhatIsSeenCounterClockwise) {
+  const plugin::Call call;
+  const auto warp = make({{"limit", std::vector<double>{90, 90}}}, call).sample_warp(call, {{1, 1}}, 11, 11);
+  const double* m = warp.get().matrix;
+  // A quarter turn to the left: what was at the right edge is at the top.
+  EXPECT_NEAR(m[0] * 5 + m[1] * 0 + m[2], 10, 1e-9);
+  EXPECT_NEAR(m[3] * 5 + m[4] * 0 + m[5], 5, 1e-9);
 }
 
 TEST(Rotate, FillsAConstantBorder) {

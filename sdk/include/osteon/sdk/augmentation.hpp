@@ -15,10 +15,11 @@
 #include <osteon/sdk/random.hpp>
 #include <osteon/sdk/request_check.hpp>
 
-/// Augmentations. A geometric one has `Warp sample(Random&, const WarpRequest&) const`: where each output pixel comes
-/// from; the host resamples. With `static constexpr bool kWantsBoxes = true;` it is told where the classes lie. A
-/// photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels in place; with
-/// `static constexpr bool kEditsLabels = true;` it gets the labels as well.
+/// Augmentations. A geometric one has `Warp sample(Random&, const WarpRequest&) const`, or `Warp sample(const Call&,
+/// Random&, const WarpRequest&) const` where drawing is work that wants threads or has something to note: where each
+/// output pixel comes from; the host resamples. With `static constexpr bool kWantsBoxes = true;` it is told where the
+/// classes lie. A photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels in place;
+/// with `static constexpr bool kEditsLabels = true;` it gets the labels as well.
 ///
 ///     class HorizontalFlip {
 ///      public:
@@ -236,20 +237,23 @@ struct AugmentationLayer {
     return &kInfo;
   }
 
-  static osteon_status sample_warp(const osteon_call* call, const osteon_augmentation* raw, const osteon_random_key* key,
-                                   const osteon_warp_request* given, osteon_warp* warp, osteon_error* error) {
+  static osteon_status sample_warp(const osteon_call* call, const osteon_augmentation* raw,
+                                   const osteon_random_key* key, const osteon_warp_request* given, osteon_warp* warp,
+                                   osteon_error* error) {
     return guard(error, [&] {
-      known(call, "the call");
+      const Call wrapped(call);
       const osteon_warp_request request = known(given, "a warp's request");
       if (request.height < 1 || request.width < 1)
         throw InvalidArgument("an image of " + std::to_string(request.height) + " x " + std::to_string(request.width) +
                               " pixels cannot be warped");
       const Instance& instance = self(raw);
       Random random(key->words[0], key->words[1]);
-      instance.author
-          .sample(random, WarpRequest{request.height, request.width, request.view_height, request.view_width,
-                                      request.view_index, instance.n_classes, request.class_boxes})
-          .give(warp);
+      const WarpRequest asked{request.height,     request.width,      request.view_height, request.view_width,
+                              request.view_index, instance.n_classes, request.class_boxes};
+      if constexpr (std::is_invocable_v<decltype(&T::sample), const T&, const Call&, Random&, const WarpRequest&>)
+        instance.author.sample(wrapped, random, asked).give(warp);
+      else
+        instance.author.sample(random, asked).give(warp);
     });
   }
   static osteon_status map_points(const osteon_augmentation*, const osteon_warp* warp, std::uint64_t count, float* xy,
