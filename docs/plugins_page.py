@@ -20,7 +20,13 @@ def cell(text):
 
 def takes(parameter):
     kind = parameter["type"]
+    if parameter.get("one_number"):
+        kind += f", or x for {parameter['one_number']}"
     return f"list of {kind}" if parameter.get("list") else kind
+
+
+def names(parameter):
+    return " or ".join(f"`{name}`" for name in [parameter["name"], *parameter.get("aliases", [])])
 
 
 def bounds(parameter):
@@ -44,7 +50,7 @@ def section(description):
         return lines + ["It has no parameters.", ""]
     lines += ["| parameter | type | default | bounds | unit | meaning |", "| --- | --- | --- | --- | --- | --- |"]
     for p in description["parameters"]:
-        lines.append("| " + " | ".join(cell(x) for x in (f"`{p['name']}`", takes(p), default(p), bounds(p),
+        lines.append("| " + " | ".join(cell(x) for x in (names(p), takes(p), default(p), bounds(p),
                                                          p.get("unit") or "", p["doc"])) + " |")
     return lines + [""]
 

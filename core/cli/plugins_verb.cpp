@@ -106,6 +106,9 @@ void print_schema(const plugin::ComponentSchema& schema) {
     print_result("  {} : {}{}{} = {}{}\n      {}\n", visible(p.name), p.list ? "list of " : "",
                  plugin::to_string(p.type), p.unit.empty() ? "" : ", " + visible(p.unit), visible(value_text(p)),
                  bounds.empty() ? "" : "  (" + visible(bounds) + ")", visible_lines(p.doc));
+    if (plugin::is_range(p.type)) print_result("      One number x means {}.\n", plugin::range_of_one_number(p));
+    if (!p.aliases.empty())
+      print_result("      Also called {}.\n", visible(fmt::format("{}", fmt::join(p.aliases, ", "))));
   }
 }
 

@@ -53,7 +53,7 @@ void add_recipe_verb(CLI::App& app, Program& program) {
   program.add_common_flags(*check_verb, true);
   auto strict = std::make_shared<bool>(false);
   check_verb->add_option("RECIPE", *path, "The recipe (TOML)")->required();
-  check_verb->add_flag("--strict", *strict, "Warnings (deprecated names) end with 1");
+  check_verb->add_flag("--strict", *strict, "Warnings end with 1");
   check_verb->callback([&program, path, strict] {
     program.action = [&program, path, strict] { return check(program, *path, *strict); };
   });

@@ -142,8 +142,8 @@ ParameterSpec read_spec(const osteon_param_spec* given, const std::string& compo
   spec.choices = strings_of(raw->n_choices, raw->choices, where);
   spec.aliases = strings_of(raw->n_aliases, raw->aliases, where);
   for (const std::string& alias : spec.aliases) {
-    if (!is_name(alias.c_str())) broken(where + ": its old name '" + alias + "' is not [a-z][a-z0-9_]*");
-    if (is_reserved(alias)) broken(where + ": its old name '" + alias + "' is a key that belongs to recipes");
+    if (!is_name(alias.c_str())) broken(where + ": its other name '" + alias + "' is not [a-z][a-z0-9_]*");
+    if (is_reserved(alias)) broken(where + ": its other name '" + alias + "' is a key that belongs to recipes");
   }
   if (spec.doc.empty()) broken(where + ": it has no line of documentation");
   if (spec.type == ParameterType::kClasses && !spec.list) broken(where + ": class names are always a list");

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include <fmt/format.h>
+
 namespace osteon::plugin {
 namespace {
 
@@ -26,6 +28,10 @@ std::optional<Kind> kind_from_string(const std::string& text) noexcept { return 
 const char* to_string(ParameterType type) noexcept { return kTypes[static_cast<std::size_t>(type)]; }
 std::optional<ParameterType> parameter_type_from_string(const std::string& text) noexcept {
   return find_name<ParameterType>(kTypes, text);
+}
+
+std::string range_of_one_number(const ParameterSpec& spec) {
+  return is_symmetric(spec) ? "[-x, x]" : fmt::format("[{}, x]", spec.minimum);
 }
 
 }  // namespace osteon::plugin

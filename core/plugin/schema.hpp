@@ -48,8 +48,13 @@ struct ParameterSpec {
   std::uint64_t min_count = 0;                                ///< elements of a list
   std::uint64_t max_count = std::numeric_limits<std::uint64_t>::max();
   std::vector<std::string> choices;  ///< Choice only
-  std::vector<std::string> aliases;  ///< deprecated names that still work, with a warning
+  std::vector<std::string> aliases;  ///< other names that recipes may use
 };
+
+/// Whether one number x where a range belongs means [-x, x]; else it means [minimum, x].
+inline bool is_symmetric(const ParameterSpec& spec) noexcept { return spec.minimum < 0; }
+/// "[-x, x]", "[3, x]": what one number x means where a range belongs.
+std::string range_of_one_number(const ParameterSpec& spec);
 
 /// What a plugin says of one component before anything of it is created.
 struct ComponentSchema {

@@ -75,6 +75,7 @@ json to_json(const ParameterSpec& spec) {
           {"max_count", bounded ? json(spec.max_count) : json()},
           {"choices", spec.choices},
           {"aliases", spec.aliases},
+          {"one_number", is_range(spec.type) ? json(range_of_one_number(spec)) : json()},
           {"unit", spec.unit},
           {"doc", spec.doc}};
 }

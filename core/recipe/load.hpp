@@ -28,7 +28,7 @@ struct LoadOptions {
 
 struct LoadedRecipe {
   Recipe recipe;
-  std::vector<std::string> warnings;  ///< deprecated names, as "file:line:column: ..."
+  std::vector<std::string> warnings;  ///< what may not be meant so, as "file:line:column: ..."
 };
 
 /// Reads, merges, resolves and checks a recipe. Throws RecipeErrors with everything that is wrong with it.

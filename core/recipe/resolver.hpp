@@ -47,6 +47,8 @@ class Resolver {
   void check_allowed(const plugin::ComponentSchema& schema, const Node& name, const std::string& key);
   void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key,
                       Component& component);
+  /// A negative number where a range belongs says the same as its opposite, and was hardly meant to.
+  void warn_of_negative_numbers(const plugin::ParameterSpec& spec, const Node& node, const std::string& key);
   /// Refuses keys that are not among `known`, and takes down what they seem to have meant.
   void refuse_unknown(const Node& table, const std::string& key, const std::set<std::string>& known);
   void note(const std::string& key, const std::string& value, const std::string& from,

@@ -148,18 +148,19 @@ Component Resolver::read_component(Kind kind, const Node& table, const std::stri
 void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, const std::string& key,
                               Component& component) {
   const std::string path = key + "." + spec.name;
+  std::string written = spec.name;
   const Node* node = table.find(spec.name);
   for (const std::string& alias : spec.aliases) {
-    const Node* old = table.find(alias);
-    if (old == nullptr) continue;
+    const Node* other = table.find(alias);
+    if (other == nullptr) continue;
     if (node != nullptr) {
-      problems_.add(old->key_location, key + "." + alias,
-                    fmt::format("'{}' is an old name of '{}', and both are given", alias, spec.name));
-    } else {
-      node = old;
-      result_.warnings.push_back(
-          fmt::format("{}: '{}' is an old name of '{}'", to_string(old->key_location), alias, spec.name));
+      problems_.add(other->key_location, key + "." + alias,
+                    fmt::format("'{}' is another name of '{}', and both are given", alias, written),
+                    fmt::format("'{}' is given at {}", written, to_string(node->key_location)));
+      continue;
     }
+    node = other;
+    written = alias;
   }
   if (node == nullptr) {
     if (!spec.default_value) {
@@ -172,22 +173,37 @@ void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, cons
     note(path, toml_text(*spec.default_value, spec), "default of " + component.plugin);
     return;
   }
-  const auto value = read_value(*node, spec, path, problems_);
+  written = key + "." + written;
+  const auto value = read_value(*node, spec, written, problems_);
   component.parameters.push_back(value.value_or(plugin::ParameterValue()));
   if (!value) return;
+  warn_of_negative_numbers(spec, *node, written);
   if (spec.type == ParameterType::kPath) return note_files(path, *value, spec, *node);
   note(path, toml_text(*value, spec), to_string(node->location));
   if (spec.type == ParameterType::kClasses && sound({"data.classes"})) {
     const auto& classes = result_.recipe.data.classes;
     for (const std::string& name : std::get<std::vector<std::string>>(*value))
       if (std::find(classes.begin(), classes.end(), name) == classes.end())
-        problems_.add(node->location, path,
-                      fmt::format("'{}' names the class '{}', which data.classes does not have", path, name),
+        problems_.add(node->location, written,
+                      fmt::format("'{}' names the class '{}', which data.classes does not have", written, name),
                       suggestion(name, classes));
   }
   if (spec.type == ParameterType::kPredictor && !problems_.concern(node->location))
     for (const std::string& name : std::get<std::vector<std::string>>(*value))
-      if (!is_there(name)) problems_.add(node->location, path, fmt::format("there is no run or recipe {}", name));
+      if (!is_there(name)) problems_.add(node->location, written, fmt::format("there is no run or recipe {}", name));
+}
+
+void Resolver::warn_of_negative_numbers(const ParameterSpec& spec, const Node& node, const std::string& key) {
+  if (!plugin::is_range(spec.type) || !plugin::is_symmetric(spec)) return;
+  if (spec.list && node.is_array())
+    for (const Node& element : node.array())
+      if (!element.is_array()) warn_of_negative_numbers(spec, element, key);
+  const auto* integer = node.as<std::int64_t>();
+  const auto* real = node.as<double>();
+  const double x = integer != nullptr ? static_cast<double>(*integer) : real != nullptr ? *real : 0;
+  if (x < 0)
+    result_.warnings.push_back(fmt::format("{}: '{}' is {}, taken for [{}, {}]; write {}, or the range that is meant",
+                                           to_string(node.location), key, x, x, -x, -x));
 }
 
 void Resolver::read_model() {

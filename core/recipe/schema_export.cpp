@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recipe/schema_export.hpp"
 
+#include <algorithm>
 #include <cmath>
+
+#include <fmt/format.h>
 
 #include "plugin/schema_json.hpp"
 #include "plugin/version.hpp"
@@ -38,16 +41,33 @@ json element_schema(const ParameterSpec& spec) {
   return schema;
 }
 
+// [low, high], or the one number that may stand for it.
+json range_schema(const ParameterSpec& spec) {
+  const json end = element_schema(spec);
+  json number = end;
+  const double limit = std::min(-spec.minimum, spec.maximum);
+  if (plugin::is_symmetric(spec) && std::isfinite(limit)) {
+    number["minimum"] = -limit;
+    number["maximum"] = limit;
+  }
+  return {{"anyOf", {number, {{"type", "array"}, {"items", end}, {"minItems", 2}, {"maxItems", 2}}}}};
+}
+
 json value_schema(const ParameterSpec& spec, bool scalar_too = false) {
-  json schema = element_schema(spec);
-  if (plugin::is_range(spec.type)) schema = {{"type", "array"}, {"items", schema}, {"minItems", 2}, {"maxItems", 2}};
+  const bool is_range = plugin::is_range(spec.type);
+  json schema = is_range ? range_schema(spec) : element_schema(spec);
   if (spec.list) {
     json list = {{"type", "array"}, {"items", schema}};
+    // Two numbers may be one range or two.
+    if (is_range) list["not"] = {{"items", {{"type", "number"}}}, {"minItems", 2}, {"maxItems", 2}};
     if (spec.min_count > 0) list["minItems"] = spec.min_count;
     if (spec.max_count != std::numeric_limits<std::uint64_t>::max()) list["maxItems"] = spec.max_count;
     schema = scalar_too ? json{{"anyOf", {schema, list}}} : list;
   }
   schema["description"] = spec.unit.empty() ? spec.doc : spec.doc + " (" + spec.unit + ")";
+  if (is_range)
+    schema["description"] = fmt::format("{}; a number x means {}", schema.at("description").get<std::string>(),
+                                        plugin::range_of_one_number(spec));
   if (spec.default_value) schema["default"] = plugin::to_json(spec).at("default");
   return schema;
 }
@@ -79,8 +99,10 @@ json component_schema(Kind kind, const std::vector<plugin::ComponentSchema>& sch
     for (const Field& field : component_fields(kind)) properties[field.spec.name] = value_schema(field.spec);
     for (const ParameterSpec& spec : schema.parameters) {
       properties[spec.name] = value_schema(spec);
-      for (const std::string& alias : spec.aliases)
-        properties[alias] = {{"description", "old name of " + spec.name}, {"deprecated", true}};
+      for (const std::string& alias : spec.aliases) {
+        properties[alias] = properties[spec.name];
+        properties[alias]["description"] = "another name of " + spec.name;
+      }
     }
     cases.push_back({{"if", {{"properties", {{"plugin", {{"const", schema.name}}}}}, {"required", {"plugin"}}}},
                      {"then", {{"properties", properties}, {"additionalProperties", false}}}});

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -50,24 +52,61 @@ class Reader {
 
   // Pairs of numbers, one behind the other.
   std::optional<ParameterValue> ranges(Elements elements) {
-    std::vector<std::int64_t> whole;
-    std::vector<double> ends;
+    if (spec_.type == ParameterType::kIntRange) return ranges_of<std::int64_t>(elements);
+    return ranges_of<double>(elements);
+  }
+
+  template <class T>
+  std::optional<ParameterValue> ranges_of(Elements elements) {
+    if (spec_.list && elements.count == 2 && is_number(elements.first[0]) && is_number(elements.first[1])) {
+      problems_.add(elements.first[0].location, key_,
+                    fmt::format("'{}' is two numbers, which may be one range or two", key_),
+                    fmt::format("write [[low, high]] for one range; one number x of several means {}",
+                                range_of_one_number(spec_)));
+      return std::nullopt;
+    }
+    std::vector<T> ends;
     for (std::size_t i = 0; i < elements.count; ++i) {
       const Node& node = elements.first[i];
-      if (!node.is_array() || node.array().size() != 2) return wrong_type(node);
-      const Elements pair{node.array().data(), 2};
-      const std::size_t first = ends.size();
-      if (spec_.type == ParameterType::kIntRange ? !integers(pair, whole) : !numbers(pair, ends)) return std::nullopt;
-      if (spec_.type == ParameterType::kIntRange) ends.assign(whole.begin(), whole.end());
-      if (ends[first] > ends[first + 1]) {
-        problems_.add(
-            node.location, key_,
-            fmt::format("'{}' runs from {} down to {}; the low end comes first", key_, ends[first], ends[first + 1]));
-        return std::nullopt;
-      }
+      if (!(node.is_array() ? pair(node, ends) : one_number(node, ends))) return std::nullopt;
     }
-    if (spec_.type == ParameterType::kIntRange) return ParameterValue(whole);
     return ParameterValue(ends);
+  }
+
+  template <class T>
+  bool pair(const Node& node, std::vector<T>& ends) {
+    if (node.array().size() != 2) {
+      wrong_type(node);
+      return false;
+    }
+    if (!numbers({node.array().data(), 2}, ends)) return false;
+    const T high = ends.back(), low = ends[ends.size() - 2];
+    if (low <= high) return true;
+    problems_.add(node.location, key_,
+                  fmt::format("'{}' runs from {} down to {}; the low end comes first", key_, low, high));
+    return false;
+  }
+
+  // A number where a range belongs; plugin::range_of_one_number() says what it means.
+  template <class T>
+  bool one_number(const Node& node, std::vector<T>& ends) {
+    const std::optional<T> x = number<T>(node);
+    if (!x) return false;
+    const bool symmetric = is_symmetric(spec_);
+    if (symmetric && std::is_integral_v<T> && *x == std::numeric_limits<T>::min()) {
+      problems_.add(node.location, key_, fmt::format("'{}' is {}, which has no opposite", key_, *x));
+      return false;
+    }
+    const T high = symmetric ? std::max(*x, 0 - *x) : *x;
+    const T low = symmetric ? 0 - high : least<T>();  // 0 - 0 is no -0
+    if (is_within(low) && is_within(high) && low <= high) {
+      ends.insert(ends.end(), {low, high});
+      return true;
+    }
+    problems_.add(
+        node.location, key_,
+        fmt::format("'{}' is {}, taken for [{}, {}]; expected {}", key_, *x, low, high, expected_text(spec_)));
+    return false;
   }
 
   std::optional<ParameterValue> assemble(Elements elements) {
@@ -83,7 +122,7 @@ class Reader {
       }
       case ParameterType::kInt: {
         std::vector<std::int64_t> values;
-        if (!integers(elements, values)) return std::nullopt;
+        if (!numbers(elements, values)) return std::nullopt;
         return ParameterValue(values);
       }
       case ParameterType::kFloat: {
@@ -96,43 +135,50 @@ class Reader {
     }
   }
 
-  bool integers(Elements elements, std::vector<std::int64_t>& values) {
+  template <class T>
+  bool numbers(Elements elements, std::vector<T>& values) {
     for (std::size_t i = 0; i < elements.count; ++i) {
-      const std::int64_t* value = elements.first[i].as<std::int64_t>();
-      if (value == nullptr) {
-        wrong_type(elements.first[i]);
+      const Node& node = elements.first[i];
+      const std::optional<T> value = number<T>(node);
+      if (!value) return false;
+      if (!is_within(*value)) {
+        problems_.add(node.location, key_, fmt::format("'{}' is {}, expected {}", key_, *value, expected_text(spec_)));
         return false;
       }
-      if (!within(elements.first[i], static_cast<double>(*value))) return false;
       values.push_back(*value);
     }
     return true;
   }
 
-  bool numbers(Elements elements, std::vector<double>& values) {
-    for (std::size_t i = 0; i < elements.count; ++i) {
-      const Node& node = elements.first[i];
-      const double* number = node.as<double>();
-      const std::int64_t* integer = node.as<std::int64_t>();
-      if (number == nullptr && integer == nullptr) {
-        wrong_type(node);
-        return false;
-      }
-      const double value = number != nullptr ? *number : static_cast<double>(*integer);
-      if (!std::isfinite(value)) {
-        problems_.add(node.location, key_, fmt::format("'{}' is not a finite number", key_));
-        return false;
-      }
-      if (!within(node, value)) return false;
-      values.push_back(value);
+  template <class T>
+  std::optional<T> number(const Node& node) {
+    const std::int64_t* integer = node.as<std::int64_t>();
+    const double* real = std::is_integral_v<T> ? nullptr : node.as<double>();
+    if (integer == nullptr && real == nullptr) {
+      wrong_type(node);
+      return std::nullopt;
     }
-    return true;
+    if (real != nullptr && !std::isfinite(*real)) {
+      problems_.add(node.location, key_, fmt::format("'{}' is not a finite number", key_));
+      return std::nullopt;
+    }
+    return real != nullptr ? static_cast<T>(*real) : static_cast<T>(*integer);
   }
 
-  bool within(const Node& node, double value) {
-    if (value >= spec_.minimum && value <= spec_.maximum) return true;
-    problems_.add(node.location, key_, fmt::format("'{}' is {}, expected {}", key_, value, expected_text(spec_)));
-    return false;
+  static bool is_number(const Node& node) { return node.as<std::int64_t>() != nullptr || node.as<double>() != nullptr; }
+
+  // The minimum as a T, where there is one.
+  template <class T>
+  T least() const {
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(std::ceil(std::min(spec_.minimum, 0x1p62)));  // what no T holds stays out of bounds
+    else
+      return spec_.minimum;
+  }
+
+  template <class T>
+  bool is_within(T value) const {
+    return static_cast<double>(value) >= spec_.minimum && static_cast<double>(value) <= spec_.maximum;
   }
 
   std::optional<ParameterValue> strings(Elements elements) {
@@ -222,14 +268,11 @@ std::string toml_text(const ParameterValue& value, const ParameterSpec& spec) {
 }
 
 std::string expected_text(const ParameterSpec& spec) {
-  static const char* const kOne[] = {
-      "true or false",       "an integer", "a number",           "a string",    "one of ",
-      "a range [low, high]", "a path",     "a predictor's path", "class names", "a range [low, high] of integers"};
-  static const char* const kMany[] = {"booleans",       "integers",
-                                      "numbers",        "strings",
-                                      "values out of ", "ranges",
-                                      "paths",          "paths of predictors",
-                                      "class names",    "ranges of integers"};
+  static const char* const kOne[] = {"true or false", "an integer", "a number",           "a string",    "one of ",
+                                     "a range",       "a path",     "a predictor's path", "class names", "a range"};
+  static const char* const kMany[] = {"booleans",       "integers", "numbers", "strings",
+                                      "values out of ", "ranges",   "paths",   "paths of predictors",
+                                      "class names",    "ranges"};
   const auto type = static_cast<std::size_t>(spec.type);
   std::string text = spec.list ? std::string("a list of ") : std::string();
   if (spec.list) {
@@ -241,6 +284,9 @@ std::string expected_text(const ParameterSpec& spec) {
       text += fmt::format("at least {} ", spec.min_count);
   }
   text += spec.list ? kMany[type] : kOne[type];
+  if (is_range(spec.type))
+    text += fmt::format(" [low, high]{} or one number x for {}",
+                        spec.type == ParameterType::kIntRange ? " of integers" : "", range_of_one_number(spec));
   if (spec.type == ParameterType::kChoice) text += fmt::format("{}", fmt::join(spec.choices, ", "));
   const bool low = std::isfinite(spec.minimum), high = std::isfinite(spec.maximum);
   if (low && high)

@@ -260,7 +260,7 @@ TEST(Describe, RefusesBrokenParameters) {
               HasSubstr("'weight' is a key that belongs to recipes"));
   static const char* const kNoName[] = {"Old-Depth"};
   EXPECT_THAT(refusal_of_parameter([](auto& p) { p.spec.n_aliases = 1, p.spec.aliases = kNoName; }),
-              HasSubstr("its old name 'Old-Depth'"));
+              HasSubstr("its other name 'Old-Depth'"));
 }
 
 TEST(Describe, RefusesBrokenDefaults) {

@@ -51,6 +51,9 @@ TEST(SchemaJson, WritesScalarsPlainlyAndListsAndRangesAsArrays) {
   EXPECT_EQ(to_json(parameter("a", ParameterType::kBool, std::vector<bool>{true})).at("default"), true);
   EXPECT_EQ(to_json(parameter("a", ParameterType::kFloatRange, std::vector<double>{-1, 1})).at("default"),
             json::array({-1, 1}));
+  EXPECT_EQ(to_json(parameter("a", ParameterType::kFloatRange, std::vector<double>{-1, 1})).at("one_number"),
+            "[-x, x]");
+  EXPECT_TRUE(to_json(parameter("a", ParameterType::kInt, std::vector<std::int64_t>{3})).at("one_number").is_null());
   ParameterSpec ranges = parameter("a", ParameterType::kIntRange, std::vector<std::int64_t>{1, 2, 5, 9});
   ranges.list = true;
   EXPECT_EQ(to_json(ranges).at("default"), json::parse("[[1, 2], [5, 9]]"));

@@ -32,6 +32,7 @@ MUTATIONS = {
     "list that is too long": lambda r: r.setdefault("data", {}).update(image_size=[64, 64, 64]),
     "unknown model plugin": lambda r: r.update(model={"plugin": "no_such_model"}),
     "unknown parameter of a plugin": lambda r: r.update(model={"plugin": "unet", "no_such_parameter": 1}),
+    "number beyond a range": lambda r: r.update(augment=[{"plugin": "random_brightness_contrast", "brightness": 1.5}]),
     "table for an array of tables": lambda r: r.update(loss={"plugin": "bce"}),
     "augmentation of another kind": lambda r: r.update(augment=[{"plugin": "unet"}]),
     "group without steps": lambda r: r.update(augment=[{"group": "one_of"}]),

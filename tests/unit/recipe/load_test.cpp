@@ -142,11 +142,34 @@ TEST_F(LoadRecipe, AWeightOfAChoiceMayExceedOneButAProbabilityMayNot) {
               ElementsAre(HasSubstr("a probability is at most 1")));
 }
 
-TEST_F(LoadRecipe, WarnsOfOldNames) {
+TEST_F(LoadRecipe, TakesTheOtherNamesOfAParameterWithoutAWord) {
   const LoadedRecipe loaded = load(kMinimal, {"model.levels=3"});
   EXPECT_EQ(loaded.recipe.model->component.parameters.at(1), ParameterValue(std::vector<std::int64_t>{3}));
-  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("'levels' is an old name of 'depth'")));
-  EXPECT_THAT(problems(kMinimal, {"model.levels=3", "model.depth=3"}), ElementsAre(HasSubstr("both are given")));
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+  EXPECT_EQ(origin_of(loaded, "model.depth"), "--set model.levels=3");
+  EXPECT_THAT(problems(kMinimal, {"model.levels=30"}), ElementsAre(HasSubstr("'model.levels' is 30, expected")));
+}
+
+TEST_F(LoadRecipe, RefusesAParameterUnderTwoOfItsNamesWithBothPlaces) {
+  const auto refusal = [&](const std::string& keys, std::vector<std::string> overrides = {}) {
+    try {
+      load(kData + "[model]\nplugin = \"unet\"\n" + keys + "[[loss]]\nplugin = \"bce\"\n[train]\nepochs = 3\n",
+           std::move(overrides));
+    } catch (const RecipeErrors& e) {
+      EXPECT_EQ(e.problems().size(), 1u) << e.what();
+      return to_string(e.problems().at(0).location) + ": " + e.problems().at(0).message + "; " +
+             e.problems().at(0).suggestion;
+    }
+    return std::string("nothing was thrown");
+  };
+  const std::string file = (folder_ / "recipe.toml").string();
+  EXPECT_EQ(refusal("depth = 3\nlevels = 3\n"), file +
+                                                    ":10:1: 'levels' is another name of 'depth', and both are given; "
+                                                    "'depth' is given at " +
+                                                    file + ":9:1");
+  EXPECT_THAT(refusal("levels = 3\n", {"model.stages=4"}),
+              AllOf(HasSubstr("'stages' is another name of 'levels', and both are given"),
+                    HasSubstr("'levels' is given at " + file + ":9:1")));
 }
 
 TEST_F(LoadRecipe, RefusesNumbersThatDoNotFit) {
@@ -654,7 +677,9 @@ TEST_F(LoadRecipe, SaysThatWhatIsMissingMayHaveBeenRefused) {
 LoadOptions with_ranges() {
   using plugin::ParameterType;
   plugin::ParameterSpec whole = parameter("blur_limit", ParameterType::kIntRange, std::vector<std::int64_t>{3, 7});
-  whole.minimum = 0;
+  whole.minimum = 3;
+  whole.maximum = 99;
+  whole.aliases = {"limit"};
   plugin::ParameterSpec bands = parameter("bands", ParameterType::kFloatRange, std::vector<double>{0, 0.5, 0.5, 1});
   bands.list = true;
   bands.max_count = 3;
@@ -689,12 +714,71 @@ TEST_F(LoadRecipe, ReadsRangesOfIntegersAndListsOfRanges) {
     return std::string("nothing was thrown");
   };
   EXPECT_THAT(problem("blur_limit = [5.5, 9]"), HasSubstr("is a float, expected a range [low, high] of integers"));
-  EXPECT_THAT(problem("blur_limit = 5"), HasSubstr("expected a range [low, high] of integers"));
   EXPECT_THAT(problem("blur_limit = [9, 5]"), HasSubstr("runs from 9 down to 5"));
-  EXPECT_THAT(problem("blur_limit = [-1, 5]"), HasSubstr("is -1, expected"));
+  EXPECT_THAT(problem("blur_limit = [1, 5]"), HasSubstr("is 1, expected"));
   EXPECT_THAT(problem("bands = [[1, 0]]"), HasSubstr("runs from 1 down to 0"));
-  EXPECT_THAT(problem("bands = [[0, 1], 3]"), HasSubstr("expected a list of 0 to 3 ranges"));
+  EXPECT_THAT(problem("bands = [[0, 1], \"3\"]"), HasSubstr("expected a list of 0 to 3 ranges"));
   EXPECT_THAT(problem("bands = [[0, 1], [0, 1], [0, 1], [0, 1]]"), HasSubstr("has 4 elements"));
+}
+
+TEST_F(LoadRecipe, TakesOneNumberForTheRangeThatAlbumentationsTakesItFor) {
+  const auto read = [&](const std::string& keys, std::size_t parameter) {
+    const LoadedRecipe loaded =
+        load_recipe(write("recipe.toml", kMinimal + "[[augment]]\nplugin = \"blur\"\n" + keys), with_ranges());
+    EXPECT_THAT(loaded.warnings, IsEmpty()) << keys;
+    EXPECT_THAT(resolved_toml(loaded.recipe.origins), Not(HasSubstr(keys))) << "the range is what a run keeps";
+    return loaded.recipe.augment.at(0).component.parameters.at(parameter);
+  };
+  using Whole = std::vector<std::int64_t>;
+  using Real = std::vector<double>;
+  EXPECT_EQ(read("blur_limit = 7\n", 0), ParameterValue(Whole{3, 7}));
+  EXPECT_EQ(read("blur_limit = 3\n", 0), ParameterValue(Whole{3, 3}));
+  EXPECT_EQ(read("limit = 7\n", 0), ParameterValue(Whole{3, 7}));
+  EXPECT_EQ(read("bands = [0.25]\n", 1), ParameterValue(Real{-0.25, 0.25}));
+  EXPECT_EQ(read("bands = [[0, 1], 3]\n", 1), ParameterValue(Real{0, 1, -3, 3}));
+  EXPECT_EQ(read("sizes = [1, 2, 0]\n", 2), ParameterValue(Whole{-1, 1, -2, 2, 0, 0}));
+  // On the command line too, and 0 has no sign.
+  const LoadedRecipe loaded = load(kMinimal + "[[augment]]\nplugin = \"brighten\"\n", {"augment[0].brightness=0.3"});
+  EXPECT_EQ(loaded.recipe.augment.at(0).component.parameters.at(0), ParameterValue(Real{-0.3, 0.3}));
+  EXPECT_THAT(resolved_toml(loaded.recipe.origins), HasSubstr("brightness = [-0.3, 0.3]"));
+  EXPECT_THAT(resolved_toml(load(kMinimal + "[[augment]]\nplugin = \"brighten\"\nbrightness = 0\n").recipe.origins),
+              HasSubstr("brightness = [0.0, 0.0]"));
+}
+
+TEST_F(LoadRecipe, RefusesOneNumberWhoseRangeIsOutOfBoundsAndSaysWhatItWasTakenFor) {
+  const auto problem = [&](const std::string& keys) {
+    try {
+      load_recipe(write("recipe.toml", kMinimal + "[[augment]]\nplugin = \"blur\"\n" + keys), with_ranges());
+    } catch (const RecipeErrors& e) {
+      return e.problems().at(0).message + "; " + e.problems().at(0).suggestion;
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_THAT(
+      problem("blur_limit = 1\n"),
+      HasSubstr("'augment[0].blur_limit' is 1, taken for [3, 1]; expected a range [low, high] of integers or one "
+                "number x for [3, x] between 3 and 99"));
+  EXPECT_THAT(problem("limit = 101\n"), HasSubstr("'augment[0].limit' is 101, taken for [3, 101]; expected"));
+  EXPECT_THAT(problem("blur_limit = 5.5\n"), HasSubstr("is a float, expected a range [low, high] of integers"));
+  EXPECT_THAT(problem("bands = [inf]\n"), HasSubstr("not a finite number"));
+  EXPECT_THAT(problem("bands = [0, 1]\n"),
+              HasSubstr("two numbers, which may be one range or two; write [[low, high]]"));
+  EXPECT_THAT(problem("bands = 1\n"), HasSubstr("is an integer, expected a list of"));
+  EXPECT_THAT(problem("sizes = [-9223372036854775808]\n"), HasSubstr("has no opposite"));
+  EXPECT_THAT(problems(kMinimal + "[[augment]]\nplugin = \"brighten\"\nbrightness = 1.5\n"),
+              ElementsAre(HasSubstr("15:14 'augment[0].brightness' is 1.5, taken for [-1.5, 1.5]; expected")));
+}
+
+TEST_F(LoadRecipe, WarnsOfANegativeNumberWhereARangeBelongs) {
+  const LoadedRecipe loaded = load(kMinimal + "[[augment]]\nplugin = \"brighten\"\nbrightness = -0.25\n");
+  EXPECT_EQ(loaded.recipe.augment.at(0).component.parameters.at(0), ParameterValue(std::vector<double>{-0.25, 0.25}));
+  EXPECT_THAT(loaded.warnings,
+              ElementsAre(HasSubstr("recipe.toml:15:14: 'augment[0].brightness' is -0.25, taken for [-0.25, 0.25]")));
+  EXPECT_THAT(load_recipe(write("recipe.toml", kMinimal + "[[augment]]\nplugin = \"blur\"\nbands = [[-1, 1], -2]\n"),
+                          with_ranges())
+                  .warnings,
+              ElementsAre(HasSubstr("is -2, taken for [-2, 2]")));
+  EXPECT_THAT(load(kMinimal + "[[augment]]\nplugin = \"brighten\"\nbrightness = [-0.5, -0.25]\n").warnings, IsEmpty());
 }
 
 TEST_F(LoadRecipe, TakesTheHighestVersionUnlessAnotherIsAskedFor) {

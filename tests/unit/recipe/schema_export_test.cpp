@@ -71,14 +71,40 @@ TEST(JsonSchema, GivesEachPluginItsOwnKeys) {
   const json unet = properties_of(model, "unet");
   EXPECT_EQ(unet.at("encoder").at("enum"), json::array({"small", "large"}));
   EXPECT_EQ(unet.at("depth").at("maximum"), 9);
-  EXPECT_EQ(unet.at("levels").at("deprecated"), true);
+  EXPECT_EQ(unet.at("levels").at("maximum"), 9);
+  EXPECT_FALSE(unet.at("levels").contains("deprecated"));
   EXPECT_TRUE(unet.contains("weights") && unet.contains("strict")) << "the host's own keys";
   EXPECT_FALSE(properties_of(model, "stack").contains("depth"));
   const json range =
       properties_of(exported().at("definitions").at("augment_step").at("anyOf").at(0), "brighten").at("brightness");
-  EXPECT_EQ(range.at("type"), "array");
-  EXPECT_EQ(range.at("minItems"), 2);
-  EXPECT_EQ(range.at("maxItems"), 2);
+  ASSERT_EQ(range.at("anyOf").size(), 2u) << "one number or a pair";
+  EXPECT_EQ(range.at("anyOf").at(0), json::parse(R"({"type": "number", "minimum": -1.0, "maximum": 1.0})"));
+  EXPECT_EQ(range.at("anyOf").at(1).at("type"), "array");
+  EXPECT_EQ(range.at("anyOf").at(1).at("minItems"), 2);
+  EXPECT_EQ(range.at("anyOf").at(1).at("maxItems"), 2);
+  EXPECT_THAT(range.at("description").get<std::string>(), ::testing::EndsWith("; a number x means [-x, x]"));
+}
+
+TEST(JsonSchema, BoundsTheNumberThatStandsForARange) {
+  using plugin::ParameterType;
+  plugin::ParameterSpec whole = parameter("whole", ParameterType::kIntRange, std::vector<std::int64_t>{3, 7});
+  whole.minimum = 3;
+  plugin::ParameterSpec lopsided = parameter("lopsided", ParameterType::kFloatRange, std::vector<double>{0, 0});
+  lopsided.minimum = -1;
+  lopsided.maximum = 10;
+  plugin::ParameterSpec free = parameter("free", ParameterType::kFloatRange, std::vector<double>{0, 0});
+  free.list = true;
+  const json bce = properties_of(json_schema({schema(plugin::Kind::kLoss, "bce", {whole, lopsided, free})})
+                                     .at("properties")
+                                     .at("loss")
+                                     .at("items"),
+                                 "bce");
+  EXPECT_EQ(bce.at("whole").at("anyOf").at(0), json::parse(R"({"type": "integer", "minimum": 3.0})"));
+  EXPECT_EQ(bce.at("lopsided").at("anyOf").at(0),
+            json::parse(R"({"type": "number", "minimum": -1.0, "maximum": 1.0})"));
+  EXPECT_EQ(bce.at("lopsided").at("anyOf").at(1).at("items").at("maximum"), 10);
+  EXPECT_EQ(bce.at("free").at("items").at("anyOf").at(0), json::parse(R"({"type": "number"})"));
+  EXPECT_EQ(bce.at("free").at("not"), json::parse(R"({"items": {"type": "number"}, "minItems": 2, "maxItems": 2})"));
 }
 
 TEST(JsonSchema, StaysASchemaWithoutAnyPlugin) {

@@ -36,7 +36,7 @@ inline std::vector<plugin::ComponentSchema> schemas() {
   plugin::ParameterSpec depth = parameter("depth", ParameterType::kInt, std::vector<std::int64_t>{5});
   depth.minimum = 1;
   depth.maximum = 9;
-  depth.aliases = {"levels"};
+  depth.aliases = {"levels", "stages"};
   plugin::ParameterSpec width = parameter("width", ParameterType::kInt, std::vector<std::int64_t>{16});
   width.default_value.reset();
   plugin::ParameterSpec bias = parameter("bias", ParameterType::kBool, std::vector<bool>{true});

@@ -67,7 +67,7 @@ typedef struct osteon_param_spec {
   uint64_t n_choices;
   const char* const* choices;
   uint64_t n_aliases;
-  const char* const* aliases; /**< deprecated names that recipes may still use; they give a warning */
+  const char* const* aliases; /**< other names that recipes may use, such as those of another library */
 } osteon_param_spec;
 
 #endif

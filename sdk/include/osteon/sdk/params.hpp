@@ -19,7 +19,8 @@
 
 namespace osteon::sdk {
 
-/// A closed interval from which something is drawn; `[low, high]` in a recipe.
+/// A closed interval from which something is drawn; `[low, high]` in a recipe. One number x there means [-x, x] where
+/// the parameter may be below 0, else [minimum, x].
 struct Range {
   double low = 0;
   double high = 0;
@@ -233,7 +234,7 @@ class ParamBuilder {
     entry_.default_value.value.type = OSTEON_PARAM_CHOICE;
     return *this;
   }
-  /// Deprecated names that recipes may still use.
+  /// Other names that recipes may use, such as those of another library. Not two of them at once.
   ParamBuilder& aliases(std::vector<std::string> names) {
     entry_.aliases = std::move(names);
     for (const std::string& text : entry_.aliases) entry_.alias_pointers.push_back(text.c_str());
