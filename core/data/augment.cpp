@@ -89,9 +89,12 @@ struct PackedLabels {
     planes.resize(labels.planes().size() * size);
     for (std::size_t p = 0; p < labels.planes().size(); ++p)
       std::memcpy(planes.data() + p * size, labels.planes()[p].data, size * sizeof(std::int32_t));
-    if (labels.valid().empty()) return;
+    // A plane of its own even where all is valid, so that a step can make pixels invalid.
     valid.resize(size);
-    std::memcpy(valid.data(), labels.valid().data, size);
+    if (labels.valid().empty())
+      std::memset(valid.data(), 1, size);
+    else
+      std::memcpy(valid.data(), labels.valid().data, size);
   }
   /// In place of `old`, whose planes may be shared.
   Labels unpack(const Labels& old) const {
@@ -103,7 +106,7 @@ struct PackedLabels {
       std::memcpy(plane.data, planes.data() + at, plane.total() * sizeof(std::int32_t));
       at += plane.total();
     }
-    if (!valid.empty()) {
+    if (std::memchr(valid.data(), 0, valid.size()) != nullptr) {
       labels.valid().create(size, CV_8U);
       std::memcpy(labels.valid().data, valid.data(), valid.size());
     }
@@ -207,7 +210,7 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
                                    {static_cast<std::int64_t>(work.labels.planes().size()), size.height, size.width});
   const sdk::BorrowedTensor valid(packed.valid.data(), {size.height, size.width});
   request.labels = planes;
-  request.valid = packed.valid.empty() ? nullptr : static_cast<const osteon_tensor_view*>(valid);
+  request.valid = valid;
   augmentation.apply(work.call, raw_key, request);
   work.labels = packed.unpack(work.labels);
   work.label_boxes.reset();

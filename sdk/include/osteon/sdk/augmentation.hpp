@@ -19,7 +19,8 @@
 /// Random&, const WarpRequest&) const` where drawing is work that wants threads or has something to note: where each
 /// output pixel comes from; the host resamples. With `static constexpr bool kWantsBoxes = true;` it is told where the
 /// classes lie. A photometric one has `void apply(const Call&, Random&, Pixels&) const`: it changes pixels in place;
-/// with `static constexpr bool kEditsLabels = true;` it gets the labels as well.
+/// with `static constexpr bool kEditsLabels = true;`, or where that depends on its parameters with `bool edits_labels()
+/// const`, it gets the labels as well.
 ///
 ///     class HorizontalFlip {
 ///      public:
@@ -151,6 +152,8 @@ class Pixels {
     if (raw_.image == nullptr) throw InvalidArgument("the pixels have no image");
     expect_canonical(*raw_.image, "an image");
     expect_shape(*raw_.image, {-1, -1, -1}, "an image");
+    if (!is(dtype_of<std::uint8_t>()) && !is(dtype_of<std::uint16_t>()) && !is(dtype_of<float>()))
+      throw Unsupported("pixels are uint8, uint16 or float32, not " + to_string(view().dtype));
     if (channels() != 1 && channels() != 3)
       throw InvalidArgument("an image has " + std::to_string(channels()) + " channels, expected 1 or 3");
     check_plane<std::int32_t>(raw_.labels, {-1, height(), width()}, "the labels");
@@ -169,11 +172,32 @@ class Pixels {
   T* data() const {
     return data_of<T>(view(), "an image");
   }
+  /// Calls `work(samples, first, count)` for all samples in their order, in pieces of some milliseconds at most, each
+  /// of whole pixels. `samples` points at those from `first` on, as std::uint8_t, std::uint16_t or float. Throws
+  /// Cancelled between two pieces.
+  template <class Work>
+  void in_pieces(const Call& call, Work&& work) const {
+    if (is(dtype_of<std::uint8_t>()))
+      pieces_of<std::uint8_t>(call, work);
+    else if (is(dtype_of<std::uint16_t>()))
+      pieces_of<std::uint16_t>(call, work);
+    else
+      pieces_of<float>(call, work);
+  }
   /// Bit planes and valid plane; null unless the augmentation edits labels.
   const osteon_tensor_view* labels() const noexcept { return raw_.labels; }
   const osteon_tensor_view* valid() const noexcept { return raw_.valid; }
 
  private:
+  template <class T, class Work>
+  void pieces_of(const Call& call, const Work& work) const {
+    constexpr std::int64_t kPiece = 3 * 65536;
+    T* samples = data<T>();
+    for (std::int64_t first = 0; first < size(); first += kPiece) {
+      call.stop_if_cancelled();
+      work(samples + first, first, kPiece < size() - first ? kPiece : size() - first);
+    }
+  }
   template <class Element>
   static void check_plane(const osteon_tensor_view* view, const std::vector<std::int64_t>& shape, const char* what) {
     if (view == nullptr) return;
@@ -196,6 +220,10 @@ struct EditsLabels : std::false_type {};
 template <class T>
 struct EditsLabels<T, std::void_t<decltype(T::kEditsLabels)>> : std::bool_constant<T::kEditsLabels> {};
 template <class T, class = void>
+struct SaysWhetherItEditsLabels : std::false_type {};
+template <class T>
+struct SaysWhetherItEditsLabels<T, std::void_t<decltype(&T::edits_labels)>> : std::true_type {};
+template <class T, class = void>
 struct WantsBoxes : std::false_type {};
 template <class T>
 struct WantsBoxes<T, std::void_t<decltype(T::kWantsBoxes)>> : std::bool_constant<T::kWantsBoxes> {};
@@ -205,6 +233,7 @@ struct AugmentationLayer {
   struct Instance {
     T author;
     std::int64_t n_classes;
+    osteon_augmentation_info info;
   };
   static const Instance& self(const osteon_augmentation* raw) { return *reinterpret_cast<const Instance*>(raw); }
 
@@ -219,23 +248,29 @@ struct AugmentationLayer {
         request.class_names.emplace_back(raw.class_names[k]);
         if (raw.mirrored != nullptr) request.mirrored.push_back(raw.mirrored[k]);
       }
-      auto* instance = new Instance{T(schema_of<typename T::Params>().read(values), request), raw.n_classes};
-      *out = reinterpret_cast<osteon_augmentation*>(instance);
+      std::unique_ptr<Instance> instance(
+          new Instance{T(schema_of<typename T::Params>().read(values), request), raw.n_classes, {}});
+      instance->info = info_of(instance->author);
+      *out = reinterpret_cast<osteon_augmentation*>(instance.release());
     });
   }
   static void destroy(osteon_augmentation* raw) { delete reinterpret_cast<Instance*>(raw); }
 
-  static const osteon_augmentation_info* info(const osteon_augmentation*) {
-    static constexpr auto kInfo = [] {
-      osteon_augmentation_info i{};
-      i.struct_size = sizeof i;
-      i.flags = (EditsLabels<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_EDITS_LABELS} : 0u) |
-                (WantsBoxes<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_WANTS_BOXES} : 0u);
-      i.way = IsGeometric<T>::value ? OSTEON_AUGMENTATION_GEOMETRIC : OSTEON_AUGMENTATION_PHOTOMETRIC;
-      return i;
-    }();
-    return &kInfo;
+  static bool edits_labels(const T& author) {
+    if constexpr (SaysWhetherItEditsLabels<T>::value)
+      return author.edits_labels();
+    else
+      return EditsLabels<T>::value;
   }
+  static osteon_augmentation_info info_of(const T& author) {
+    osteon_augmentation_info i{};
+    i.struct_size = sizeof i;
+    i.flags = (edits_labels(author) ? std::uint32_t{OSTEON_AUGMENTATION_EDITS_LABELS} : 0u) |
+              (WantsBoxes<T>::value ? std::uint32_t{OSTEON_AUGMENTATION_WANTS_BOXES} : 0u);
+    i.way = IsGeometric<T>::value ? OSTEON_AUGMENTATION_GEOMETRIC : OSTEON_AUGMENTATION_PHOTOMETRIC;
+    return i;
+  }
+  static const osteon_augmentation_info* info(const osteon_augmentation* raw) { return &self(raw).info; }
 
   static osteon_status sample_warp(const osteon_call* call, const osteon_augmentation* raw,
                                    const osteon_random_key* key, const osteon_warp_request* given, osteon_warp* warp,
