@@ -5,6 +5,7 @@
 
 #include <osteon/abi/predictor.h>
 #include <osteon/sdk/augmentation.hpp>
+#include <osteon/sdk/call.hpp>
 #include <osteon/sdk/tensor.hpp>
 
 /// OpenCV in every kind of plugin: headers over the ABI's memory. Writing to one writes there; none may outlive it.
@@ -51,5 +52,18 @@ inline cv::Mat as_mat(const Pixels& pixels) { return as_mat(pixels.view()); }
 
 /// An image of a predictor, H x W x C of float32, to be read alone.
 inline const cv::Mat as_mat(const osteon_image& image) { return as_mat(image.pixels); }
+
+/// Runs `work`. OpenCV's functions in it use all of OpenCV's threads where the call grants as many, else the one that
+/// they are called on. Stops before and after, where the caller wants it to.
+template <class Work>
+void run_opencv(const Call& call, Work&& work) {
+  call.stop_if_cancelled();
+  // Within a parallel section OpenCV's own loops run on the thread that they are in.
+  if (call.threads() < cv::getNumThreads())
+    cv::parallel_for_(cv::Range(0, 1), [&](const cv::Range&) { work(); });
+  else
+    work();
+  call.stop_if_cancelled();
+}
 
 }  // namespace osteon::sdk
