@@ -205,6 +205,31 @@ TEST(AugmentPipeline, AConstantBorderIsFilledAndHasNoClass) {
   EXPECT_TRUE(view.labels.valid().empty());
 }
 
+TEST(AugmentPipeline, AStepCanMakePixelsInvalidWhereAllWereValid) {
+  const auto dropout = [](const std::string& labels) {
+    return step("coarse_dropout", 1, {{"fill", std::vector<double>{1}}, {"labels", std::vector<std::string>{labels}}});
+  };
+  View view{{cv::Mat::zeros(20, 30, CV_8U), 255}, Labels(3, {30, 20})};
+  view.labels.add(1, cv::Mat::ones(20, 30, CV_8U));
+  const View before = copy(view);
+  apply(AugmentPipeline({dropout("keep")}, test::registry(), classes(3)), key_of(1), view);
+  EXPECT_TRUE(view.labels.valid().empty());
+  EXPECT_EQ(cv::countNonZero(view.labels.mask(1)), 600);
+
+  view = copy(before);
+  apply(AugmentPipeline({dropout("ignore")}, test::registry(), classes(3)), key_of(1), view);
+  EXPECT_EQ(cv::countNonZero(view.image.pixels), 64);
+  EXPECT_EQ(cv::countNonZero((view.image.pixels == 255) & (view.labels.valid() == 1)), 0);
+  EXPECT_EQ(cv::countNonZero(view.labels.valid()), 600 - 64);
+  EXPECT_EQ(cv::countNonZero(view.labels.mask(1)), 600);
+  EXPECT_TRUE(before.labels.valid().empty());
+
+  view = copy(before);
+  apply(AugmentPipeline({dropout("empty")}, test::registry(), classes(3)), key_of(1), view);
+  EXPECT_TRUE(view.labels.valid().empty());
+  EXPECT_EQ(cv::countNonZero(view.labels.mask(1)), 600 - 64);
+}
+
 TEST(AugmentPipeline, TheKeyDecidesEverything) {
   const AugmentPipeline pipeline({step("horizontal_flip", 0.5), group("one_of", {step("rotate"), brighter(0.2)}),
                                   step("random_brightness_contrast")},
