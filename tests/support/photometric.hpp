@@ -63,6 +63,15 @@ class Photometric {
     return picture;
   }
 
+  /// The same by a call that grants so many threads.
+  template <class T>
+  Picture<T> apply_on(int threads, Picture<T> picture) const {
+    plugin::CallOptions options;
+    options.threads = threads;
+    apply_to(picture, 1, plugin::Call(options), nullptr, nullptr);
+    return picture;
+  }
+
   /// Whether a call that was cancelled before it began leaves the pixels alone and says that it was.
   template <class T>
   bool stops(const Picture<T>& picture) const {

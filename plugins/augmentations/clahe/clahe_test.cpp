@@ -103,6 +103,14 @@ TEST(Clahe, DrawsItsLimitBetweenBothEnds) {
   EXPECT_LT(from_most, 1);
 }
 
+TEST(Clahe, GivesTheSameOnAnyNumberOfThreads) {
+  const auto image = ramp<std::uint8_t>(3);
+  const int before = cv::getNumThreads();
+  cv::setNumThreads(4);
+  EXPECT_EQ(clahe_of(1, 4).apply_on(1, image).pixels, clahe_of(1, 4).apply_on(4, image).pixels);
+  cv::setNumThreads(before);
+}
+
 TEST(Clahe, StopsWhenItIsToldTo) { EXPECT_TRUE(clahe_of(1, 4).stops(speckled<std::uint8_t>(16, 16))); }
 
 }  // namespace

@@ -62,6 +62,14 @@ TEST(GaussianBlur, DrawsEachOddSizeAndComesNearBothEndsOfSigma) {
   EXPECT_GT(most, 1.98);
 }
 
+TEST(GaussianBlur, GivesTheSameOnAnyNumberOfThreads) {
+  const auto image = speckled<std::uint8_t>(200, 300, 3);
+  const int before = cv::getNumThreads();
+  cv::setNumThreads(4);
+  EXPECT_EQ(blur_of(3, 7, 0, 2).apply_on(1, image).pixels, blur_of(3, 7, 0, 2).apply_on(4, image).pixels);
+  cv::setNumThreads(before);
+}
+
 TEST(GaussianBlur, RefusesEvenSizes) {
   EXPECT_THROW(blur_of(3, 8, 0, 0), Error);
   EXPECT_THROW(blur_of(4, 7, 0, 0), Error);
