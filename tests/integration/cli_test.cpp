@@ -87,6 +87,15 @@ TEST_F(Cli, APluginIsDescribedWithTheKeysThatScriptsRead) {
       EXPECT_TRUE(parameter.contains(key)) << key;
 }
 
+TEST_F(Cli, ADescriptionSaysWhatElseAParameterIsCalledAndWhatOneNumberMeans) {
+  EXPECT_THAT(osteon("plugins describe random_brightness_contrast").out,
+              HasSubstr("  brightness : float_range = [-0.2,0.2]  (-1 .. 1)\n"
+                        "      shift, as a share of what brightness_by_max says\n"
+                        "      One number x means [-x, x].\n"
+                        "      Also called brightness_limit.\n"));
+  EXPECT_THAT(osteon("plugins describe gaussian_blur").out, HasSubstr("One number x means [3, x]."));
+}
+
 TEST_F(Cli, ARecipeIsCheckedAndItsProblemsAreJson) {
   EXPECT_EQ(osteon("recipe check " + kRecipe).exit_code, 0);
   const Outcome outcome =
