@@ -21,10 +21,8 @@
 ///     label_smoothing = 0.0
 ///
 /// Value and gradient are computed in one pass from the bit planes; a dense target is never made.
-#include <numeric>
-
 #include <osteon/sdk/loss.hpp>
-#include <osteon/sdk/parallel.hpp>
+#include <osteon/sdk/loss_mean.hpp>
 #include <osteon/sdk/vector_math.hpp>
 
 #include "bce_params.hpp"
@@ -35,12 +33,13 @@
 namespace {
 
 using namespace osteon::sdk;
-using osteon::losses::per_class;
 
 /// Factors of softplus(x) and softplus(-x) for a class, where its bit is clear [0] and where it is set [1].
 struct ClassFactors {
   float negative[2];
   float positive[2];
+  /// One of each is 0: no target was moved from 0 or 1.
+  bool hard() const { return negative[1] == 0 && positive[0] == 0; }
 };
 
 /// The sum of the weighted losses of a run, and its gradient times `scale`.
@@ -65,9 +64,25 @@ OSTEON_INLINE double bce_loop(const float* logits, const Run run, std::int64_t c
   }
   return vector_sum(values, count);
 }
+/// The same for bits as they are: one softplus of how wrong the logit is.
+OSTEON_INLINE double hard_bce_loop(const float* logits, const BitRun run, std::int64_t count,
+                                   const ClassFactors& factors, float scale, float* gradient) {
+  const float clear = factors.negative[0], set = factors.positive[1];
+  alignas(64) float values[LossInput::kMaxRun];
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t p = 0; p < count; ++p) {
+    const float z = run.turn(p, logits[p]), factor = run.mix(p, clear, set);
+    const Sigmoid s = vector_sigmoid(z);
+    const float value = factor * (vector_select(z > 0, z, 0) + vector_log1p_unit(s.u));
+    values[p] = run.weigh(p, value);
+    gradient[p] = run.weigh(p, run.turn(p, scale * factor * s.p));
+  }
+  return vector_sum(values, count);
+}
 OSTEON_MULTIVERSION double bce_run(const float* logits, BitRun run, std::int64_t count, const ClassFactors& factors,
                                    float scale, float* gradient) {
-  return bce_loop(logits, run, count, factors, scale, gradient);
+  return factors.hard() ? hard_bce_loop(logits, run, count, factors, scale, gradient)
+                        : bce_loop(logits, run, count, factors, scale, gradient);
 }
 OSTEON_MULTIVERSION double bce_run(const float* logits, SoftRun run, std::int64_t count, const ClassFactors& factors,
                                    float scale, float* gradient) {
@@ -83,62 +98,36 @@ class Bce {
     if (request.multiclass)
       throw Unsupported(
           "bce treats classes independently, but this data has exactly one class per pixel; use cross_entropy or dice");
-    const auto n = static_cast<std::size_t>(request.n_classes);
-    const std::vector<double> positive = per_class(params.pos_weight, n, "pos_weight");
-    const std::vector<double> weight = per_class(params.class_weight, n, "class_weight");
-    const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
-    if (!(total > 0)) throw InvalidArgument("class_weight: at least one class needs a weight above 0");
+    const std::vector<double> positive = per_class(params.pos_weight, request.n_classes, "pos_weight");
+    share_ = ClassShares(params.class_weight, request.n_classes);
     const double low = params.label_smoothing / 2;
-    for (std::size_t c = 0; c < n; ++c) {
-      const double share = weight[c] / total;
-      share_.push_back(share);
-      factors_.push_back(
-          {{static_cast<float>(share * (1 - low)), static_cast<float>(share * low)},
-           {static_cast<float>(share * positive[c] * low), static_cast<float>(share * positive[c] * (1 - low))}});
+    for (std::int64_t c = 0; c < request.n_classes; ++c) {
+      const double share = share_[c], missed = share * positive[static_cast<std::size_t>(c)];
+      factors_.push_back({{static_cast<float>(share * (1 - low)), static_cast<float>(share * low)},
+                          {static_cast<float>(missed * low), static_cast<float>(missed * (1 - low))}});
     }
   }
 
   double evaluate(const Call& call, const LossInput& in) const {
-    const double total = total_weight(in);
+    const double total = share_.weight_sum(in);
     if (total <= 0) {  // only classes of weight 0 are known
       in.store_zero_gradient();
       return 0;
     }
     const double mean = 1.0 / total;
-    const std::int64_t k = in.k();
-    // Classes of one run follow each other, so that its bit plane is read from the first-level cache.
-    return mean * parallel_sum(call, in.n() * in.runs() * k, [&](std::int64_t index, int) {
-             const std::int64_t c = index % k, run = index / k % in.runs(), i = index / k / in.runs();
-             const std::int64_t first = run * LossInput::kMaxRun, count = in.run_length(run);
-             if (!in.class_valid(i, c)) {
-               in.store_zero_gradient(i, c, first, count);
-               return 0.0;
-             }
-             alignas(64) float widened[LossInput::kMaxRun];
+    return mean * sum_over_runs(call, in, [&](const ClassRun& run, auto pixels) {
              alignas(64) float gradient[LossInput::kMaxRun];
-             const float* logits = in.logits(i, c, first, count, widened);
-             const double weight = in.sample_weight(i);
+             const double weight = in.sample_weight(run.image);
              const auto scale = static_cast<float>(in.grad_scale() * mean * weight);
-             const double sum = in.with_run(i, c, first, count, [&](auto pixels) {
-               return bce_run(logits, pixels, count, factors_[static_cast<std::size_t>(c)], scale, gradient);
-             });
-             in.store_gradient(i, c, first, count, gradient);
+             const double sum =
+                 bce_run(run.logits, pixels, run.count, factors_[static_cast<std::size_t>(run.c)], scale, gradient);
+             in.store_gradient(run.image, run.c, run.first, run.count, gradient);
              return weight * sum;
            });
   }
 
  private:
-  /// The divisor, over the sum of class weights: what all pixels of all known classes count together.
-  double total_weight(const LossInput& in) const {
-    if (!in.has_class_valid()) return in.weight_sum();
-    double total = 0;
-    for (std::int64_t i = 0; i < in.n(); ++i)
-      for (std::int64_t c = 0; c < in.k(); ++c)
-        if (in.class_valid(i, c)) total += in.weight_sum(i) * share_[static_cast<std::size_t>(c)];
-    return total;
-  }
-
-  std::vector<double> share_;  ///< of each class in the sum of class weights
+  ClassShares share_;
   std::vector<ClassFactors> factors_;
 };
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <osteon/sdk/loss.hpp>
@@ -27,14 +26,5 @@ struct BceParams {
         .between(0, 1);
   }
 };
-
-/// `values`, or 1 for each of `n` classes where there are none.
-inline std::vector<double> per_class(const std::vector<double>& values, std::size_t n, const char* name) {
-  if (values.empty()) return std::vector<double>(n, 1.0);
-  if (values.size() != n)
-    throw sdk::InvalidArgument(std::string(name) + " has " + std::to_string(values.size()) +
-                               " elements, the data has " + std::to_string(n) + " classes; give one each, or none");
-  return values;
-}
 
 }  // namespace osteon::losses

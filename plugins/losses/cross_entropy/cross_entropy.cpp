@@ -22,6 +22,7 @@
 #include <numeric>
 
 #include <osteon/sdk/loss.hpp>
+#include <osteon/sdk/loss_mean.hpp>
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/vector_math.hpp>
 
@@ -111,14 +112,8 @@ class CrossEntropy {
     if (!request.multiclass)
       throw Unsupported(
           "cross_entropy needs exactly one class per pixel, but this data is multilabel; use bce or dice");
-    const auto k = static_cast<std::size_t>(request.n_classes);
-    weight_ = params.class_weight.empty() ? std::vector<double>(k, 1.0) : params.class_weight;
-    if (weight_.size() != k)
-      throw InvalidArgument("class_weight has " + std::to_string(weight_.size()) + " elements, the data has " +
-                            std::to_string(k) + " classes; give one each, or none");
-    if (std::all_of(weight_.begin(), weight_.end(), [](double w) { return w == 0; }))
-      throw InvalidArgument("class_weight: at least one class needs a weight above 0");
-    const double spread = smoothing_ / static_cast<double>(k);
+    weight_ = class_weights(params.class_weight, request.n_classes);
+    const double spread = smoothing_ / static_cast<double>(request.n_classes);
     for (const double w : weight_) {
       off_.push_back(static_cast<float>(w * spread));
       on_.push_back(static_cast<float>(w * (1 - smoothing_ + spread)));

@@ -14,6 +14,7 @@
 #include <osteon/sdk/augmentation.hpp>
 #include <osteon/sdk/ensembler.hpp>
 #include <osteon/sdk/loss.hpp>
+#include <osteon/sdk/loss_mean.hpp>
 #include <osteon/sdk/opencv.hpp>
 #include <osteon/sdk/postprocessor.hpp>
 #include <osteon/sdk/testing.hpp>
@@ -69,6 +70,33 @@ class Brier {
   }
 };
 
+/// The same with weights of classes.
+class BrierOfClasses {
+ public:
+  BrierOfClasses(const std::vector<double>& class_weight, std::int64_t classes) : share_(class_weight, classes) {}
+
+  double evaluate(const Call& call, const LossInput& in) const {
+    const double total = share_.weight_sum(in);  // ClassShares, of a parameter class_weight
+    return 1 / total * sum_over_runs(call, in, [&](const ClassRun& run, auto pixels) {
+             alignas(64) float slope[LossInput::kMaxRun];
+             const double share = share_[run.c] * double{in.sample_weight(run.image)};
+             const auto factor = static_cast<float>(2 * share / total * in.grad_scale());
+             double value = 0;
+             for (std::int64_t p = 0; p < run.count; ++p) {
+               const Sigmoid s = vector_sigmoid(run.logits[p]);
+               const float apart = pixels.mix(p, s.p, -s.q);  // p - t
+               value += double{pixels.weigh(p, apart * apart)};
+               slope[p] = factor * pixels.weigh(p, apart * s.p * s.q);
+             }
+             in.store_gradient(run.image, run.c, run.first, run.count, slope);
+             return share * value;
+           });
+  }
+
+ private:
+  ClassShares share_;
+};
+
 TEST(TheSdkGives, ALossAsAKernel) {
   std::vector<float> logits = {0, 2, -1, 0.5}, grad(4), weight = {1, 2};
   std::vector<std::int32_t> planes = {1, 2};  // class 0 in the first pixel, class 1 in the second
@@ -101,6 +129,9 @@ TEST(TheSdkGives, ALossAsAKernel) {
     EXPECT_NEAR((above - below) / (2 * double{step}), double{slope[i]}, 1e-4);
     value();
   }
+  const std::vector<float> slope = grad;
+  EXPECT_NEAR(BrierOfClasses({3, 3}, 2).evaluate(call.get(), LossInput(raw, 2)), expected, 1e-6);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(grad[i], slope[i], 1e-6);
 }
 
 // Predictors.

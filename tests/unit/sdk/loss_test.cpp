@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <osteon/sdk/loss_mean.hpp>
 #include <osteon/sdk/parallel.hpp>
 
 #include "support/loss_checks.hpp"
@@ -189,6 +190,46 @@ struct WithWeights : Plain {
   using Plain::Plain;
   static constexpr std::uint32_t kUnderstands = OSTEON_LOSS_PIXEL_WEIGHT;
 };
+
+struct WithAdvice : Plain {
+  using Plain::Plain;
+  static constexpr const char* kInstead = "use another one";
+};
+
+TEST(Loss, SaysWhatToUseInstead) {
+  const osteon_component advises = loss<WithAdvice>({"advises", "1.0.0", "Test."});
+  try {
+    osteon::test::LossBatch(1, 3, 2, 2, false, false, 1)
+        .with(OSTEON_LOSS_SOFT_TARGET, false, 1)
+        .run(osteon::test::LossUnderTest(advises, false, 3));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "this loss does not know targets between 0 and 1: use another one");
+  }
+}
+
+TEST(ClassWeights, AreOneForEachClass) {
+  EXPECT_EQ(class_weights({}, 2), (std::vector<double>{1, 1}));
+  EXPECT_EQ(ClassShares({1, 3}, 2)[1], 0.75);
+  for (const std::vector<double>& wrong : {std::vector<double>{1}, {0, 0}})
+    EXPECT_EQ(osteon::test::status_of([&] { class_weights(wrong, 2); }), OSTEON_INVALID_ARGUMENT);
+}
+
+TEST(ClassWeights, CountWhereTheClassIsKnown) {
+  Case c;
+  EXPECT_EQ(ClassShares({1, 3}, 2).weight_sum(LossInput(c.input, 2)), 4);
+  c.say_all();  // pixels that count 3.5 together; class 0 alone is known
+  EXPECT_EQ(ClassShares({1, 3}, 2).weight_sum(LossInput(c.input, 2)), 3.5 / 4);
+}
+
+TEST(MeanOfClasses, SharesAreOfWhatCounts) {
+  const TestCall call;
+  Case c;  // the planes have class 0 everywhere
+  const LossInput in(c.input, 2);
+  EXPECT_EQ((MeanOfClasses{true, false, {1, 3}}.shares(call.get(), in)), (std::vector<double>{0.25, 0.75}));
+  EXPECT_EQ((MeanOfClasses{true, true, {1, 3}}.shares(call.get(), in)), (std::vector<double>{1, 0}));
+  EXPECT_TRUE((MeanOfClasses{false, true, {0, 3}}.shares(call.get(), in)).empty());
+}
 
 TEST(Loss, RefusesWhatItsClassDoesNotList) {
   const osteon_component plain = loss<Plain>({"plain", "1.0.0", "Test."});

@@ -24,7 +24,7 @@
 /// `kUnderstands` lists what the class does with data that says more than bits and valid pixels:
 /// OSTEON_LOSS_PIXEL_WEIGHT, OSTEON_LOSS_CLASS_VALID, OSTEON_LOSS_SOFT_TARGET. Without it, it understands none of them,
 /// and the layer refuses such input before `evaluate` is called: a loss that never heard of a weight would give a wrong
-/// gradient in silence.
+/// gradient in silence. `static constexpr const char* kInstead` ends that sentence with what to use instead.
 namespace osteon::sdk {
 namespace detail {
 
@@ -53,7 +53,7 @@ struct LossLayer {
     return guard(error, [&] {
       const auto& instance = *reinterpret_cast<const Instance*>(loss);
       const Call typed(call);
-      const LossInput input(known_loss_input(raw, kUnderstoodBy<T>), instance.request.n_classes);
+      const LossInput input(known_loss_input(raw, kUnderstoodBy<T>, kInsteadOf<T>), instance.request.n_classes);
       if (input.anything_counts()) {
         *value = instance.loss.evaluate(typed, input);
       } else {

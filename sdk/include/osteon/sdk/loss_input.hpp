@@ -51,11 +51,20 @@ template <class T>
 inline constexpr std::uint32_t kUnderstoodBy<T, std::void_t<decltype(T::kUnderstands)>> =
     std::uint32_t{OSTEON_LOSS_ACCUMULATE} | T::kUnderstands;
 
-/// The input that a host gave; throws Unsupported for what is not among `understood`.
-inline osteon_loss_input known_loss_input(const osteon_loss_input* given, std::uint32_t understood) {
+/// Why a loss class does not understand the other flags, and what to use instead: its kInstead; else nothing.
+template <class T, class = void>
+inline constexpr const char* kInsteadOf = nullptr;
+template <class T>
+inline constexpr const char* kInsteadOf<T, std::void_t<decltype(T::kInstead)>> = T::kInstead;
+
+/// The input that a host gave; throws Unsupported for what is not among `understood`, with `instead` if there is one.
+inline osteon_loss_input known_loss_input(const osteon_loss_input* given, std::uint32_t understood,
+                                          const char* instead = nullptr) {
   const osteon_loss_input raw = known(given, "a loss's input", kLossFlags);
   const auto refuse = [&](std::uint32_t flag, const char* what) {
-    if ((raw.flags & flag & ~understood) != 0) throw Unsupported(std::string("this loss does not know ") + what);
+    if ((raw.flags & flag & ~understood) != 0)
+      throw Unsupported(std::string("this loss does not know ") + what +
+                        (instead != nullptr ? std::string(": ") + instead : std::string()));
   };
   refuse(OSTEON_LOSS_PIXEL_WEIGHT, "weights of pixels");
   refuse(OSTEON_LOSS_CLASS_VALID, "classes that are unknown in an image");

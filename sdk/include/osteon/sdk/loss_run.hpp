@@ -31,6 +31,11 @@ struct BitRun {
   OSTEON_INLINE bool set(std::int64_t p) const noexcept { return ((plane[p] >> bit) & 1u) != 0; }
   /// (1 - target) off + target on.
   OSTEON_INLINE float mix(std::int64_t p, float off, float on) const noexcept { return vector_select(set(p), on, off); }
+  /// x, or -x where the bit is set: mix(p, x, -x) in fewer steps. Of a logit: how wrong it is; of the slope of that:
+  /// the logit's.
+  OSTEON_INLINE float turn(std::int64_t p, float x) const noexcept {
+    return detail::as_float(detail::as_bits(x) ^ (plane[p] >> bit << 31));
+  }
   /// x times what the pixel counts; 0 where that is nothing, whatever x is.
   OSTEON_INLINE float weigh(std::int64_t p, float x) const noexcept { return vector_select(valid[p] != 0, x, 0); }
 };

@@ -50,6 +50,25 @@ OSTEON_INLINE std::uint32_t as_bits(float value) noexcept {
   return bits;
 }
 
+/// e^x within 2 ulp for -87.3 <= x <= 88.3.
+OSTEON_INLINE float exp_in_range(float x) noexcept {
+  // Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits: no conversion, no call.
+  constexpr float kRounder = 12582912.0f;
+  const float shifted = x * 1.44269504f + kRounder;
+  const float n = shifted - kRounder;
+  // ln 2 in two parts, so that n * ln 2 is exact where it matters (Cephes, expf).
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = (p * r * r + r) + 1.0f;
+  // The rounder's own low bits are 0. Multiplied, not added to the exponent: NaN stays NaN.
+  return p * as_float((as_bits(shifted) << 23) + as_bits(1.0f));
+}
+
 /// atanh(s) / s for |s| <= 1/3 as a polynomial in s^2; relative error 4e-10.
 OSTEON_INLINE float atanh_ratio(float s2) noexcept {
   float p = 0.1161216461f;
@@ -72,22 +91,7 @@ OSTEON_INLINE float vector_select(bool condition, float yes, float no) noexcept 
 /// e^x within 2 ulp for -87.3 <= x <= 88.3; beyond, the value at that end. NaN stays NaN.
 OSTEON_INLINE float vector_exp(float x) noexcept {
   x = vector_select(x < -87.3f, -87.3f, x);
-  x = vector_select(x > 88.3f, 88.3f, x);
-  // Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits: no conversion, no call.
-  constexpr float kRounder = 12582912.0f;
-  const float shifted = x * 1.44269504f + kRounder;
-  const float n = shifted - kRounder;
-  // ln 2 in two parts, so that n * ln 2 is exact where it matters (Cephes, expf).
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = (p * r * r + r) + 1.0f;
-  const std::uint32_t exponent = detail::as_bits(shifted) - detail::as_bits(kRounder) + 127u;
-  return p * detail::as_float(exponent << 23);
+  return detail::exp_in_range(vector_select(x > 88.3f, 88.3f, x));
 }
 
 /// ln(1 + u) within 3 ulp for 0 <= u <= 1. NaN stays NaN.
@@ -108,16 +112,16 @@ OSTEON_INLINE float vector_log(float x) noexcept {
   return vector_select(x == x, ln_x, x);
 }
 
-/// Both ends of a sigmoid, each accurate where it is small: p = 1 / (1 + e^-x), q = 1 - p; u = e^-|x|.
+/// Both ends of a sigmoid, each accurate where it is small: p = 1 / (1 + e^-x), q = 1 - p; u = e^-|x|; slope = p q.
 struct Sigmoid {
-  float p, q, u;
+  float p, q, u, slope;
 };
 OSTEON_INLINE Sigmoid vector_sigmoid(float x) noexcept {
-  const float magnitude = detail::as_float(detail::as_bits(x) & 0x7fffffffu);
-  const float u = vector_exp(-magnitude);
+  const float negative = detail::as_float(detail::as_bits(x) | 0x80000000u);
+  const float u = detail::exp_in_range(vector_select(negative < -87.3f, -87.3f, negative));
   const float large = 1.0f / (1.0f + u);
   const float small = u * large;
-  return {vector_select(x < 0, small, large), vector_select(x < 0, large, small), u};
+  return {vector_select(x < 0, small, large), vector_select(x < 0, large, small), u, small * large};
 }
 
 /// Sum of `count` floats in 32 interleaved lanes: the same on every instruction set.

@@ -92,7 +92,7 @@ struct TorchLossLayer {
     return torch_guard(error, [&] {
       const auto& instance = *reinterpret_cast<const Instance*>(loss);
       const Call typed(call);
-      const osteon_loss_input raw = known_loss_input(given, kUnderstoodBy<T>);
+      const osteon_loss_input raw = known_loss_input(given, kUnderstoodBy<T>, kInsteadOf<T>);
       check_loss_input(raw, instance.request.n_classes);
       typed.stop_if_cancelled();
       const c10::InferenceMode no_inference(false);

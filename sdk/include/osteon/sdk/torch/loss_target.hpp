@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include <osteon/sdk/loss_input.hpp>
+#include <osteon/sdk/loss_mean.hpp>
 #include <osteon/sdk/torch/tensor.hpp>
 
 namespace osteon::sdk {
@@ -120,6 +121,17 @@ class TorchTarget {
   /// [N, K] bool: whether the class is known in the image, and the image has a valid pixel.
   at::Tensor counts() const {
     return valid().flatten(1).any(1, /*keepdim=*/true).logical_and(class_valid().view({n_, k_}));
+  }
+
+  /// What each loss of a class counts in their mean, as a share of 1: float32 [N, K] per image, or over the batch
+  /// [1, K]. All 0 where nothing counts.
+  at::Tensor shares(const MeanOfClasses& mean) const {
+    at::Tensor counted = counts();
+    if (mean.ignore_empty) counted = counted.logical_and(kept(dense()).gt(0).flatten(2).any(2));
+    if (!mean.per_image) counted = counted.any(0, /*keepdim=*/true);
+    const at::Tensor weight = counted * at::tensor(mean.class_weight, options_);
+    const at::Tensor total = weight.sum();
+    return weight / total.masked_fill(total <= 0, 1);
   }
 
  private:
