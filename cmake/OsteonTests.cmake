@@ -124,12 +124,27 @@ function(osteon_add_test name)
   target_link_libraries(${name} PRIVATE ${optimisation})
 endfunction()
 
-# osteon_add_expression_test(LOSS): the LibTorch expression of a loss against its kernel. The kernel's objects are linked without
-# their flag for OpenMP, which would part the test from the precompiled header.
+# osteon_add_expression_test(LOSS): the LibTorch expression of a loss against its kernel, and that against the loss as one
+# writes it. One program for all of them, which opens the plugins as a host does: LibTorch's headers are read once.
 function(osteon_add_expression_test loss)
-  set(target loss_${loss}_expression_test)
-  osteon_add_test(${target} SOURCES ${loss}_expression_test.cpp $<TARGET_OBJECTS:osteon_loss_${loss}_objects> LINK osteon_host TORCH NUMERIC)
-  target_link_options(${target} PRIVATE ${OpenMP_CXX_FLAGS})
+  set_property(GLOBAL APPEND PROPERTY OSTEON_EXPRESSION_TESTS ${loss})
+endfunction()
+
+function(osteon_build_expression_tests)
+  get_property(losses GLOBAL PROPERTY OSTEON_EXPRESSION_TESTS)
+  if(NOT losses)
+    return()
+  endif()
+  set(file ${CMAKE_BINARY_DIR}/loss_expressions_test.cpp)
+  list(TRANSFORM losses REPLACE "(.+)" "#include \"${PROJECT_SOURCE_DIR}/plugins/losses/\\1/\\1_expression_test.cpp\"\n" OUTPUT_VARIABLE includes)
+  list(JOIN includes "" includes)
+  file(CONFIGURE OUTPUT ${file} CONTENT "// Written by osteon_build_expression_tests.\n${includes}")
+  osteon_add_test(loss_expressions_test SOURCES ${file} LINK osteon_host TORCH NUMERIC)
+  target_include_directories(loss_expressions_test PRIVATE ${PROJECT_SOURCE_DIR}/plugins/losses)
+  target_compile_definitions(loss_expressions_test PRIVATE
+    OSTEON_PLUGIN_FOLDER="${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/${OSTEON_PLUGIN_SUBDIR}")
+  list(TRANSFORM losses PREPEND osteon_loss_)
+  add_dependencies(loss_expressions_test ${losses})
 endfunction()
 
 # Called by osteon_add_plugin: the plugin's own tests, linked with its objects and the host.

@@ -25,18 +25,29 @@ using sdk::testing::TestCall;
 class LossUnderTest {
  public:
   using Values = std::map<std::string, std::vector<double>>;
+  using Strings = std::map<std::string, std::string>;
 
-  LossUnderTest(bool multiclass, std::int64_t classes, const Values& values = {})
-      : LossUnderTest(*osteon_get_plugin(OSTEON_ABI_VERSION)->components[0], multiclass, classes, values) {}
+  LossUnderTest(bool multiclass, std::int64_t classes, const Values& values = {}, const Strings& strings = {})
+      : LossUnderTest(*osteon_get_plugin(OSTEON_ABI_VERSION)->components[0], multiclass, classes, values, strings) {}
 
-  LossUnderTest(const osteon_component& component, bool multiclass, std::int64_t classes, const Values& values = {}) {
+  LossUnderTest(const osteon_component& component, bool multiclass, std::int64_t classes, const Values& values = {},
+                const Strings& strings = {}) {
     api_ = static_cast<const osteon_loss_api*>(component.api);
     std::vector<std::vector<std::int64_t>> ints(component.n_params);
+    std::vector<const char*> texts(component.n_params);
     std::vector<osteon_value> storage(component.n_params);
     std::vector<const osteon_value*> pointers;
     for (std::uint64_t p = 0; p < component.n_params; ++p) {
       const osteon_param_spec& spec = *component.params[p];
       pointers.push_back(spec.default_value);
+      if (const auto text = strings.find(spec.name); text != strings.end()) {
+        texts[p] = text->second.c_str();
+        storage[p] = sdk::sized<osteon_value>();
+        storage[p].type = spec.type;
+        storage[p].count = 1;
+        storage[p].strings = &texts[p];
+        pointers.back() = &storage[p];
+      }
       const auto given = values.find(spec.name);
       if (given == values.end()) continue;
       ints[p].assign(given->second.begin(), given->second.end());
@@ -179,16 +190,21 @@ struct LossBatch {
 
   /// Runs the loss on these tensors; `grad` gets the gradient unless `value_only`.
   double run(const LossUnderTest& loss, int threads = 1, bool value_only = false) {
-    return run_on(loss, logits.data(), grad.data(), sdk::dtype_of<float>(), threads, value_only);
+    return run_on(loss, logits.data(), grad.data(), sdk::dtype_of<float>(),
+                  TestCall(static_cast<std::uint32_t>(threads)), value_only);
+  }
+  /// The same with a call whose log and notes are kept.
+  double run(const LossUnderTest& loss, const TestCall& call) {
+    return run_on(loss, logits.data(), grad.data(), sdk::dtype_of<float>(), call, false);
   }
   /// The same in a 16-bit type; logits and gradients are bit patterns.
   double run16(const LossUnderTest& loss, std::vector<std::uint16_t>& logits16, std::vector<std::uint16_t>& grad16,
                osteon_dtype type) {
-    return run_on(loss, logits16.data(), grad16.data(), type, 1, false);
+    return run_on(loss, logits16.data(), grad16.data(), type, TestCall(), false);
   }
 
  private:
-  double run_on(const LossUnderTest& loss, void* x, void* g, osteon_dtype type, int threads, bool value_only) {
+  double run_on(const LossUnderTest& loss, void* x, void* g, osteon_dtype type, const TestCall& call, bool value_only) {
     const sdk::BorrowedTensor x_view(x, type, {n, k, h, w}), g_view(g, type, {n, k, h, w});
     const sdk::BorrowedTensor t_view(planes.data(), sdk::dtype_of<std::int32_t>(), {n, n_planes(), h, w});
     const sdk::BorrowedTensor v_view(valid.data(), {n, h, w}), w_view(sample_weight.data(), {n});
@@ -207,7 +223,6 @@ struct LossBatch {
     if (!known.empty()) input.class_valid = k_view;
     input.grad_scale = grad_scale;
     if (!value_only) input.grad = g_view;
-    const TestCall call(static_cast<std::uint32_t>(threads));
     return loss.evaluate(input, call);
   }
 };

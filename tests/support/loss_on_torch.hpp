@@ -9,6 +9,8 @@
 
 #include <osteon/sdk/torch/loss.hpp>
 
+#include "support/built_loss.hpp"
+#include "support/eager_losses.hpp"
 #include "support/loss_checks.hpp"
 
 /// Holds a loss's torch expression, on the CPU and on CUDA, against its fused kernel.
@@ -50,15 +52,18 @@ inline std::pair<double, at::Tensor> run_on_torch(const LossUnderTest& loss, Los
   return {value, grad.tensor().to(at::kCPU, at::kFloat)};
 }
 
-/// Value and gradient of the linked plugin's kernel and of its expression agree: with holes, weights, a scale, added
-/// up, in float32 and float16, with nonsense under invalid pixels and unknown classes, and with all that
-/// osteon_loss_input can say.
+/// Value and gradient of a plugin's kernel and of its expression agree: with holes, weights, a scale, added up, in
+/// float32 and float16, with nonsense under invalid pixels and unknown classes, and with all that osteon_loss_input can
+/// say and they understand.
 template <class Expression>
-void expect_agreement(at::Device device, bool multiclass, std::int64_t classes, const LossUnderTest::Values& values,
-                      const LossBatch& plain) {
+void expect_agreement(const std::string& plugin, at::Device device, bool multiclass, std::int64_t classes,
+                      const LossUnderTest::Values& values, const LossBatch& plain,
+                      const LossUnderTest::Strings& strings = {}) {
   static const osteon_component component = sdk::torch_loss<Expression>({"expression", "1.0.0", "Under test."});
-  const LossUnderTest fused(multiclass, classes, values), expression(component, multiclass, classes, values);
+  const LossUnderTest fused(built_loss(plugin), multiclass, classes, values, strings),
+      expression(component, multiclass, classes, values, strings);
   for (std::uint32_t flags = 0; flags < 16; flags += 2) {
+    if ((flags & ~Expression::kUnderstands) != 0) continue;
     SCOPED_TRACE("flags " + std::to_string(flags));
     LossBatch batch = plain.with(flags, multiclass, 23);
     batch.grad_scale = 3;
@@ -88,6 +93,28 @@ void expect_agreement(at::Device device, bool multiclass, std::int64_t classes, 
     EXPECT_LE((grad - expected).abs().max().template item<double>(),
               4 * kHalfUnit * expected.abs().max().template item<double>());
   }
+}
+
+/// A plugin's kernel, with its defaults, is within 1e-5 of `eager(logits, dense target)` in float64: the value, and
+/// every derivative beside the greatest.
+template <class Eager>
+void expect_is_eager(const std::string& plugin, bool multiclass, LossBatch batch, Eager&& eager,
+                     const LossUnderTest::Strings& strings = {}) {
+  SCOPED_TRACE(plugin + (multiclass ? " of multiclass data" : ""));
+  const double value = batch.run(LossUnderTest(built_loss(plugin), multiclass, batch.k, {}, strings));
+  const std::vector<std::int64_t> shape{batch.n, batch.k, batch.h, batch.w};
+  at::Tensor target = at::zeros(shape, at::kDouble);
+  for (std::int64_t i = 0; i < batch.n; ++i)
+    for (std::int64_t c = 0; c < batch.k; ++c)
+      for (std::int64_t p = 0; p < batch.pixels(); ++p)
+        target.data_ptr<double>()[batch.at(i, c, p)] = batch.target(i, c, p);
+  const at::Tensor logits = at::from_blob(batch.logits.data(), shape, at::kFloat).to(at::kDouble).requires_grad_();
+  const c10::AutoGradMode enable(true);
+  const at::Tensor expected = eager(logits, target);
+  expected.backward();
+  EXPECT_NEAR(value, expected.item<double>(), 1e-5 * std::max(1.0, std::abs(value)));
+  const at::Tensor grad = at::from_blob(batch.grad.data(), shape, at::kFloat);
+  EXPECT_LE((grad - logits.grad()).abs().max().item<double>(), 1e-5 * logits.grad().abs().max().item<double>());
 }
 
 /// The devices that tests of expressions run on; what is not there is skipped.

@@ -12,9 +12,11 @@ class CrossEntropyOnTorch : public OnTorch {};
 
 TEST_P(CrossEntropyOnTorch, IsTheKernelsFormula) {
   for (const bool holes : {false, true}) {
-    expect_agreement<CrossEntropyExpression>(device(), true, 3, {}, LossBatch(2, 3, 37, 41, true, holes, 1));
-    expect_agreement<CrossEntropyExpression>(device(), true, 65, {}, LossBatch(1, 65, 9, 7, true, holes, 2));
-    expect_agreement<CrossEntropyExpression>(device(), true, 4,
+    expect_agreement<CrossEntropyExpression>("cross_entropy", device(), true, 3, {},
+                                             LossBatch(2, 3, 37, 41, true, holes, 1));
+    expect_agreement<CrossEntropyExpression>("cross_entropy", device(), true, 65, {},
+                                             LossBatch(1, 65, 9, 7, true, holes, 2));
+    expect_agreement<CrossEntropyExpression>("cross_entropy", device(), true, 4,
                                              {{"class_weight", {0.5, 0, 2, 1}}, {"label_smoothing", {0.1}}},
                                              LossBatch(3, 4, 11, 13, true, holes, 3));
   }
@@ -28,6 +30,9 @@ TEST_P(CrossEntropyOnTorch, IsZeroWhereOnlyClassesOfNoWeightAre) {
   const auto [value, grad] = run_on_torch(loss, batch, device());
   EXPECT_EQ(value, 0);
   EXPECT_TRUE(grad.eq(0).all().item<bool>());
+}
+TEST(CrossEntropyKernel, IsTheEagerFormInFloat64) {
+  expect_is_eager("cross_entropy", true, LossBatch(2, 5, 64, 70, true, false, 5), eager::cross_entropy);
 }
 INSTANTIATE_TEST_SUITE_P(Devices, CrossEntropyOnTorch, devices(), name_of);
 

@@ -1,85 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "support/loss_checks.hpp"
+#include "support/loss_overlap.hpp"
 
 namespace {
 
 using namespace osteon::test;
 
-struct Options {
-  double smooth = 1;
-  bool squared = false, per_image = true, ignore_empty = false;
-  LossUnderTest::Values values() const {
-    return {{"smooth", {smooth}},
-            {"squared", {squared ? 1.0 : 0.0}},
-            {"per_image", {per_image ? 1.0 : 0.0}},
-            {"ignore_empty", {ignore_empty ? 1.0 : 0.0}}};
-  }
-};
-
-double probability(const LossBatch& b, const std::vector<double>& x, std::int64_t i, std::int64_t c, std::int64_t p,
-                   bool multiclass) {
-  if (!multiclass) return 1 / (1 + std::exp(-x[b.at(i, c, p)]));
-  double sum = 0;
-  for (std::int64_t other = 0; other < b.k; ++other)
-    if (b.knows(i, other)) sum += std::exp(x[b.at(i, other, p)]);
-  return std::exp(x[b.at(i, c, p)]) / sum;
-}
-
-/// The formula of dice.cpp, one pixel at a time.
-ReferenceLoss reference(const Options& o, bool multiclass) {
-  return [=](const LossBatch& b, const std::vector<double>& x) {
-    double value = 0, count = 0;
-    for (std::int64_t first = 0; first < b.n; first += o.per_image ? 1 : b.n)
-      for (std::int64_t c = 0; c < b.k; ++c) {
-        double overlap = 0, sum = 0, target = 0, weight = 1;
-        bool counts = false, has_target = false;
-        for (std::int64_t i = first; i < (o.per_image ? first + 1 : b.n); ++i) {
-          if (o.per_image) weight = b.weight(i);
-          if (!b.knows(i, c)) continue;
-          for (std::int64_t p = 0; p < b.pixels(); ++p) {
-            const double w = b.weight(i, p) * (o.per_image ? 1 : b.weight(i));
-            if (b.weight(i, p) == 0) continue;
-            counts = true;
-            const double q = probability(b, x, i, c, p, multiclass), t = b.target(i, c, p);
-            has_target = has_target || t > 0;
-            overlap += w * q * t;
-            sum += w * (o.squared ? q * q : q);
-            target += w * (o.squared ? t * t : t);
-          }
-        }
-        if (!counts || (o.ignore_empty && !has_target)) continue;
-        ++count;
-        value += weight * (1 - (2 * overlap + o.smooth) / (sum + target + o.smooth));
-      }
-    return value / count;
+OverlapFormula dice(double smooth) {
+  return [smooth](double both, double probability, double target) {
+    return 1 - (2 * both + smooth) / (probability + target + smooth);
   };
 }
-
-class DiceOptions : public ::testing::TestWithParam<std::tuple<bool, bool, bool>> {};
-
-TEST_P(DiceOptions, KeepTheRulesOfALoss) {
-  const auto [multiclass, squared, per_image] = GetParam();
-  const Options options{0.5, squared, per_image, false};
-  const LossUnderTest loss(multiclass, 3, options.values());
-  expect_keeps_the_rules(loss, LossBatch(3, 3, 19, 23, multiclass, true, 1), reference(options, multiclass));
-  expect_matches(loss, LossBatch(1, 3, 1, 1, multiclass, false, 2), reference(options, multiclass));
+/// The formula of dice.cpp, one pixel at a time.
+ReferenceLoss reference(const OverlapOptions& options, bool multiclass) {
+  return overlap_reference(options, multiclass, dice(options.smooth));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, DiceOptions, ::testing::Combine(::testing::Bool(), ::testing::Bool(), ::testing::Bool()));
-
-TEST_P(DiceOptions, UnderstandAllThatDataCanSay) {
-  const auto [multiclass, squared, per_image] = GetParam();
-  for (const bool ignore_empty : {false, true}) {
-    const Options options{0.5, squared, per_image, ignore_empty};
-    LossBatch batch(3, 5, 11, 13, multiclass, true, 11);
-    for (auto& plane : batch.planes)  // class 4 nowhere
-      if ((plane & 16u) != 0) plane = multiclass ? 8u : plane & ~16u;
-    expect_understands_all(LossUnderTest(multiclass, 5, options.values()), multiclass, batch,
-                           reference(options, multiclass));
-  }
-}
+TEST(Dice, KeepsTheRulesOfOverlaps) { expect_keeps_the_rules_of_overlaps(dice(0.5)); }
+TEST(Dice, OfSquaresKeepsTheRulesOfOverlaps) { expect_keeps_the_rules_of_overlaps(dice(0.5), {}, true); }
 
 TEST(Dice, UnderstandsAllThatDataCanSayOverSeveralRunsAndPlanes) {
   for (const bool multiclass : {false, true}) {
@@ -136,7 +75,7 @@ TEST(Dice, IgnoresEmptyClassesWhenAsked) {
       for (auto& plane : batch.planes) plane = plane & 4u ? 1u : plane & 8u ? 8u : 1u;  // classes 1 and 2 nowhere
       for (std::int64_t p = 0; p < batch.pixels(); ++p)
         batch.planes[batch.plane_at(1, 0, p)] = 1u;  // image 1: only class 0
-      const Options options{1, false, per_image, true};
+      const OverlapOptions options{1, false, per_image, true, {}};
       expect_matches(LossUnderTest(multiclass, 4, options.values()), batch, reference(options, multiclass));
     }
 }
@@ -146,6 +85,31 @@ TEST(Dice, IsZeroWhenEveryClassIsIgnored) {
   std::fill(batch.planes.begin(), batch.planes.end(), 0u);
   EXPECT_EQ(batch.run(LossUnderTest(false, 2, {{"ignore_empty", {1}}})), 0.0);
   for (const float g : batch.grad) ASSERT_EQ(g, 0.0f);
+}
+
+TEST(Dice, WeighsClassesInTheMean) {
+  LossBatch batch(1, 2, 4, 4, false, false, 15);
+  const double first = batch.run(LossUnderTest(false, 2, {{"class_weight", {1, 0}}}));
+  const double second = batch.run(LossUnderTest(false, 2, {{"class_weight", {0, 1}}}));
+  EXPECT_NEAR(batch.run(LossUnderTest(false, 2, {{"class_weight", {3, 1}}})), (3 * first + second) / 4, 1e-12);
+  EXPECT_NEAR(batch.run(LossUnderTest(false, 2, {{"class_weight", {30, 10}}})), (3 * first + second) / 4, 1e-12);
+}
+
+TEST(Dice, IsZeroWhereOnlyClassesOfNoWeightAreKnown) {
+  LossBatch batch(1, 2, 3, 3, false, false, 14);
+  batch.known = {1, 0};
+  EXPECT_EQ(batch.run(LossUnderTest(false, 2, {{"class_weight", {0, 1}}})), 0.0);
+  for (const float g : batch.grad) ASSERT_EQ(g, 0.0f);
+}
+
+TEST(Dice, RefusesWeightsThatDoNotFitTheClasses) {
+  for (const std::vector<double>& weights : {std::vector<double>{1, 2}, {0, 0, 0}}) try {
+      LossUnderTest(false, 3, {{"class_weight", weights}});
+      ADD_FAILURE();
+    } catch (const osteon::sdk::Error& e) {
+      EXPECT_EQ(e.status(), OSTEON_INVALID_ARGUMENT);
+      EXPECT_NE(std::string(e.what()).find("class_weight"), std::string::npos) << e.what();
+    }
 }
 
 TEST(Dice, DoesNotCountImagesWithoutAValidPixel) {

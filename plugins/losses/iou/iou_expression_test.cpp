@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "iou_expression.hpp"
+
+#include "support/loss_on_torch.hpp"
+
+namespace osteon::losses {
+namespace {
+
+using namespace osteon::test;
+
+class IouOnTorch : public OnTorch {};
+
+TEST_P(IouOnTorch, IsTheKernelsFormula) {
+  for (int choice = 0; choice < 8; ++choice) {
+    const auto bit = [choice](int i) { return (choice >> i & 1) != 0; };
+    SCOPED_TRACE(choice);
+    const bool multiclass = bit(0);
+    LossBatch batch(3, 4, 19, 23, multiclass, true, 1);
+    for (auto& plane : batch.planes)  // class 1 nowhere
+      if ((plane & 2u) != 0) plane = multiclass ? 1u : plane & ~2u;
+    expect_agreement<IouExpression>("iou", device(), multiclass, 4,
+                                    {{"smooth", {0.5}},
+                                     {"per_image", {bit(1) ? 1.0 : 0.0}},
+                                     {"ignore_empty", {bit(2) ? 1.0 : 0.0}},
+                                     {"class_weight", {1, 2, 0.5, 0}}},
+                                    batch);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Devices, IouOnTorch, devices(), name_of);
+
+TEST(IouKernel, IsTheEagerFormInFloat64) {
+  for (const bool multiclass : {false, true})
+    expect_is_eager("iou", multiclass, LossBatch(2, 5, 64, 70, multiclass, false, 3),
+                    [&](const at::Tensor& x, const at::Tensor& t) { return eager::iou(x, t, multiclass); });
+}
+
+}  // namespace
+}  // namespace osteon::losses
