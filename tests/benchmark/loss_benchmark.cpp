@@ -1,152 +1,222 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Losses with gradient on 2 x 29 x 512 x 512 logits, as plugins: milliseconds by threads, and `vs_naive`, how many
-/// times faster than the same formula written as a plain loop over pixels with the functions of libm, on one thread.
+/// Losses with gradient on 2 x 29 x 512 x 512 logits, on two threads: as plugins through the host's objective, the way
+/// training calls them, beside the same losses as one writes them in LibTorch (tests/support/eager_losses.hpp, dense
+/// float targets at hand), turn by turn in one process. Prints medians, the ratio, and the most memory that the
+/// objective took beyond logits and gradient. Multilabel data are discs, each over 2 % of an image, and logits that are
+/// right in most places.
 ///
-///     loss_benchmark [--benchmark_filter=...]
+///     loss_benchmark [NAME]             rows whose name contains NAME
+///     loss_benchmark --memory NAME      of one row, in a process of its own: MiB beyond logits and gradient
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
 
-#include <benchmark/benchmark.h>
-#include <dlfcn.h>
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
-#include "support/loss_fixture.hpp"
+#include "support/eager_losses.hpp"
+#include "support/found_plugins.hpp"
+#include "support/peak_memory.hpp"
+#include "train/objective.hpp"
 
 namespace {
 
-using namespace osteon::test;
+using namespace osteon;
 
-// The build says where the plugins are.
-constexpr const char* kBce = OSTEON_BCE_LIBRARY;
-constexpr const char* kDice = OSTEON_DICE_LIBRARY;
-constexpr const char* kCrossEntropy = OSTEON_CROSS_ENTROPY_LIBRARY;
+constexpr std::int64_t kImages = 2, kClasses = 29, kSide = 512;
+constexpr int kThreads = 2;
 
-const osteon_component& component(const char* library) {
-  void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) throw std::runtime_error(dlerror());
-  const auto entry = reinterpret_cast<osteon_get_plugin_fn>(dlsym(handle, OSTEON_ENTRY_SYMBOL));
-  return *entry(OSTEON_ABI_VERSION)->components[0];
+struct Term {
+  std::string plugin;
+  double weight = 1;
+  std::string mode;  ///< of focal; empty: its default
+};
+
+struct Row {
+  std::string name;
+  bool multiclass = false;
+  std::vector<Term> terms;
+  std::function<at::Tensor(const at::Tensor& x, const at::Tensor& t)> eager;
+};
+
+std::vector<Row> rows() {
+  using at::Tensor;
+  namespace eager = test::eager;
+  const auto both = [](const Tensor& x, const Tensor& t) { return 0.5 * eager::bce(x, t) + 0.5 * eager::dice(x, t); };
+  return {
+      {"bce + dice", false, {{"bce", 0.5, ""}, {"dice", 0.5, ""}}, both},
+      {"bce + dice + focal",
+       false,
+       {{"bce", 0.5, ""}, {"dice", 0.5, ""}, {"focal", 1, ""}},
+       [both](const Tensor& x, const Tensor& t) { return both(x, t) + eager::focal(x, t); }},
+      {"bce", false, {{"bce", 1, ""}}, eager::bce},
+      {"dice", false, {{"dice", 1, ""}}, [](const Tensor& x, const Tensor& t) { return eager::dice(x, t); }},
+      {"iou", false, {{"iou", 1, ""}}, [](const Tensor& x, const Tensor& t) { return eager::iou(x, t); }},
+      {"tversky", false, {{"tversky", 1, ""}}, [](const Tensor& x, const Tensor& t) { return eager::tversky(x, t); }},
+      {"focal", false, {{"focal", 1, ""}}, eager::focal},
+      {"focal of the batch", false, {{"focal", 1, "batch"}}, eager::focal_of_batch},
+      {"lovasz", false, {{"lovasz", 1, ""}}, [](const Tensor& x, const Tensor& t) { return eager::lovasz(x, t); }},
+      {"ms_ssim", false, {{"ms_ssim", 1, ""}}, eager::ms_ssim},
+      {"cross_entropy, multiclass", true, {{"cross_entropy", 1, ""}}, eager::cross_entropy},
+      {"dice, multiclass",
+       true,
+       {{"dice", 1, ""}},
+       [](const Tensor& x, const Tensor& t) { return eager::dice(x, t, true); }},
+      {"lovasz, multiclass",
+       true,
+       {{"lovasz", 1, ""}},
+       [](const Tensor& x, const Tensor& t) { return eager::lovasz(x, t, true); }},
+  };
 }
 
-LossBatch& batch(bool multiclass) {
-  static LossBatch multilabel_batch(2, 29, 512, 512, false, false, 1),
-      multiclass_batch(2, 29, 512, 512, true, false, 1);
-  return multiclass ? multiclass_batch : multilabel_batch;
-}
+/// Logits and bit planes; multilabel or with one class per pixel.
+struct Batch {
+  at::Tensor logits = at::empty({kImages, kClasses, kSide, kSide});
+  train::Target target;
 
-float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+  explicit Batch(bool multiclass) {
+    target.planes = at::zeros({kImages, 1, kSide, kSide}, at::kInt);
+    std::mt19937 random(5);
+    std::normal_distribution<float> noise(0, 2);
+    for (std::int64_t i = 0; i < kImages; ++i)
+      for (std::int64_t c = 0; c < kClasses; ++c) {
+        float* x = logits[i][c].data_ptr<float>();
+        auto* bits = target.planes[i][0].data_ptr<std::int32_t>();
+        const std::int64_t cx = 60 + static_cast<std::int64_t>(random() % 392);
+        const std::int64_t cy = 60 + static_cast<std::int64_t>(random() % 392);
+        for (std::int64_t p = 0; p < kSide * kSide; ++p) {
+          const std::int64_t dx = p % kSide - cx, dy = p / kSide - cy;
+          const bool set = multiclass ? p * kClasses / (kSide * kSide) == c : dx * dx + dy * dy < 41 * 41;
+          x[p] = (set ? 3.0f : -3.0f) + noise(random);
+          if (set) bits[p] |= std::int32_t{1} << c;
+        }
+      }
+  }
 
-double naive_bce(LossBatch& b) {
-  double sum = 0;
-  const float scale = 1 / static_cast<float>(b.logits.size());
-  for (std::int64_t i = 0; i < b.n; ++i)
-    for (std::int64_t c = 0; c < b.k; ++c)
-      for (std::int64_t p = 0; p < b.pixels(); ++p) {
-        const float x = b.logits[b.at(i, c, p)], t = static_cast<float>(b.target(i, c, p));
-        sum += static_cast<double>(std::max(x, 0.0f) - x * t + std::log1p(std::exp(-std::abs(x))));
-        b.grad[b.at(i, c, p)] = scale * (sigmoid(x) - t);
-      }
-  return sum * static_cast<double>(scale);
-}
+  at::Tensor dense() const {
+    std::vector<at::Tensor> classes;
+    for (std::int64_t c = 0; c < kClasses; ++c) classes.push_back(target.planes.bitwise_right_shift(c).bitwise_and(1));
+    return at::cat(classes, 1).to(at::kFloat);
+  }
+};
 
-double naive_dice(LossBatch& b) {
-  double value = 0;
-  for (std::int64_t i = 0; i < b.n; ++i)
-    for (std::int64_t c = 0; c < b.k; ++c) {
-      double overlap = 0, sum = 1;
-      for (std::int64_t p = 0; p < b.pixels(); ++p) {
-        const double q = static_cast<double>(sigmoid(b.logits[b.at(i, c, p)])), t = b.target(i, c, p);
-        overlap += q * t;
-        sum += q + t;
-      }
-      const double above = 2 * overlap + 1, share = 1.0 / static_cast<double>(b.n * b.k);
-      value += share * (1 - above / sum);
-      for (std::int64_t p = 0; p < b.pixels(); ++p) {
-        const float q = sigmoid(b.logits[b.at(i, c, p)]);
-        b.grad[b.at(i, c, p)] +=
-            static_cast<float>(share * (above / (sum * sum) - 2 * b.target(i, c, p) / sum)) * q * (1 - q);
-      }
+/// A row's losses as a recipe would have them.
+class Ours {
+ public:
+  explicit Ours(const Row& row)
+      : objective_(recipe_of(row), test::registry(), classes(row), outputs(), plugin::Call()) {}
+
+  /// Gives the gradient, so that it is not freed before the clock stops.
+  at::Tensor operator()(const Batch& batch) const {
+    plugin::CallOptions options;
+    options.threads = kThreads;
+    const plugin::Call call(options);
+    std::vector<sdk::OwnedTensor> given(1);
+    sdk::give(batch.logits, given[0].out());
+    return objective_.evaluate(call, std::move(given), batch.target, 1).grads[0];
+  }
+
+ private:
+  static recipe::Recipe recipe_of(const Row& row) {
+    recipe::Recipe recipe;
+    for (const Term& term : row.terms) {
+      const plugin::ComponentSchema& schema = *test::registry().find(plugin::Kind::kLoss, term.plugin);
+      recipe::LossTerm loss;
+      loss.component.plugin = term.plugin;
+      loss.component.parameters = test::default_parameters(schema);
+      for (std::size_t i = 0; i < schema.parameters.size() && !term.mode.empty(); ++i)
+        if (schema.parameters[i].name == "mode") loss.component.parameters[i] = std::vector<std::string>{term.mode};
+      loss.weight = term.weight;
+      recipe.loss.push_back(loss);
     }
-  return value;
-}
+    return recipe;
+  }
+  static plugin::ClassContext classes(const Row& row) {
+    plugin::ClassContext context{row.multiclass, {}, {}};
+    for (std::int64_t c = 0; c < kClasses; ++c) context.names.push_back("class" + std::to_string(c));
+    return context;
+  }
+  static std::vector<plugin::ModelOutput> outputs() {
+    std::vector<plugin::ModelOutput> outputs(1);
+    outputs[0].name = "main";
+    return outputs;
+  }
 
-double naive_cross_entropy(LossBatch& b) {
-  double value = 0;
-  const float scale = 1 / static_cast<float>(b.n * b.pixels());
-  for (std::int64_t i = 0; i < b.n; ++i)
-    for (std::int64_t p = 0; p < b.pixels(); ++p) {
-      float top = b.logits[b.at(i, 0, p)], sum = 0;
-      for (std::int64_t c = 1; c < b.k; ++c) top = std::max(top, b.logits[b.at(i, c, p)]);
-      for (std::int64_t c = 0; c < b.k; ++c) sum += std::exp(b.logits[b.at(i, c, p)] - top);
-      for (std::int64_t c = 0; c < b.k; ++c) {
-        const float log_p = b.logits[b.at(i, c, p)] - top - std::log(sum), t = static_cast<float>(b.target(i, c, p));
-        value -= static_cast<double>(scale * t * log_p);
-        b.grad[b.at(i, c, p)] = scale * (std::exp(log_p) - t);
-      }
-    }
-  return value;
-}
+  train::Objective objective_;
+};
 
-/// Seconds of the second of two runs of `work`.
 template <class Work>
 double seconds(Work&& work) {
-  work();
   const auto start = std::chrono::steady_clock::now();
-  benchmark::DoNotOptimize(work());
+  const auto kept = work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Times `work`, on which `naive` seconds are spent without a plugin; 0: there is nothing to compare with.
-template <class Work>
-void measure(benchmark::State& state, double naive, Work&& work) {
-  const auto start = std::chrono::steady_clock::now();
-  for (auto _ : state) benchmark::DoNotOptimize(work());
-  const double total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (naive > 0) state.counters["vs_naive"] = naive / (total / static_cast<double>(state.iterations()));
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
-void bce(benchmark::State& state) {
-  const LossUnderTest loss(component(kBce), false, 29);
-  static const double naive = seconds([] { return naive_bce(batch(false)); });
-  measure(state, naive, [&] { return batch(false).run(loss, static_cast<int>(state.range(0))); });
+/// MiB beyond logits and gradient, of the first evaluation: later ones find their memory in the host's pool.
+long memory_of(const Row& row) {
+  const Batch batch(row.multiclass);
+  const Ours ours(row);
+  const long before = test::forget_peak();
+  const at::Tensor grad = ours(batch);
+  return test::peak_mib() - before - static_cast<long>(grad.nbytes() >> 20);
 }
 
-void dice(benchmark::State& state) {
-  const LossUnderTest loss(component(kDice), false, 29);
-  static const double naive = seconds([] { return naive_dice(batch(false)); });
-  measure(state, naive, [&] { return batch(false).run(loss, static_cast<int>(state.range(0))); });
+long memory_in_a_process(const std::string& program, const Row& row) {
+  std::FILE* child = popen((program + " --memory '" + row.name + "'").c_str(), "r");
+  long mib = -1;
+  if (child == nullptr || std::fscanf(child, "%ld", &mib) != 1) std::fprintf(stderr, "no answer from the process\n");
+  if (child != nullptr) pclose(child);
+  return mib;
 }
 
-void bce_then_dice(benchmark::State& state) {
-  const LossUnderTest first(component(kBce), false, 29), second(component(kDice), false, 29);
-  static const double naive = seconds([] { return naive_bce(batch(false)) + naive_dice(batch(false)); });
-  measure(state, naive, [&] {
-    LossBatch& b = batch(false);
-    b.accumulate = false;
-    const double value = b.run(first, static_cast<int>(state.range(0)));
-    b.accumulate = true;
-    const double both = value + b.run(second, static_cast<int>(state.range(0)));
-    b.accumulate = false;
-    return both;
-  });
+void measure(const std::string& program, const Row& row, const Batch& batch, const at::Tensor& dense) {
+  const Ours ours(row);
+  const auto run_eager = [&] {
+    const at::Tensor leaf = batch.logits.detach().requires_grad_();
+    row.eager(leaf, dense).backward();
+    return leaf.grad();
+  };
+  const double apart = (ours(batch) - run_eager()).abs().max().item<double>() / run_eager().abs().max().item<double>();
+  std::vector<double> by_us, by_eager;
+  double spent = 0;
+  while (by_us.size() < 3 || (by_us.size() < 15 && spent < 15)) {
+    for (int i = 0; i < 3; ++i) by_us.push_back(seconds([&] { return ours(batch); }));
+    by_eager.push_back(seconds(run_eager));
+    spent += by_eager.back();
+  }
+  const double us = median(by_us), eager = median(by_eager);
+  std::printf("%-28s %9.1f %10.1f %8.1f x %10ld %12.1e\n", row.name.c_str(), us * 1e3, eager * 1e3, eager / us,
+              memory_in_a_process(program, row), apart);
+  std::fflush(stdout);
 }
-
-void cross_entropy(benchmark::State& state) {
-  const LossUnderTest loss(component(kCrossEntropy), true, 29);
-  static const double naive = seconds([] { return naive_cross_entropy(batch(true)); });
-  measure(state, naive, [&] { return batch(true).run(loss, static_cast<int>(state.range(0))); });
-}
-
-void dice_of_softmax(benchmark::State& state) {
-  const LossUnderTest loss(component(kDice), true, 29);
-  measure(state, 0, [&] { return batch(true).run(loss, static_cast<int>(state.range(0))); });
-}
-
-BENCHMARK(bce)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(dice)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(bce_then_dice)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(cross_entropy)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(dice_of_softmax)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int count, char** arguments) {
+  at::set_num_threads(kThreads);
+  const std::string first = count > 1 ? arguments[1] : "";
+  if (first == "--memory") {
+    for (const Row& row : rows())
+      if (count > 2 && row.name == arguments[2]) std::printf("%ld\n", memory_of(row));
+    return 0;
+  }
+  std::printf("[2, 29, 512, 512], value and gradient, %d threads\n%-28s %9s %10s %10s %10s %12s\n", kThreads, "losses",
+              "plugins", "LibTorch", "ratio", "MiB more", "gradients");
+  for (const bool multiclass : {false, true}) {
+    const Batch batch(multiclass);
+    const at::Tensor dense = batch.dense();
+    for (const Row& row : rows())
+      if (row.multiclass == multiclass && row.name.find(first) != std::string::npos)
+        measure(arguments[0], row, batch, dense);
+  }
+}
