@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include <fmt/format.h>
 #include <osteon/sdk/tensor.hpp>
 
 #include "base/error.hpp"
@@ -17,6 +18,7 @@
 namespace osteon::data {
 
 struct AugmentPipeline::Step {
+  std::string path;  // as recipes write it
   std::string group;
   double p = 1;
   int count = 1;
@@ -40,6 +42,7 @@ struct AugmentPipeline::Work {
   std::deque<plugin::Augmentation::Warp> warps;  // a deque: the chains point at them
   bool owns_pixels = false;                      // what came in may be shared, as with the loader's cache
   std::optional<ClassBoxes> label_boxes;         // of `labels` as they lie, once somebody asked
+  std::vector<AppliedStep>* applied = nullptr;   // where it is written down what ran
   bool geometric_can_follow = true;
 
   /// Labels come along where both went the same way and nothing is lost by it: the chain is exact, or no geometric
@@ -120,18 +123,19 @@ AugmentPipeline::AugmentPipeline(const std::vector<recipe::AugmentStep>& steps, 
                                  const plugin::ClassContext& classes) {
   const plugin::Call call;
   for (const recipe::AugmentStep& step : steps) {
-    steps_.push_back(build(step, registry, classes, call));
+    steps_.push_back(build(step, fmt::format("augment[{}]", steps_.size()), registry, classes, call));
     if (steps_.back()->can_be_geometric()) geometric_before_ = steps_.size();
   }
 }
 
 AugmentPipeline::~AugmentPipeline() = default;
 
-std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::AugmentStep& given,
+std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::AugmentStep& given, const std::string& path,
                                                               plugin::Registry& registry,
                                                               const plugin::ClassContext& classes,
                                                               const plugin::Call& call) const {
   auto step = std::make_unique<Step>();
+  step->path = path;
   step->group = given.group;
   step->p = given.p;
   step->count = given.count;
@@ -139,15 +143,16 @@ std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::Augm
     step->augmentation = std::make_unique<plugin::Augmentation>(
         registry.load(plugin::Kind::kAugmentation, given.component.plugin, given.component.version),
         given.component.parameters, classes, call);
-  for (const recipe::AugmentStep& child : given.steps) step->steps.push_back(build(child, registry, classes, call));
+  for (const recipe::AugmentStep& child : given.steps)
+    step->steps.push_back(build(child, fmt::format("{}.steps[{}]", path, step->steps.size()), registry, classes, call));
   return step;
 }
 
 void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Image& image, Labels& labels,
-                            std::int64_t view_index) const {
+                            std::int64_t view_index, std::vector<AppliedStep>* applied) const {
   const cv::Size size = image.size();
   const plugin::Call own = call.derive({});  // what steps need for one sample is given back after it
-  Work work{own, image, labels, size, view_index, WarpChain(size), WarpChain(size), {}, false, {}};
+  Work work{own, image, labels, size, view_index, WarpChain(size), WarpChain(size), {}, false, {}, applied};
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const RandomKey child = key.derive(i);
     // Within a group it is not known which step is the last.
@@ -165,6 +170,21 @@ void AugmentPipeline::apply(const plugin::Call& call, const RandomKey& key, Imag
 
 void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) const {
   if (!step.augmentation) return run_group(step, key, work);
+  if (work.applied == nullptr) return run_plugin(step, key, work.call, work);
+  // Notes are told apart by who made them, so here that is the step.
+  plugin::DeriveOptions options;
+  options.who = fmt::format("{} ({})", step.augmentation->component().name(), step.path);
+  const plugin::Call call = work.call.derive(options);
+  const cv::Size input = work.image_warps.output();
+  run_plugin(step, key, call, work);
+  AppliedStep applied{step.path, step.augmentation->component().name(), {}, {}};
+  if (step.augmentation->geometric()) applied.warp = describe(work.warps.back(), input);
+  for (plugin::Note& note : call.notes())
+    if (note.who == options.who) applied.notes.push_back(std::move(note));
+  work.applied->push_back(std::move(applied));
+}
+
+void AugmentPipeline::run_plugin(const Step& step, const RandomKey& key, const plugin::Call& call, Work& work) const {
   const plugin::Augmentation& augmentation = *step.augmentation;
   const osteon_random_key raw_key = abi_key(key);
   if (augmentation.geometric()) {
@@ -175,7 +195,7 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
       boxes = flattened(work.boxes());
       view.class_boxes = boxes.data();
     }
-    work.warps.push_back(augmentation.sample_warp(work.call, raw_key, size.height, size.width, view));
+    work.warps.push_back(augmentation.sample_warp(call, raw_key, size.height, size.width, view));
     work.image_warps.add(&work.warps.back());
     work.label_warps.add(&work.warps.back());
     return;
@@ -200,7 +220,7 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   request.image = pixels;
   request.maximum = image.maximum;
   if (!augmentation.edits_labels()) {
-    augmentation.apply(work.call, raw_key, request);
+    augmentation.apply(call, raw_key, request);
     return;
   }
   work.flush_labels();
@@ -211,7 +231,7 @@ void AugmentPipeline::run(const Step& step, const RandomKey& key, Work& work) co
   const sdk::BorrowedTensor valid(packed.valid.data(), {size.height, size.width});
   request.labels = planes;
   request.valid = valid;
-  augmentation.apply(work.call, raw_key, request);
+  augmentation.apply(call, raw_key, request);
   work.labels = packed.unpack(work.labels);
   work.label_boxes.reset();
 }

@@ -38,6 +38,16 @@ void expect_size_of_image(cv::Size mask, cv::Size image, const Sample& sample, c
                 file.string());
 }
 
+void settle_kind(Labels& labels, LabelKind kind, const std::filesystem::path& file) {
+  if (kind != LabelKind::kMulticlass) return;
+  if (!labels.class_valid().empty()) leave_out_unlabelled(labels);
+  try {
+    check_one_class_per_pixel(labels);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), file.string());
+  }
+}
+
 Image Dataset::read_image(int index) const { return data::read_image(sample_at(samples_, index).image); }
 
 Labels Dataset::read_labels(int index) const {
@@ -47,14 +57,7 @@ Labels Dataset::read_labels(int index) const {
   const cv::Size size = read_image_size(sample.image);
   Labels labels = load_labels(sample, size);
   expect_size_of_image(labels.size(), size, sample, sample.annotation);
-  if (options_.classes.kind == LabelKind::kMulticlass) {
-    if (!labels.class_valid().empty()) leave_out_unlabelled(labels);
-    try {
-      check_one_class_per_pixel(labels);
-    } catch (const Error& error) {
-      throw Error(error.code(), error.what(), sample.annotation.string());
-    }
-  }
+  settle_kind(labels, options_.classes.kind, sample.annotation);
   return labels;
 }
 

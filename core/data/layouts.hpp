@@ -16,5 +16,8 @@ std::unique_ptr<Dataset> open_class_png(const std::filesystem::path& root, Datas
 
 /// For layouts: throws Error(kData) with the mask's file when a mask has another size than its image.
 void expect_size_of_image(cv::Size mask, cv::Size image, const Sample& sample, const std::filesystem::path& file);
+/// What holds of multiclass labels, wherever they come from: in an image with unknown classes pixels without a class
+/// become invalid, and any other pixel has one class, or Error(kData) names the file.
+void settle_kind(Labels& labels, LabelKind kind, const std::filesystem::path& file);
 
 }  // namespace osteon::data

@@ -11,6 +11,7 @@
 #include "base/child.hpp"
 #include "base/error.hpp"
 #include "data/phantom/phantom.hpp"
+#include "engine/augment_preview.hpp"
 #include "engine/device.hpp"
 #include "engine/doctor.hpp"
 #include "engine/evaluation.hpp"
@@ -88,6 +89,9 @@ class EngineImplementation final : public Engine {
   }
   nlohmann::json forward(const ForwardRequest& request) override {
     return at_the_door([&] { return run_forward(request, context_); });
+  }
+  nlohmann::ordered_json preview_augment(const AugmentPreviewRequest& request) override {
+    return at_the_door([&] { return run_augment_preview(request, context_); });
   }
   nlohmann::json doctor() override {
     return at_the_door([this] {

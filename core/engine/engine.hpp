@@ -79,6 +79,17 @@ struct ForwardRequest {
   bool all_outputs = false;           ///< beside the logits, all other outputs under their names
 };
 
+struct AugmentPreviewRequest {
+  recipe::Recipe recipe;
+  std::filesystem::path image;
+  std::filesystem::path labels;  ///< see data::read_label_file; empty: those that the recipe's data set has
+  std::filesystem::path out;     ///< the PNG
+  int count = 8;                 ///< draws, one an epoch
+  std::int64_t epoch = 1;        ///< the first of them, as training counts
+  int columns = 0;               ///< of tiles; 0: as many as rows, or a few more
+  int tile = 512;                ///< greatest side of a tile, px
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -88,6 +99,7 @@ class Engine {
   virtual nlohmann::ordered_json evaluate(const EvaluateRequest& request) = 0;
   virtual nlohmann::json predict(const PredictRequest& request) = 0;
   virtual nlohmann::json forward(const ForwardRequest& request) = 0;
+  virtual nlohmann::ordered_json preview_augment(const AugmentPreviewRequest& request) = 0;
   /// LibTorch, BLAS, threads, instruction set, kernels, accelerators, as they are in this process.
   virtual nlohmann::json doctor() = 0;
   /// Tests the kernels of this process and answers the parent, for check_kernels(). The process is of no other use

@@ -22,12 +22,8 @@ data::Absent absent_by_name(const std::string& name) {
 /// `weights`: of images, which only training looks at; a recipe's are of its own training images.
 std::unique_ptr<data::Dataset> open(const recipe::DataSection& section, const std::string& subset,
                                     const std::filesystem::path& weights = {}) {
-  data::DatasetOptions options;
-  options.classes = class_set(section);
-  options.ignore_index = section.ignore_index;
+  data::DatasetOptions options = dataset_options(section);
   options.subset = subset;
-  options.on_broken = section.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail;
-  options.absent = absent_by_name(section.absent);
   options.weights = weights;
   auto dataset = data::open_dataset(section.layout, section.root, std::move(options));
   for (const data::Problem& problem : dataset->left_out())
@@ -64,6 +60,15 @@ data::ClassSet class_set(const recipe::DataSection& data) {
   classes.names = data.classes;
   classes.mirrored = data.mirrored;
   return classes;
+}
+
+data::DatasetOptions dataset_options(const recipe::DataSection& section) {
+  data::DatasetOptions options;
+  options.classes = class_set(section);
+  options.ignore_index = section.ignore_index;
+  options.on_broken = section.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail;
+  options.absent = absent_by_name(section.absent);
+  return options;
 }
 
 Selection select_images(const recipe::DataSection& section, Subset subset) {

@@ -22,6 +22,8 @@ plugin::Call call_of(const Context& context);
 /// The classes of a recipe as components are created with them, and as the data room knows them.
 plugin::ClassContext class_context(const recipe::DataSection& data);
 data::ClassSet class_set(const recipe::DataSection& data);
+/// How its data set is read; of no subset yet, and without weights of images.
+data::DatasetOptions dataset_options(const recipe::DataSection& data);
 
 /// Which images of a data set a verb works on. The data set is open; indices are into its samples.
 struct Selection {

@@ -6,26 +6,14 @@
 
 #include <opencv2/imgproc.hpp>
 
+#include "exports/text.hpp"
+
 namespace osteon::exports {
 namespace {
 
 constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
-constexpr double kCapitalHeight = 21.0;  // of the font at scale 1, pixels
-const cv::Scalar kBackground(22, 24, 28);
-const cv::Scalar kText(236, 238, 240);
-const cv::Scalar kDimmed(112, 116, 122);
 
 cv::Scalar scalar(cv::Vec3b color) { return {double(color[0]), double(color[1]), double(color[2])}; }
-
-int stroke(double scale) { return std::max(1, cvRound(scale * 1.6)); }
-
-int width_of(const std::string& text, double scale) {
-  return cv::getTextSize(text, kFont, scale, stroke(scale), nullptr).width;
-}
-
-void write(cv::Mat& picture, const std::string& text, cv::Point baseline, double scale, const cv::Scalar& ink) {
-  cv::putText(picture, text, baseline, kFont, scale, ink, stroke(scale), cv::LINE_AA);
-}
 
 /// All measures of a panel follow from its height and the number of lines.
 struct Layout {

@@ -9,37 +9,16 @@
 
 #include "base/error.hpp"
 #include "data/label_ops.hpp"
+#include "exports/display.hpp"
 #include "exports/legend.hpp"
 #include "exports/palette.hpp"
 
 namespace osteon::exports {
 namespace {
 
-/// Brightness below which `share` of the pixels of a CV_16U image lie.
-double percentile(const cv::Mat& pixels, double share) {
-  std::vector<std::int64_t> counts(65536);
-  const int values = pixels.cols * pixels.channels();
-  for (int y = 0; y < pixels.rows; ++y) {
-    const std::uint16_t* row = pixels.ptr<std::uint16_t>(y);
-    for (int x = 0; x < values; ++x) ++counts[row[x]];
-  }
-  const double wanted = share * static_cast<double>(values) * pixels.rows;
-  std::int64_t below = 0;
-  for (std::size_t value = 0; value < counts.size(); ++value) {
-    below += counts[value];
-    if (static_cast<double>(below) >= wanted) return static_cast<double>(value);
-  }
-  return 65535.0;
-}
-
 /// CV_8UC3 as a screen shows it.
 cv::Mat to_display(const data::Image& image) {
-  cv::Mat bytes = image.pixels;
-  if (bytes.depth() == CV_16U) {
-    const double low = percentile(image.pixels, 0.005);
-    const double high = std::max(low + 1.0, percentile(image.pixels, 0.995));
-    image.pixels.convertTo(bytes, CV_8U, 255.0 / (high - low), -low * 255.0 / (high - low));
-  }
+  const cv::Mat bytes = to_bytes(image.pixels, window_of(image));
   cv::Mat picture;
   if (bytes.channels() == 1)
     cv::cvtColor(bytes, picture, cv::COLOR_GRAY2RGB);

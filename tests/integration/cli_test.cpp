@@ -28,7 +28,7 @@ class Cli : public ::testing::Test {
 TEST_F(Cli, HelpWorksAtEveryLevel) {
   for (const std::string verb :
        {"", "plugins", "plugins list", "plugins describe", "recipe", "recipe check", "recipe show", "recipe schema",
-        "phantom", "train", "evaluate", "predict", "model", "model forward", "doctor"}) {
+        "phantom", "train", "evaluate", "predict", "augment", "augment preview", "model", "model forward", "doctor"}) {
     const Outcome outcome = osteon(verb + " -h");
     EXPECT_EQ(outcome.exit_code, 0) << verb;
     EXPECT_THAT(outcome.out, HasSubstr("Usage")) << verb;

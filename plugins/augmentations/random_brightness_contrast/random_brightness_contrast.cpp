@@ -80,10 +80,12 @@ class RandomBrightnessContrast {
   RandomBrightnessContrast(const Params& params, const AugmentationRequest&) : params_(params) {}
 
   void apply(const Call& call, Random& random, Pixels& pixels) const {
-    const double slope = 1 + random.uniform(params_.contrast.low, params_.contrast.high);
+    const double contrast = random.uniform(params_.contrast.low, params_.contrast.high);
     const double brightness = random.uniform(params_.brightness.low, params_.brightness.high);
+    call.note(nullptr, "brightness", brightness);
+    call.note(nullptr, "contrast", contrast);
     const double shift = brightness * (params_.brightness_by_max ? pixels.maximum() : mean_of(call, pixels));
-    const Line line{slope, shift, pixels.maximum()};
+    const Line line{1 + contrast, shift, pixels.maximum()};
     pixels.in_pieces(call, [&](auto* data, std::int64_t, std::int64_t count) { change(data, count, line); });
   }
 

@@ -228,6 +228,15 @@ struct WantsBoxes : std::false_type {};
 template <class T>
 struct WantsBoxes<T, std::void_t<decltype(T::kWantsBoxes)>> : std::bool_constant<T::kWantsBoxes> {};
 
+/// What the author draws, told of the call or not.
+template <class T>
+Warp draw(const T& author, const Call& call, Random& random, const WarpRequest& in) {
+  if constexpr (std::is_invocable_v<decltype(&T::sample), const T&, const Call&, Random&, const WarpRequest&>)
+    return author.sample(call, random, in);
+  else
+    return author.sample(random, in);
+}
+
 template <class T>
 struct AugmentationLayer {
   struct Instance {
@@ -283,12 +292,10 @@ struct AugmentationLayer {
                               " pixels cannot be warped");
       const Instance& instance = self(raw);
       Random random(key->words[0], key->words[1]);
-      const WarpRequest asked{request.height,     request.width,      request.view_height, request.view_width,
-                              request.view_index, instance.n_classes, request.class_boxes};
-      if constexpr (std::is_invocable_v<decltype(&T::sample), const T&, const Call&, Random&, const WarpRequest&>)
-        instance.author.sample(wrapped, random, asked).give(warp);
-      else
-        instance.author.sample(random, asked).give(warp);
+      draw(instance.author, wrapped, random,
+           WarpRequest{request.height, request.width, request.view_height, request.view_width, request.view_index,
+                       instance.n_classes, request.class_boxes})
+          .give(warp);
     });
   }
   static osteon_status map_points(const osteon_augmentation*, const osteon_warp* warp, std::uint64_t count, float* xy,
