@@ -48,6 +48,7 @@ class Clahe {
   void apply(const Call& call, Random& random, Pixels& pixels) const {
     const double limit = random.uniform(params_.clip_limit.low, params_.clip_limit.high);
     const auto& tiles = params_.tile_grid_size;
+    call.note(nullptr, "clip_limit", limit);
     if (pixels.size() == 0) return;
     cv::Mat image = as_mat(pixels);
     run_opencv(call, [&] {

@@ -82,6 +82,7 @@ class CoarseDropout {
     const IntRange& count = params_.num_holes_range;
     std::vector<Hole> holes(
         static_cast<std::size_t>(count.low + random.below(static_cast<std::uint32_t>(count.high - count.low + 1))));
+    call.note(nullptr, "holes", holes.size());
     for (Hole& hole : holes) {
       const std::int64_t height = height_.draw(pixels.height(), random);
       const std::int64_t width = width_.draw(pixels.width(), random);

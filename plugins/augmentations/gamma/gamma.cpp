@@ -55,6 +55,7 @@ class Gamma {
 
   void apply(const Call& call, Random& random, Pixels& pixels) const {
     const double exponent = random.uniform(limit_.low, limit_.high) / 100;
+    call.note(nullptr, "gamma", exponent);
     if (pixels.is(dtype_of<std::uint8_t>()))
       look_up<std::uint8_t>(call, pixels, exponent);
     else if (pixels.is(dtype_of<std::uint16_t>()))

@@ -42,6 +42,8 @@ class GaussianBlur {
     const auto sizes = static_cast<std::uint32_t>((limit.high - limit.low) / 2 + 1);
     const int size = static_cast<int>(limit.low) + 2 * static_cast<int>(random.below(sizes));
     const double sigma = random.uniform(params_.sigma_limit.low, params_.sigma_limit.high);
+    call.note(nullptr, "size", size);
+    call.note(nullptr, "sigma", sigma);
     if (pixels.size() == 0) return;
     cv::Mat image = as_mat(pixels);
     run_opencv(call, [&] {

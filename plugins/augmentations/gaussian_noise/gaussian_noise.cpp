@@ -80,6 +80,7 @@ class GaussianNoise {
 
   void apply(const Call& call, Random& random, Pixels& pixels) const {
     const double variance = random.uniform(params_.var_limit.low, params_.var_limit.high);
+    call.note(nullptr, "variance", variance);
     const double unit = pixels.maximum() / 255;
     const Noise noise{static_cast<float>(std::sqrt(variance) * unit), static_cast<float>(params_.mean * unit),
                       static_cast<float>(pixels.maximum())};

@@ -69,6 +69,8 @@ class GridDropout {
 
   void apply(const Call& call, Random& random, Pixels& pixels) const {
     const Grid grid = grid_of(pixels, random);
+    call.note(nullptr, "columns", grid.columns);
+    call.note(nullptr, "rows", grid.rows);
     punch(call, holes_of(grid, pixels.height(), pixels.width(), random), {params_.fill, params_.labels}, pixels);
   }
 
