@@ -12,6 +12,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include <osteon/sdk/augmentation.hpp>
+#include <osteon/sdk/border.hpp>
 #include <osteon/sdk/ensembler.hpp>
 #include <osteon/sdk/loss.hpp>
 #include <osteon/sdk/loss_mean.hpp>
@@ -294,6 +295,22 @@ struct Wave : PointMap {
 };
 Warp waves() { return Warp::free(std::make_shared<Wave>()); }
 
+struct Tilt {
+  struct Params : BorderParams {  // border, fill
+    double by = 0.1;
+    static void schema(Schema<Params>& s) {
+      s.add("by", &Params::by, "rows that a column comes down");
+      add_border(s);
+    }
+  };
+  Tilt(const Params& given, const AugmentationRequest&) : params(given) {}
+  Warp sample(const Call& call, Random&, const WarpRequest&) const {
+    call.note(nullptr, "by", params.by);
+    return params.beyond(Warp::affine({1, 0, 0, params.by, 1, 0}));
+  }
+  Params params;
+};
+
 class Erase {
  public:
   using Params = NoParams;
@@ -322,6 +339,7 @@ TEST(TheSdkGives, Augmentations) {
   float point[] = {0, 0};
   waves().map().map(1, point);
   EXPECT_EQ(point[0], 0);
+  EXPECT_EQ(augmentation<Tilt>({"tilt", "1.0.0", "Columns come down."}).n_params, 3u);
 
   std::vector<float> image(6, 1);
   std::vector<std::uint8_t> valid(6, 1);
