@@ -13,6 +13,7 @@ using namespace osteon::sdk;
 namespace {
 
 constexpr std::int64_t kMaxRun = LossInput::kMaxRun;
+constexpr std::int64_t kCached = std::int64_t{1} << 21;  ///< numbers that a group of classes has, 8 MB
 
 /// Pixels of a run that the softmax works on at once: 64 KB of probabilities, whatever the number of classes.
 std::int64_t softmax_run(std::int64_t classes) {
@@ -48,7 +49,12 @@ double Overlap::evaluate(const Call& call, const LossInput& in) const {
 double Overlap::evaluate_sigmoid(const Call& call, const LossInput& in, const std::vector<double>& shares) const {
   // 8 MB of logits stay in the last-level cache until the second pass.
   const std::int64_t images = mean_.per_image ? 1 : in.n();
-  const std::int64_t width = std::clamp<std::int64_t>((std::int64_t{1} << 21) / (images * in.pixels()), 1, in.k());
+  const std::int64_t width = std::clamp<std::int64_t>(kCached / (images * in.pixels()), 1, in.k());
+  // The derivatives of the sigmoid stay there too, where they fit.
+  const std::int64_t group = images * width * in.pixels();
+  float* kept = in.wants_gradient() && !squared_ && group <= kCached
+                    ? call.scratch<float>(static_cast<std::size_t>(group))
+                    : nullptr;
   std::vector<OverlapSums> runs;
   double value = 0;
   for (std::int64_t i0 = 0; i0 < in.n(); i0 += images)
@@ -60,14 +66,19 @@ double Overlap::evaluate_sigmoid(const Call& call, const LossInput& in, const st
         const std::int64_t run = item / classes % in.runs();
         work(i0 + item / classes / in.runs(), c0 + item % classes, run * kMaxRun, in.run_length(run));
       };
+      const auto place = [&](std::int64_t i, std::int64_t c, std::int64_t first) {
+        return kept + ((i - i0) * classes + c - c0) * in.pixels() + first;
+      };
       runs.assign(static_cast<std::size_t>(count), OverlapSums());
       parallel_for(call, count, [&](std::int64_t item, int) {
         visit(item, [&](std::int64_t i, std::int64_t c, std::int64_t first, std::int64_t length) {
           if (!in.class_valid(i, c)) return;
           alignas(64) float widened[kMaxRun];
           const float* logits = in.logits(i, c, first, length, widened);
-          runs[static_cast<std::size_t>(item)] = in.with_run(
-              i, c, first, length, [&](auto pixels) { return sigmoid_sums(logits, pixels, length, squared_); });
+          runs[static_cast<std::size_t>(item)] = in.with_run(i, c, first, length, [&](auto pixels) {
+            return kept != nullptr ? sigmoid_sums(logits, pixels, length, place(i, c, first))
+                                   : sigmoid_sums(logits, pixels, length, squared_);
+          });
         });
       });
 
@@ -84,10 +95,12 @@ double Overlap::evaluate_sigmoid(const Call& call, const LossInput& in, const st
           if (!in.class_valid(i, c)) return in.store_zero_gradient(i, c, first, length);
           alignas(64) float widened[kMaxRun];
           alignas(64) float gradient[kMaxRun];
-          const float* logits = in.logits(i, c, first, length, widened);
+          const OverlapSlopes& slope = slopes[static_cast<std::size_t>((i - i0) * classes + c - c0)];
           in.with_run(i, c, first, length, [&](auto pixels) {
-            sigmoid_gradient(logits, pixels, length, squared_,
-                             slopes[static_cast<std::size_t>((i - i0) * classes + c - c0)], gradient);
+            if (kept != nullptr)
+              kept_gradient(place(i, c, first), pixels, length, slope, gradient);
+            else
+              sigmoid_gradient(in.logits(i, c, first, length, widened), pixels, length, squared_, slope, gradient);
           });
           in.store_gradient(i, c, first, length, gradient);
         });

@@ -56,6 +56,31 @@ OSTEON_INLINE OverlapSums sum_run(const float* in, const Run run, std::int64_t c
   return squared ? sums_loop<kLogits, true>(in, run, count) : sums_loop<kLogits, false>(in, run, count);
 }
 
+/// The sums of logits, and p (1 - p) of each pixel.
+template <class Run>
+OSTEON_INLINE OverlapSums keeping_sums_loop(const float* logits, const Run run, std::int64_t count, float* slopes) {
+  alignas(64) float overlap[kMaxRun];
+  alignas(64) float probability[kMaxRun];
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Sigmoid s = vector_sigmoid(logits[i]);
+    overlap[i] = run.weigh(i, run.mix(i, 0, s.p));
+    probability[i] = run.weigh(i, s.p);
+    slopes[i] = s.slope;
+  }
+  const double both = vector_sum(overlap, count);
+  return {both, vector_sum(probability, count), target_sum<false>(run, count, overlap)};
+}
+
+template <class Run>
+OSTEON_INLINE void kept_gradient_loop(const float* kept, const Run run, std::int64_t count, const OverlapSlopes slopes,
+                                      float* gradient) {
+  const float by_target = slopes.by_target, by_probability = slopes.by_probability;
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t i = 0; i < count; ++i)
+    gradient[i] = run.weigh(i, (run.mix(i, 0, by_target) + by_probability) * kept[i]);
+}
+
 template <bool kSquared, class Run>
 OSTEON_INLINE void sigmoid_gradient_loop(const float* logits, const Run run, std::int64_t count,
                                          const OverlapSlopes slopes, float* gradient) {
@@ -87,6 +112,21 @@ OSTEON_INLINE void softmax_gradient_loop(const float* p, const float* mean, cons
 }
 
 }  // namespace
+
+OSTEON_MULTIVERSION OverlapSums sigmoid_sums(const float* logits, BitRun run, std::int64_t count, float* slopes) {
+  return keeping_sums_loop(logits, run, count, slopes);
+}
+OSTEON_MULTIVERSION OverlapSums sigmoid_sums(const float* logits, SoftRun run, std::int64_t count, float* slopes) {
+  return keeping_sums_loop(logits, run, count, slopes);
+}
+OSTEON_MULTIVERSION void kept_gradient(const float* kept, BitRun run, std::int64_t count, OverlapSlopes slopes,
+                                       float* gradient) {
+  kept_gradient_loop(kept, run, count, slopes, gradient);
+}
+OSTEON_MULTIVERSION void kept_gradient(const float* kept, SoftRun run, std::int64_t count, OverlapSlopes slopes,
+                                       float* gradient) {
+  kept_gradient_loop(kept, run, count, slopes, gradient);
+}
 
 OSTEON_MULTIVERSION OverlapSums sigmoid_sums(const float* logits, BitRun run, std::int64_t count, bool squared) {
   return sum_run<true>(logits, run, count, squared);

@@ -35,6 +35,12 @@ void sigmoid_gradient(const float* logits, sdk::BitRun run, std::int64_t count, 
 void sigmoid_gradient(const float* logits, sdk::SoftRun run, std::int64_t count, bool squared, OverlapSlopes slopes,
                       float* gradient);
 
+/// The same of p, not of its square, with p (1 - p) kept in `slopes` for the gradient, which then needs no exponential.
+OverlapSums sigmoid_sums(const float* logits, sdk::BitRun run, std::int64_t count, float* slopes);
+OverlapSums sigmoid_sums(const float* logits, sdk::SoftRun run, std::int64_t count, float* slopes);
+void kept_gradient(const float* kept, sdk::BitRun run, std::int64_t count, OverlapSlopes slopes, float* gradient);
+void kept_gradient(const float* kept, sdk::SoftRun run, std::int64_t count, OverlapSlopes slopes, float* gradient);
+
 /// Softmax of `classes` rows in place; `scratch` holds 2 * count floats.
 void softmax(float* rows, std::int64_t classes, std::int64_t count, float* scratch);
 /// From its probabilities of one class: the sums.
