@@ -26,7 +26,7 @@ std::optional<Motion> motion_of(const double (&m)[6], cv::Size input, cv::Size o
   // A rotation times an upper triangle.
   motion.scale_x = std::hypot(a, c);
   motion.scale_y = std::abs(1 / determinant) / motion.scale_x;
-  motion.angle = std::atan2(c, a) * kDegrees;
+  motion.angle = -std::atan2(c, a) * kDegrees;  // rows go down
   motion.shear = std::atan((a * b + c * d) / motion.scale_x / motion.scale_y) * kDegrees;
   return motion;
 }

@@ -18,7 +18,7 @@ struct Motion {
   bool mirrored = false;
   double scale_x = 1, scale_y = 1;
   double shear = 0;                 ///< degrees that vertical lines lean to the right at their lower end
-  double angle = 0;                 ///< degrees, clockwise
+  double angle = 0;                 ///< degrees, counter-clockwise
   double shift_x = 0, shift_y = 0;  ///< of the input's centre from the output's, px
 };
 

@@ -9,11 +9,11 @@
 
 namespace osteon::engine {
 
-/// {"step": "augment[0]", "plugin": "rotate", "drew": {"angle": -7.1}, "warp": {"kind": "affine", ...}, "text": ...}:
+/// {"step": "augment[0]", "plugin": "turn", "drew": {"angle": -7.1}, "warp": {"kind": "affine", ...}, "text": ...}:
 /// what the plugin said of its draw, what the host sees of a geometric one, and text_of() it.
 nlohmann::ordered_json to_json(const data::AppliedStep& step);
 
-/// The same for people, in one line: "rotate: angle -7.1". Of a plugin that says nothing, what its warp does.
+/// The same for people, in one line: "turn: angle -7.1". Of a plugin that says nothing, what its warp does.
 std::string text_of(const data::AppliedStep& step);
 
 }  // namespace osteon::engine

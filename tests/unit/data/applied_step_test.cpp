@@ -14,7 +14,7 @@ namespace {
 
 // How a picture is to move, as a matrix from input to output; the reference inverts it by OpenCV.
 cv::Matx23d forward(const Motion& m, cv::Size input, cv::Size output) {
-  const double turn = m.angle * CV_PI / 180, lean = std::tan(m.shear * CV_PI / 180);
+  const double turn = -m.angle * CV_PI / 180, lean = std::tan(m.shear * CV_PI / 180);
   const cv::Matx22d mirror(m.mirrored ? -1 : 1, 0, 0, 1);
   const cv::Matx22d scale(m.scale_x, m.scale_y * lean, 0, m.scale_y);
   const cv::Matx22d rotation(std::cos(turn), -std::sin(turn), std::sin(turn), std::cos(turn));

@@ -143,7 +143,7 @@ TEST(AugmentPipeline, ComposesWarpsInARowInTheirOrder) {
   View view{{cv::Mat(n, n, CV_32FC1), 1.0}, Labels(1, {n, n})};
   for (int y = 0; y < n; ++y)
     for (int x = 0; x < n; ++x) view.image.pixels.at<float>(y, x) = static_cast<float>(x + 1000 * y);
-  const Given limit = {{"limit", std::vector<double>{20}}};
+  const Given limit = {{"limit", std::vector<double>{-20, 20}}};
   const AugmentPipeline pipeline({step("rotate", 1, limit), step("horizontal_flip"), step("rotate", 1, limit)},
                                  test::registry(), classes(1));
   // The angles that the steps draw from their keys, by the plugin alone.
@@ -189,7 +189,7 @@ TEST(AugmentPipeline, AConstantBorderIsFilledAndHasNoClass) {
   View view{{cv::Mat(64, 64, CV_16UC1, cv::Scalar(60000)), 65535.0}, Labels(1, {64, 64})};
   view.labels.add(0, cv::Mat(64, 64, CV_8U, cv::Scalar(1)));
   const AugmentPipeline pipeline({step("rotate", 1,
-                                       {{"limit", std::vector<double>{45}},
+                                       {{"limit", std::vector<double>{-45, 45}},
                                         {"border", std::vector<std::string>{"constant"}},
                                         {"fill", std::vector<double>{0.25}}})},
                                  test::registry(), classes(1));

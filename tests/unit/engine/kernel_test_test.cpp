@@ -204,6 +204,8 @@ class Spoiler {
 
   void spoil(Spoil how, at::Tensor& tensor) {
     if (how == Spoil::kNothing) return;
+    // The other way round is not far from what a few sums over all pixels may be off by in bfloat16.
+    if (how == Spoil::kOrder && tensor.numel() < 64) how = Spoil::kNotWritten;
     tensor = tensor.contiguous().clone();
     const at::Tensor flat = tensor.view({-1});
     const auto at = static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(flat.numel()));
