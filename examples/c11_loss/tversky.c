@@ -291,7 +291,7 @@ static const osteon_dtype kDtypes[] = {{OSTEON_DTYPE_FLOAT, 32, 1}};
 static const osteon_component kTversky = {
     .struct_size = sizeof(osteon_component),
     .kind = OSTEON_KIND_LOSS,
-    .name = "tversky",
+    .name = "tversky_c",
     .version = "1.0.0",
     .doc = "Overlap of each class with what is missed and what is too much weighed apart, over the batch.",
     .reference = "Salehi et al., arXiv:1706.05721",
@@ -305,7 +305,7 @@ static const osteon_component kTversky = {
 static const osteon_component* const kComponents[] = {&kTversky};
 static const osteon_plugin kPlugin = {.struct_size = sizeof(osteon_plugin),
                                       .abi_version = WRITTEN_FOR,
-                                      .name = "tversky",
+                                      .name = "tversky_c",
                                       .version = "1.0.0",
                                       .n_components = 1,
                                       .components = kComponents};

@@ -54,6 +54,6 @@ case $what in
     "$osteon" phantom phantom --patients 4 --test-patients 1 --size 64
     "$osteon" train "$source/tests/abi/growth/recipe.toml" --set "data.root=$work/phantom" --out run \
       --plugin-path "$work/new/plugins"
-    grep -q "$work/new/plugins/loss-tversky.so" run/run.json
+    grep -q "$work/new/plugins/loss-tversky_c.so" run/run.json
     ;;
 esac

@@ -41,10 +41,10 @@ works() {
     exit 1
   fi
   export OSTEON_PLUGIN_PATH=$PWD/build/plugins
-  "$osteon" plugins validate build/plugins/loss-tversky.so
+  "$osteon" plugins validate build/plugins/loss-tversky_c.so
   "$osteon" phantom phantom --patients 4 --test-patients 1 --size 128
   "$osteon" train recipe.toml --out run
-  grep -q '"tversky"' run/run.json
+  grep -q '"tversky_c"' run/run.json
 }
 
 for kept in "$tests"/headers/*/; do

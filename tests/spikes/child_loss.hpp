@@ -44,7 +44,7 @@ inline Evaluation evaluate(const osteon_call* call, const Control& control, void
   input.grad = &g.view();
   input.grad_scale = control.grad_scale;
 
-  const plugin::LoadedComponent component = test::linked_component(plugin::Kind::kLoss, "tversky");
+  const plugin::LoadedComponent component = test::linked_component(plugin::Kind::kLoss, "tversky_c");
   const auto api = component.api<osteon_loss_api>();
   const std::vector<std::string> names(static_cast<std::size_t>(s[1]), "class");
   const plugin::ValueArray values(component.schema, test::parameters_of(component), {false, names, {}});
