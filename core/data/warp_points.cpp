@@ -97,8 +97,9 @@ void interpolate_as(const cv::Mat& image, const Points& points, T* to) {
     for (int c = 0; c < channels; ++c, ++at, ++to) {
       const float a = static_cast<float>(at[0]), b = static_cast<float>(at[right]);
       const float d = static_cast<float>(at[down]), e = static_cast<float>(at[down + right]);
-      const float above = a + by_x * (b - a), below = d + by_x * (e - d);
-      *to = rounded<T>(above + by_y * (below - above));
+      // Each end to the bit, where a point lies on a pixel.
+      const float above = (1 - by_x) * a + by_x * b, below = (1 - by_x) * d + by_x * e;
+      *to = rounded<T>((1 - by_y) * above + by_y * below);
     }
   }
 }

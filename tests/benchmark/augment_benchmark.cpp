@@ -248,3 +248,5 @@ OSTEON_BENCHMARK(chain_with_elastic_1_50_1024);
 OSTEON_BENCHMARK(chain_with_elastic_15_2_1024);
 
 }  // namespace
+
+BENCHMARK_MAIN();

@@ -307,11 +307,14 @@ TEST(AugmentPipeline, ASequenceRunsAsAWholeAndItsStepsByTheirOwnProbability) {
 TEST(Loader, GivesTheSameAugmentedBatchesWithAnyNumberOfWorkers) {
   const tests::TemporaryFolder folder;
   const auto dataset = tests::toy_dataset(folder.path(), 9);
-  const AugmentPipeline pipeline(
-      {step("horizontal_flip", 0.5), step("rotate", 0.7), step("random_brightness_contrast", 0.5)}, test::registry(),
-      classes(3));
+  std::vector<recipe::AugmentStep> steps = {
+      step("elastic_transform", 0.7, {{"alpha", std::vector<double>{15}}, {"sigma", std::vector<double>{2}}})};
+  for (const char* name : {"horizontal_flip", "gaussian_blur", "affine", "grid_distortion", "rotate", "clahe",
+                           "gaussian_noise", "coarse_dropout", "random_brightness_contrast"})
+    steps.push_back(step(name, 0.7));
+  const AugmentPipeline pipeline(steps, test::registry(), classes(3));
   std::vector<std::vector<Batch>> runs;
-  for (const int workers : {0, 1, 3}) {
+  for (const int workers : {0, 1, 3, 8}) {
     LoaderOptions options = tests::toy_options();
     options.workers = workers;
     options.shuffle = true;
