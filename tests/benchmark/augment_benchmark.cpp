@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Augmentations of a grey image with 29 classes through the recipe's pipeline, beside the same operators of OpenCV called
-/// one after the other on the image and on each of 29 masks, turn by turn and with as many threads: milliseconds,
-/// `opencv_ms`, and `ratio`, how many times as long OpenCV takes.
+/// Augmentations of a grey image with 29 classes through the recipe's pipeline, beside the same operators of OpenCV
+/// called one after the other on the image and on each of 29 masks, turn by turn and with as many threads:
+/// milliseconds, `opencv_ms`, and `ratio`, how many times as long OpenCV takes.
 ///
 ///     augment_benchmark [--benchmark_filter=...]
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "data/augment.hpp"
+#include "engine/environment.hpp"
 #include "support/found_plugins.hpp"
 
 namespace {
@@ -75,8 +76,7 @@ class ByOpenCv {
   }
   ByOpenCv& rotate() {
     const double side = image_.cols - 1;
-    const cv::Mat matrix =
-        cv::getRotationMatrix2D({static_cast<float>(side / 2), static_cast<float>(side / 2)}, 17, 1);
+    const cv::Mat matrix = cv::getRotationMatrix2D({static_cast<float>(side / 2), static_cast<float>(side / 2)}, 17, 1);
     return each([&](const cv::Mat& from, cv::Mat& to, bool image) {
       cv::warpAffine(from, to, matrix, from.size(), image ? cv::INTER_LINEAR : cv::INTER_NEAREST,
                      cv::BORDER_REFLECT_101);
@@ -196,8 +196,13 @@ const recipe::AugmentStep kRotate = step("rotate", range("limit", -30, 30));
 const recipe::AugmentStep kGrid = step("grid_distortion", range("distort_limit", -0.2, 0.2));
 
 std::vector<recipe::AugmentStep> chain(double alpha, double sigma) {
-  return {step("horizontal_flip"), kRotate, elastic(alpha, sigma), kGrid, step("clahe", range("clip_limit", 1, 4)),
-          step("gaussian_blur"), step("random_brightness_contrast")};
+  return {step("horizontal_flip"),
+          kRotate,
+          elastic(alpha, sigma),
+          kGrid,
+          step("clahe", range("clip_limit", 1, 4)),
+          step("gaussian_blur"),
+          step("random_brightness_contrast")};
 }
 
 void chain_of(ByOpenCv& by, double alpha, double sigma) {
@@ -249,4 +254,9 @@ OSTEON_BENCHMARK(chain_with_elastic_15_2_1024);
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int count, char** arguments) {
+  osteon::engine::prepare_numeric_environment();  // as the program does, so that freed memory is used again
+  benchmark::Initialize(&count, arguments);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

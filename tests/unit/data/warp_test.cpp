@@ -159,6 +159,21 @@ TEST_F(WarpChains, MovePixelsOntoPixelsExactly) {
   }
 }
 
+// Grey bytes have loops of their own.
+TEST_F(WarpChains, InterpolateBytesAsOtherPixels) {
+  for (const cv::Size size : {kPlane, cv::Size(2, 2), cv::Size(1, 9), cv::Size(9, 1), cv::Size(1, 1)}) {
+    WarpChain chain(size);
+    add(chain, OSTEON_WARP_AFFINE, {0.9, 0.3, -20, -0.3, 0.9, 25}, {67, 45});
+    const cv::Mat bytes = random_image(CV_8UC1, size);
+    cv::Mat floats;
+    bytes.convertTo(floats, CV_32F);
+    const cv::Mat expected = chain.resample(call_, floats, 255), found = chain.resample(call_, bytes, 255);
+    cv::Mat widened;
+    found.convertTo(widened, CV_32F);
+    EXPECT_LE(cv::norm(widened, expected, cv::NORM_INF), 0.5 + 1e-4) << size;
+  }
+}
+
 TEST_F(WarpChains, FourQuarterTurnsAreNone) {
   WarpChain chain(kPlane);
   for (int i = 0; i < 4; ++i) {
