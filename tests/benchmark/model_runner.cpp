@@ -47,9 +47,9 @@ class Runner {
   Runner(const recipe::Recipe& recipe, plugin::Registry& registry, const std::string& weights, int size)
       : threads_(at::get_num_threads()), classes_(engine::class_context(recipe.data)) {
     auto model = engine::make_model(recipe, registry, threads_);
-    engine::WeightsOptions options;
-    options.strict = true;
-    engine::load_weights(*model, weights, options);
+    engine::WeightsOptions wanted;
+    wanted.load.strict = true;
+    engine::load_weights(*model, weights, wanted);
     pixels_ = cv::Mat(size, size, CV_32FC(recipe.data.channels));
     cv::theRNG().state = 7;
     cv::randu(pixels_, 0.0, 1.0);
