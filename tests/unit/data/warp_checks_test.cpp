@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
-#include "plugin/augmentation.hpp"
+#include "handmade_geometric.hpp"
 
 namespace osteon::data {
 namespace {
@@ -31,33 +31,10 @@ class WarpChecks : public ::testing::Test {
   WarpChecks() {
     change = nullptr;
     boxes.clear();
-    static const osteon_augmentation_info info = [] {
-      auto made = sdk::sized<osteon_augmentation_info>();
-      made.way = OSTEON_AUGMENTATION_GEOMETRIC;
-      made.flags = OSTEON_AUGMENTATION_WANTS_BOXES;
-      return made;
-    }();
-    static const osteon_augmentation_api api = [] {
-      auto made = sdk::sized<osteon_augmentation_api>();
-      made.create = [](const osteon_call*, const osteon_value* const*, const osteon_augmentation_request*,
-                       osteon_augmentation** out, osteon_error*) -> osteon_status {
-        *out = reinterpret_cast<osteon_augmentation*>(&seen);
-        return OSTEON_OK;
-      };
-      made.destroy = [](osteon_augmentation*) {};
-      made.info = [](const osteon_augmentation*) { return &info; };
-      made.sample_warp = sample;
-      return made;
-    }();
-    component_ = sdk::sized<osteon_component>();
-    component_.api = &api;
-    loaded_.component = &component_;
-    loaded_.schema.name = "odd";
-    loaded_.schema.kind = plugin::Kind::kAugmentation;
   }
   std::string refusal(std::function<void(osteon_warp&)> how) {
     change = std::move(how);
-    const plugin::Augmentation augmentation(loaded_, {}, {false, {"a", "b"}, {}}, call_);
+    const plugin::Augmentation augmentation(handmade_.loaded(), {}, {false, {"a", "b"}, {}}, call_);
     try {
       augmentation.sample_warp(call_, {{1, 2}}, 8, 9);
     } catch (const Error& e) {
@@ -66,8 +43,7 @@ class WarpChecks : public ::testing::Test {
     }
     return "nothing";
   }
-  osteon_component component_;
-  plugin::LoadedComponent loaded_;
+  tests::HandmadeGeometric<sample> handmade_{"odd", OSTEON_AUGMENTATION_WANTS_BOXES};
   plugin::Call call_;
 };
 
@@ -106,7 +82,7 @@ TEST_F(WarpChecks, RefuseClassesThatDoNotExist) {
 }
 
 TEST_F(WarpChecks, SayWhatTheWarpIsFor) {
-  const plugin::Augmentation augmentation(loaded_, {}, {false, {"a", "b"}, {}}, call_);
+  const plugin::Augmentation augmentation(handmade_.loaded(), {}, {false, {"a", "b"}, {}}, call_);
   augmentation.sample_warp(call_, {{1, 2}}, 8, 9);
   EXPECT_EQ(seen.view_height, 8);
   EXPECT_EQ(seen.view_width, 9);

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "data/label_ops.hpp"
-#include "plugin/augmentation.hpp"
+#include "handmade_geometric.hpp"
 
 namespace osteon::data {
 namespace {
@@ -29,30 +29,9 @@ osteon_status give(const osteon_call*, const osteon_augmentation*, const osteon_
 class WarpChains : public ::testing::Test {
  protected:
   WarpChains() {
-    static const osteon_augmentation_info info = [] {
-      auto made = sdk::sized<osteon_augmentation_info>();
-      made.way = OSTEON_AUGMENTATION_GEOMETRIC;
-      return made;
-    }();
-    static const osteon_augmentation_api api = [] {
-      auto made = sdk::sized<osteon_augmentation_api>();
-      made.create = [](const osteon_call*, const osteon_value* const*, const osteon_augmentation_request*,
-                       osteon_augmentation** out, osteon_error*) -> osteon_status {
-        *out = reinterpret_cast<osteon_augmentation*>(&next_warp);
-        return OSTEON_OK;
-      };
-      made.destroy = [](osteon_augmentation*) {};
-      made.info = [](const osteon_augmentation*) { return &info; };
-      made.sample_warp = give;
-      return made;
-    }();
-    component_ = sdk::sized<osteon_component>();
-    component_.api = &api;
-    loaded_.component = &component_;
-    loaded_.schema.name = "given";
-    loaded_.schema.kind = plugin::Kind::kAugmentation;
     augmentation_ = std::make_unique<plugin::Augmentation>(
-        loaded_, plugin::Parameters{}, plugin::ClassContext{false, std::vector<std::string>(35, "c"), {}}, call_);
+        handmade_.loaded(), plugin::Parameters{}, plugin::ClassContext{false, std::vector<std::string>(35, "c"), {}},
+        call_);
     exchange = nullptr;
     plugin::CallOptions two;
     two.threads = 2;
@@ -74,8 +53,7 @@ class WarpChains : public ::testing::Test {
 
   plugin::Call call_;
   std::unique_ptr<plugin::Call> shared_;
-  osteon_component component_;
-  plugin::LoadedComponent loaded_;
+  tests::HandmadeGeometric<give> handmade_{"given"};
   std::unique_ptr<plugin::Augmentation> augmentation_;
   std::deque<plugin::Augmentation::Warp> warps_;
 };
