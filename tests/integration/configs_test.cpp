@@ -86,7 +86,7 @@ class TrainedConfigs : public ::testing::Test {
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder();
     const Outcome outcome = run_program(
-        OSTEON_PROGRAM, "phantom " + (*folder_ / "hand").string() + " --patients 5 --test-patients 1 --size 96");
+        OSTEON_PROGRAM, "phantom " + (*folder_ / "hand").string() + " --patients 3 --test-patients 1 --size 64");
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
     set_data(folder_->path());
   }
@@ -97,7 +97,7 @@ class TrainedConfigs : public ::testing::Test {
 TemporaryFolder* TrainedConfigs::folder_ = nullptr;
 
 // Small pictures, and float32: bfloat16 has no kernels on many processors.
-const std::vector<std::string> kToy = {"data.image_size=64", "data.folds=5", "train.epochs=1", "train.batch_size=8",
+const std::vector<std::string> kToy = {"data.image_size=32", "data.folds=3", "train.epochs=1", "train.batch_size=4",
                                        "train.precision=\"fp32\""};
 
 TEST_F(TrainedConfigs, TheDemoTrainsAndPredicts) {

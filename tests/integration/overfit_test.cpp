@@ -3,9 +3,9 @@
 // mean Dice of more than 0.97 over the 29 classes, the smallest of which has 17 pixels there. What a wrong gradient, a
 // dead branch or an output on the wrong grid would not reach.
 //
-// Networks whose logits have a quarter of the resolution see the hands at 256 px: on 32 x 32 values, resized
-// bilinearly, bones of four by four pixels cannot be drawn that exactly (optimising the values themselves stops at
-// 0.93).
+// Networks whose logits have a quarter of the resolution must exceed 0.9: on 32 x 32 values, resized bilinearly, bones
+// of four by four pixels cannot be drawn more exactly (optimising the values themselves stops at 0.93 over four hands;
+// at 256 px these networks pass 0.97 too, in five times the time).
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -97,12 +97,12 @@ const char* const kClipped = " --set train.gradient_clip=1.0";
 const Case kCases[] = {
     {"convnext_upernet",
      R"(plugin="convnext_upernet", variant="tiny", decoder_channels=64, auxiliary=0.0, drop_path=0.0, dropout=0.0)",
-     256, 230, "8e-3", kClipped},
-    {"deeplabv3plus", R"(plugin="deeplabv3plus", encoder="resnet18", dropout=0.0)", 256, 220, "1e-2"},
-    {"segformer", R"(plugin="segformer", variant="b0", dropout=0.0, drop_path=0.0)", 256, 320, "4e-3", kClipped},
+     128, 220, "8e-3", kClipped, 0.9},
+    {"deeplabv3plus", R"(plugin="deeplabv3plus", encoder="resnet18", dropout=0.0)", 128, 180, "1e-2", "", 0.9},
+    {"segformer", R"(plugin="segformer", variant="b0", dropout=0.0, drop_path=0.0)", 128, 220, "4e-3", kClipped, 0.9},
     // Its running statistics follow slowly (momentum 0.01), so it takes more of its cheap steps.
-    {"unetplusplus", R"(plugin="unetplusplus", encoder="efficientnet-b0")", 128, 400, "1e-2"},
-    {"unet", R"(plugin="unet", encoder="resnet18")", 128, 180, "5e-3"},
+    {"unetplusplus", R"(plugin="unetplusplus", encoder="efficientnet-b0")", 128, 260, "1e-2"},
+    {"unet", R"(plugin="unet", encoder="resnet18")", 128, 160, "5e-3"},
     // A quarter as wide as published: there a step takes 2.7 s on two cores (on a GPU, 100 steps reached 0.984).
     {"unet3plus", R"(plugin="unet3plus", filters=16)", 128, 80, "7e-3"},
 };
