@@ -23,8 +23,9 @@ std::size_t upper(std::size_t n, std::size_t r, std::size_t c) {
 }
 
 // The inverse of a symmetric 3 x 3 matrix at each pixel, in double, by its cofactors.
-void invert_3(std::vector<cv::Mat>& m) {
-  for (int y = 0; y < m[0].rows; ++y)
+void invert_3(std::vector<cv::Mat>& m, const std::function<void()>& step) {
+  for (int y = 0; y < m[0].rows; ++y) {
+    if (y % 64 == 0) step();
     for (int x = 0; x < m[0].cols; ++x) {
       const auto at = [&](std::size_t i) -> float& { return m[i].at<float>(y, x); };
       const double a = static_cast<double>(at(0)), b = static_cast<double>(at(1)), c = static_cast<double>(at(2)),
@@ -34,20 +35,23 @@ void invert_3(std::vector<cv::Mat>& m) {
       const double inverse[6] = {aa, ab, ac, a * f - c * c, b * c - a * e, a * d - b * b};
       for (std::size_t i = 0; i < 6; ++i) at(i) = static_cast<float>(inverse[i] * factor);
     }
+  }
 }
 
 }  // namespace
 
-Guide::Guide(const cv::Mat& image, int radius, double eps) : radius_(radius) {
+Guide::Guide(const cv::Mat& image, int radius, double eps, const std::function<void()>& step) : radius_(radius) {
   cv::divide(1.0, sums(cv::Mat::ones(image.size(), CV_32FC1), radius), inverse_count_);
   cv::split(image, channels_);
   const cv::Scalar centre = cv::mean(image);
   for (std::size_t c = 0; c < channels_.size(); ++c) {
     cv::subtract(channels_[c], centre[static_cast<int>(c)], channels_[c]);
+    step();
     means_.push_back(mean(channels_[c]));
   }
   for (std::size_t r = 0; r < channels_.size(); ++r)
     for (std::size_t c = r; c < channels_.size(); ++c) {
+      step();
       cv::Mat covariance = mean(channels_[r].mul(channels_[c])) - means_[r].mul(means_[c]);
       // Rounding must not take a variance below 0, nor with it the matrix off its positive side.
       if (r == c) covariance = cv::max(covariance, 0) + eps;
@@ -56,7 +60,7 @@ Guide::Guide(const cv::Mat& image, int radius, double eps) : radius_(radius) {
   if (channels_.size() == 1)
     cv::divide(1.0, inverse_[0], inverse_[0]);
   else
-    invert_3(inverse_);
+    invert_3(inverse_, step);
 }
 
 cv::Mat Guide::mean(const cv::Mat& plane) const { return sums(plane, radius_).mul(inverse_count_); }

@@ -19,10 +19,11 @@ class Guide {
  public:
   /// @param image  CV_32FC1 or CV_32FC3, 0..1, read while this lives
   /// @param eps    added to the variance, intensity squared: a step of less than its root is smoothed over
-  Guide(const cv::Mat& image, int radius, double eps);
+  /// @param step   called between parts of the work, a few milliseconds each at 1024 px; may throw
+  Guide(const cv::Mat& image, int radius, double eps, const std::function<void()>& step);
 
-  /// Filters a plane (CV_32FC1) of the image's size, in place. `step` is called between parts of the work, a few
-  /// milliseconds each at 1024 px; what it throws leaves the plane as it was. [any-thread]
+  /// Filters a plane (CV_32FC1) of the image's size, in place. What `step` throws leaves the plane as it was.
+  /// [any-thread]
   void filter(cv::Mat& plane, const std::function<void()>& step) const;
 
  private:

@@ -53,12 +53,12 @@ class GuidedFilter {
                                   const osteon_predict_request& request) const {
     std::vector<Prediction> predictions = inner.predict(call, images, request);
     for (std::size_t i = 0; i < images.size(); ++i) {
-      call.stop_if_cancelled();
-      const Guide guide(as_mat(*images[i]), static_cast<int>(params_.radius), params_.eps);
+      const auto step = [&] { call.stop_if_cancelled(); };
+      const Guide guide(as_mat(*images[i]), static_cast<int>(params_.radius), params_.eps, step);
       Prediction& prediction = predictions[i];
       parallel_for(call, prediction.classes(), [&](std::int64_t k, int) {
         cv::Mat plane = plane_mat(prediction.view(), k);
-        guide.filter(plane, [&] { call.stop_if_cancelled(); });
+        guide.filter(plane, step);
         cv::min(plane, 1.0, plane);
         cv::max(plane, 0.0, plane);
       });
