@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/verbs.hpp"
+#include "plugin/postprocessor.hpp"
 #include "recipe/schema_export.hpp"
 
 namespace osteon::cli {
@@ -22,8 +23,43 @@ ExitCode check(Program& program, const std::string& path, bool strict) {
   return holds ? ExitCode::kDone : ExitCode::kCheckFailed;
 }
 
+bool names_a_predictor(const plugin::LoadedComponent& component, const plugin::Parameters& parameters) {
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    if (component.schema.parameters[i].type == plugin::ParameterType::kPredictor) return true;
+  return false;
+}
+
+/// What it costs that a post-processor acts on some classes alone. Only an instance of it can tell.
+std::string cost_of_other_classes(plugin::Registry& registry, const recipe::Component& post) {
+  const plugin::LoadedComponent component = registry.load(post.kind, post.plugin, post.version);
+  if (names_a_predictor(component, post.parameters))
+    return "what the other classes cost is known when the run is opened";
+  plugin::ClassContext classes;
+  classes.names = post.classes;
+  const plugin::Postprocessor made(component, post.parameters, classes, plugin::Call());
+  return made.info().shape == OSTEON_POSTPROCESSOR_MAP
+             ? "the other classes come along in its one call of what lies beneath"
+             : "the other classes cost one more call of what lies beneath";
+}
+
+/// Adds to the origin of each `classes` of a post-processor what they cost.
+void add_costs(Program& program, recipe::Recipe& recipe) {
+  const auto& posts = recipe.predict.post;
+  if (std::all_of(posts.begin(), posts.end(), [](const recipe::Component& post) { return post.classes.empty(); }))
+    return;
+  claim_standard_output();
+  for (std::size_t i = 0; i < recipe.predict.post.size(); ++i) {
+    const recipe::Component& post = recipe.predict.post[i];
+    if (post.classes.empty()) continue;
+    const std::string key = fmt::format("predict.post[{}].classes", i);
+    for (recipe::Origin& origin : recipe.origins)
+      if (origin.key == key) origin.from += "; " + cost_of_other_classes(program.registry(), post);
+  }
+}
+
 ExitCode show(Program& program, const std::string& path) {
-  const recipe::LoadedRecipe loaded = program.load_recipe(path);
+  recipe::LoadedRecipe loaded = program.load_recipe(path);
+  add_costs(program, loaded.recipe);
   if (program.json) {
     nlohmann::json rows = nlohmann::json::array();
     for (const recipe::Origin& origin : loaded.recipe.origins)

@@ -5,6 +5,8 @@
 #include <list>
 #include <map>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 #include "weights/safetensors.hpp"
 #include "weights/state.hpp"
@@ -14,13 +16,14 @@ namespace fs = std::filesystem;
 
 FittedPart fitted_part(const predict::FittedLink& link) {
   const std::string index = std::to_string(link.index);
+  const bool some = !link.classes.empty();
   return {"post." + index, link.plugin, "post-processor '" + link.plugin + "' (predict.post[" + index + "])",
-          link.post->fit()};
+          link.post->fit(), some ? nlohmann::json(link.inner->classes().names).dump() : ""};
 }
 
 FittedPart fitted_part(plugin::Ensembler& ensembler) {
   const std::string name = ensembler.component().name();
-  return {"ensembler", name, "ensembler '" + name + "'", ensembler.fit()};
+  return {"ensembler", name, "ensembler '" + name + "'", ensembler.fit(), {}};
 }
 
 void load_fitted(const run::RunFolder& folder, const FittedPart& part, bool ensemble) {
@@ -37,6 +40,9 @@ void load_fitted(const run::RunFolder& folder, const FittedPart& part, bool ense
   const auto owner = file.metadata().find(part.key);
   if (owner == file.metadata().end()) refuse("this run has no fitted state for it");
   if (owner->second != part.plugin) refuse("the state at its place is that of '" + owner->second + "'");
+  const auto classes = file.metadata().find(part.key + ".classes");
+  if ((classes == file.metadata().end() ? std::string() : classes->second) != part.classes)
+    refuse("the state at its place was fitted on other `classes`");
   const std::string prefix = part.key + ".";
   std::vector<weights::TensorData> own;
   for (weights::TensorData tensor : file.tensors()) {
@@ -63,6 +69,7 @@ void save_fitted(const run::RunFolder& folder, const std::vector<FittedPart>& pa
   std::map<std::string, std::string> owners;
   for (const FittedPart& part : parts) {
     owners[part.key] = part.plugin;
+    if (!part.classes.empty()) owners[part.key + ".classes"] = part.classes;
     for (weights::TensorData tensor : states.emplace_back(weights::collect_state(part.fit->tensors(call))).tensors) {
       tensor.name = part.key + "." + tensor.name;
       all.push_back(std::move(tensor));

@@ -17,6 +17,7 @@ struct FittedPart {
   std::string plugin;  ///< which the file names beside them, so that no other one gets its state
   std::string what;    ///< "post-processor 'temperature' (predict.post[0])", for messages
   plugin::Fit* fit = nullptr;
+  std::string classes;  ///< that it acts on, as the file names them too: another choice has another state; empty: all
 };
 FittedPart fitted_part(const predict::FittedLink& link);
 FittedPart fitted_part(plugin::Ensembler& ensembler);

@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "data/label_ops.hpp"
 #include "engine/fitted_state.hpp"
 #include "engine/opener.hpp"
 #include "engine/session.hpp"
@@ -45,6 +46,8 @@ nlohmann::json fit_part(const FittedPart& part, predict::FitTask task, const Ima
     try {
       image = {sample.id, images.dataset.read_image(index), images.dataset.read_labels(index),
                silent ? silent(sample) : std::vector<bool>()};
+      if (!task.classes.empty())
+        image.truth = data::select_classes(image.truth, {task.classes.begin(), task.classes.end()});
       return true;
     } catch (const Interrupted&) {
       throw;
@@ -79,12 +82,15 @@ void fit_links(const recipe::Recipe& recipe, const std::vector<predict::FittedLi
   for (const predict::FittedLink& link : links) {
     predict::Member inner;
     inner.predictor = link.inner;
-    inner.channels.resize(recipe.data.classes.size());
+    inner.channels.resize(link.inner->classes().names.size());
     std::iota(inner.channels.begin(), inner.channels.end(), 0);
-    inner.thresholds = predict::decision_of(recipe).thresholds;
+    const std::vector<double> thresholds = predict::decision_of(recipe).thresholds;
+    for (const std::int32_t c : link.classes) inner.thresholds.push_back(thresholds[static_cast<std::size_t>(c)]);
+    if (link.classes.empty()) inner.thresholds = thresholds;
     predict::FitTask task;
     task.members.push_back(std::move(inner));
     task.form = form_for(link);
+    task.classes = link.classes;
     parts.push_back(fitted_part(link));
     report.push_back(fit_part(parts.back(), std::move(task), images, context));
   }

@@ -27,8 +27,9 @@ struct FitTask {
   std::vector<Member> members;
   std::uint32_t form = OSTEON_FORM_PROBABILITIES;  ///< that members are given in
   std::vector<double> dice;                        ///< [members, classes], NaN where unknown; empty: there is none
+  std::vector<std::int32_t> classes;               ///< of the data that it is fitted on, rising; empty: all
   std::size_t n_images = 0;
-  /// The image at a place; false: it is left out, in every pass.
+  /// The image at a place, its truth of those classes; false: it is left out, in every pass.
   std::function<bool(std::size_t index, FitImage& image)> read;
   /// Told after each image of each pass, counted from 0; may be empty.
   std::function<void(std::size_t pass, std::size_t index)> progress;

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/suggest.hpp"
+#include "predict/bit_planes.hpp"
 #include "predict/finite.hpp"
 
 namespace osteon::predict {
@@ -45,24 +46,6 @@ sdk::OwnedTensor pack_bits(const osteon_call* call, const osteon_tensor_view& pr
     const auto threshold = static_cast<float>(thresholds[static_cast<std::size_t>(c)]);
     for (std::int64_t i = 0; i < pixels; ++i)
       out[c / 32 * pixels + i] |= (in[c * pixels + i] > threshold ? 1u : 0u) << (c % 32);
-  }
-  return bits;
-}
-
-// Rows of some of the classes that are in `whole`, as bit planes of their own; -1 is a class that is not.
-sdk::OwnedTensor pick_bits(const osteon_call* call, const osteon_tensor_view& whole,
-                           const std::vector<std::int64_t>& from, RowRange rows) {
-  const std::int64_t width = whole.shape[2], size = rows.count * width, all = whole.shape[1] * width;
-  const auto planes = (static_cast<std::int64_t>(from.size()) + 31) / 32;
-  sdk::OwnedTensor bits = sdk::Call(call).allocate<std::int32_t>({planes, rows.count, width});
-  auto* out = reinterpret_cast<std::uint32_t*>(bits.data<std::int32_t>());
-  std::fill_n(out, planes * size, 0u);
-  const auto* in = reinterpret_cast<const std::uint32_t*>(sdk::data_of<const std::int32_t>(whole, "bit planes"));
-  for (std::size_t c = 0; c < from.size(); ++c) {
-    if (from[c] < 0) continue;
-    const std::uint32_t* source = in + from[c] / 32 * all + rows.first * width;
-    std::uint32_t* target = out + static_cast<std::int64_t>(c / 32) * size;
-    for (std::int64_t i = 0; i < size; ++i) target[i] |= (source[i] >> (from[c] % 32) & 1u) << (c % 32);
   }
   return bits;
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "predict/bridge.hpp"
 #include "predict/finite.hpp"
 #include "predict/until_interrupted.hpp"
 
@@ -62,12 +63,7 @@ Decision decision_of(const recipe::Recipe& recipe) {
 
 data::Labels predict_labels(const osteon_call* call, const Predictor& predictor, const data::Image& image,
                             const std::string& name, const Decision& decision) {
-  const std::uint32_t forms = predictor.gives_forms();
-  const std::uint32_t grid =
-      (predictor.gives_grids() & OSTEON_SET(OSTEON_GRID_MODEL)) != 0 ? OSTEON_GRID_MODEL : OSTEON_GRID_IMAGE;
-  const std::uint32_t form = (forms & OSTEON_SET(OSTEON_FORM_LOGITS)) != 0          ? OSTEON_FORM_LOGITS
-                             : (forms & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) != 0 ? OSTEON_FORM_PROBABILITIES
-                                                                                    : OSTEON_FORM_BITS;
+  const std::uint32_t form = form_to_decide(predictor), grid = grid_to_decide(predictor);
   return until_interrupted([&] {
     const FileImage root(image, name);
     const OwnedPrediction prediction = run(call, predictor, root, form, grid);

@@ -396,6 +396,15 @@ const std::vector<Field>& component_fields(plugin::Kind kind) {
     stem.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->stem); };
     return std::vector<Field>{weights, weights_key, strict, stem};
   }();
+  static const std::vector<Field> kPostprocessor = [] {
+    Field classes;
+    classes.spec.name = "classes";
+    classes.spec.type = ParameterType::kClasses;
+    classes.spec.list = true;
+    classes.spec.min_count = 1;
+    classes.spec.doc = "classes that it acts on, and sees; without it: all";
+    return std::vector<Field>{classes};
+  }();
   switch (kind) {
     case plugin::Kind::kModel:
       return kModel;
@@ -403,6 +412,8 @@ const std::vector<Field>& component_fields(plugin::Kind kind) {
       return kLoss;
     case plugin::Kind::kAugmentation:
       return kAugmentation;
+    case plugin::Kind::kPostprocessor:
+      return kPostprocessor;
     default:
       return kNothing;
   }

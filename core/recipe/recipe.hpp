@@ -24,9 +24,10 @@ struct Location {
 struct Component {
   plugin::Kind kind = plugin::Kind::kModel;
   std::string plugin;
-  std::string version;            ///< that the recipe asks for: "1.2" is any 1.2.x; empty: the highest there is
-  plugin::Parameters parameters;  ///< in the order of the plugin's schema, defaults filled in
-  Location location;              ///< of the table
+  std::string version;               ///< that the recipe asks for: "1.2" is any 1.2.x; empty: the highest there is
+  plugin::Parameters parameters;     ///< in the order of the plugin's schema, defaults filled in
+  Location location;                 ///< of the table
+  std::vector<std::string> classes;  ///< of `[[predict.post]]`: those that it acts on, and sees; empty: all
 };
 
 /// `[data]`: what is read, how it is split and what the model sees of it.

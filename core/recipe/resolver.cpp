@@ -51,6 +51,13 @@ LoadedRecipe Resolver::resolve() {
   return std::move(result_);
 }
 
+LoadedRecipe Resolver::resolve_post(const std::vector<std::string>& classes) {
+  result_.recipe.data.classes = classes;
+  read_section(host_section("predict"), root_.find("predict"), false, {"post"});
+  read_post();
+  return std::move(result_);
+}
+
 void Resolver::check_format() {
   const Node* format = root_.find("recipe");
   if (format == nullptr) {

@@ -20,6 +20,8 @@ class Resolver {
 
   /// Whatever could be resolved; complete only when no problem was added.
   LoadedRecipe resolve();
+  /// `[predict]` alone, for data of these classes.
+  LoadedRecipe resolve_post(const std::vector<std::string>& classes);
 
  private:
   void check_format();
@@ -35,6 +37,8 @@ class Resolver {
   AugmentStep read_step(const Node& node, const std::string& key, bool is_choice);
   void read_augment();
   void read_post();
+  /// The `classes` of a `[[predict.post]]`; none where it is for all.
+  std::vector<std::string> read_seen_classes(const Node& table, const std::string& post);
   void read_ensemble();
   std::vector<const Node*> tables_of(const Node* node, const std::string& key);
 
@@ -47,6 +51,8 @@ class Resolver {
   void check_allowed(const plugin::ComponentSchema& schema, const Node& name, const std::string& key);
   void read_parameter(const plugin::ParameterSpec& spec, const Node& table, const std::string& key,
                       Component& component);
+  /// Refuses names of classes that there are not, each where it stands.
+  void check_class_names(const Node& node, const std::string& key);
   /// A negative number where a range belongs says the same as its opposite, and was hardly meant to.
   void warn_of_negative_numbers(const plugin::ParameterSpec& spec, const Node& node, const std::string& key);
   /// Refuses keys that are not among `known`, and takes down what they seem to have meant.
@@ -72,6 +78,7 @@ class Resolver {
   const LoadOptions& options_;
   Problems& problems_;
   LoadedRecipe result_;
+  std::vector<std::string> seen_classes_;  // by the component that is being read; empty: all of the data
   std::set<std::string> mistyped_;  // keys for which one that is misspelt seems to stand; so they are not missing
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -180,17 +181,23 @@ void Resolver::read_parameter(const ParameterSpec& spec, const Node& table, cons
   warn_of_negative_numbers(spec, *node, written);
   if (spec.type == ParameterType::kPath) return note_files(path, *value, spec, *node);
   note(path, toml_text(*value, spec), to_string(node->location));
-  if (spec.type == ParameterType::kClasses && sound({"data.classes"})) {
-    const auto& classes = result_.recipe.data.classes;
-    for (const std::string& name : std::get<std::vector<std::string>>(*value))
-      if (std::find(classes.begin(), classes.end(), name) == classes.end())
-        problems_.add(node->location, written,
-                      fmt::format("'{}' names the class '{}', which data.classes does not have", written, name),
-                      suggestion(name, classes));
-  }
+  if (spec.type == ParameterType::kClasses) check_class_names(*node, written);
   if (spec.type == ParameterType::kPredictor && !problems_.concern(node->location))
     for (const std::string& name : std::get<std::vector<std::string>>(*value))
       if (!is_there(name)) problems_.add(node->location, written, fmt::format("there is no run or recipe {}", name));
+}
+
+void Resolver::check_class_names(const Node& node, const std::string& key) {
+  if (!sound({"data.classes"})) return;
+  const std::vector<std::string>& classes = seen_classes_.empty() ? result_.recipe.data.classes : seen_classes_;
+  for (const Node& each : node.is_array() ? node.array() : Node::Array{node}) {
+    const auto* name = each.as<std::string>();
+    if (name == nullptr || std::find(classes.begin(), classes.end(), *name) != classes.end()) continue;
+    problems_.add(each.location, key,
+                  fmt::format("'{}' names the class '{}', which {} does not have", key, *name,
+                              seen_classes_.empty() ? "data.classes" : "this post-processor's `classes`"),
+                  suggestion(*name, classes));
+  }
 }
 
 void Resolver::warn_of_negative_numbers(const ParameterSpec& spec, const Node& node, const std::string& key) {
@@ -326,9 +333,35 @@ void Resolver::read_augment() {
 void Resolver::read_post() {
   const Node* predict = root_.find("predict");
   const auto tables = tables_of(predict != nullptr ? predict->find("post") : nullptr, "predict.post");
-  for (std::size_t i = 0; i < tables.size(); ++i)
-    result_.recipe.predict.post.push_back(
-        read_component(Kind::kPostprocessor, *tables[i], fmt::format("predict.post[{}]", i), {}));
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    const std::string key = fmt::format("predict.post[{}]", i);
+    // Classes that its parameters name are among those that it sees.
+    seen_classes_ = read_seen_classes(*tables[i], key);
+    result_.recipe.predict.post.push_back(read_component(Kind::kPostprocessor, *tables[i], key, {"classes"}));
+    result_.recipe.predict.post.back().classes = std::exchange(seen_classes_, {});
+  }
+}
+
+std::vector<std::string> Resolver::read_seen_classes(const Node& table, const std::string& post) {
+  const Node* node = table.find("classes");
+  if (node == nullptr) return {};
+  const std::string key = post + ".classes";
+  const ParameterSpec& spec = component_fields(Kind::kPostprocessor).front().spec;
+  const auto value = read_value(*node, spec, key, problems_);
+  if (!value) return {};
+  const auto& names = std::get<std::vector<std::string>>(*value);
+  note(key, toml_text(*value, spec), to_string(node->location));
+  check_class_names(*node, key);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
+        names.begin() + static_cast<std::ptrdiff_t>(i))
+      problems_.add(node->array()[i].location, key, fmt::format("'{}' names the class '{}' twice", key, names[i]));
+  if (sound({"data.kind"}) && result_.recipe.data.kind == "multiclass")
+    problems_.add(node->location, key,
+                  fmt::format("'{}' has no meaning for data.kind = \"multiclass\" ({}), where what one class loses "
+                              "another gets",
+                              key, to_string(place("data.kind"))));
+  return names;
 }
 
 void Resolver::read_ensemble() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is fitted, from the recipe to the run folder and back, and what one bad file does to the others. The models are
 // as they begin: nothing here takes training.
+#include <cstring>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -70,6 +72,25 @@ TEST_F(Fit, LeavesWhatWasLearntInTheRun) {
   EXPECT_EQ(info.at("fitted").at(0).at("images"), 4) << "those of two of the four patients";
   const Outcome outcome = osteon("evaluate " + path("run") + " --json");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+}
+
+TEST_F(Fit, IsOfTheClassesThatItActsOn) {
+  write_text(path("some.toml"), recipe("",
+                                       "[[predict.post]]\nplugin = \"temperature\"\nper_class = true\n"
+                                       "classes = [\"Radius\", \"finger-1\"]\n"));
+  const Outcome trained = osteon("train " + path("some.toml") + " --out " + path("some"));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const weights::SafetensorsFile fitted(path("some/fitted.safetensors")), all(path("run/fitted.safetensors"));
+  const weights::TensorData *own = fitted.find("post.0.temperature"), *of_all = all.find("post.0.temperature");
+  ASSERT_NE(own, nullptr);
+  ASSERT_EQ(own->shape, std::vector<std::int64_t>{2}) << "in the data's order";
+  EXPECT_EQ(std::memcmp(own->data, of_all->data, 8), 0) << "finger-1 has what it has among all";
+  EXPECT_EQ(std::memcmp(own->data + 8, of_all->data + 27 * 8, 8), 0) << "so has the Radius";
+  const std::string predict = "predict " + path("some") + " " + path("data/test/DCM") + " --out " + path("masks");
+  EXPECT_EQ(osteon(predict).exit_code, 0);
+  const Outcome other = osteon(predict + " --set 'predict.post[0].classes=[\"Radius\", \"Ulna\"]'");
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("was fitted on other `classes`"));
 }
 
 TEST_F(Fit, IsAskedForWhereItIsMissing) {

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "predict/resample.hpp"
+#include "predict/some_classes.hpp"
 #include "support/predictions.hpp"
 
 namespace osteon::predict {
@@ -82,12 +83,6 @@ TEST_F(Chain, PutsTheFirstNextToTheModel) {
 
 TEST_F(Chain, IsTheModelItselfWhenThereIsNothingToPutAround) { EXPECT_EQ(build({})->name(), "the test's predictor"); }
 
-TEST_F(Chain, RefusesAFormThatIsNotThereAndNamesBothSides) {
-  EXPECT_EQ(refusal({"gives_bits", "needs_logits"}),
-            "recipe.toml:11:1: post-processor 'needs_logits' needs logits, and post-processor 'gives_bits' under it "
-            "gives bits; put them in another order");
-}
-
 TEST_F(Chain, RefusesAGridThatIsNotThereAndNamesBothSides) {
   EXPECT_EQ(refusal({"needs_logits", "gives_bits", "needs_model_grid"}),
             "recipe.toml:12:1: post-processor 'needs_model_grid' needs the model's grid, and post-processor "
@@ -112,6 +107,70 @@ TEST_F(Chain, NamesItsPlaceInWhatAPostProcessorNotes) {
       {"member.1/post.1/notes||asked", "true"},       {"member.1/post.2/notes|an image|height", "3"},
       {"member.1/post.2/notes|an image|width", "4"},  {"member.1/post.2/notes||asked", "true"}};
   EXPECT_EQ(said, expected);
+}
+
+// A post-processor that adds 7 to logits, once its state says so, over classes of which it acts on some.
+class ChainOfSomeClasses : public Chain {
+ protected:
+  void make(const std::vector<std::string>& acts_on) {
+    install_resample_service();
+    recipe::Recipe recipe;
+    recipe.data.classes = {"c0", "c1", "c2"};
+    recipe::Component component;
+    component.plugin = "learns";
+    component.classes = acts_on;
+    recipe.predict.post.push_back(component);
+    leaf_ = std::make_shared<test::FunctionPredictor>(
+        test::classes(3), [](std::int64_t c, std::int64_t, std::int64_t) { return static_cast<double>(c); });
+    chain_ = build_chain(leaf_, recipe, registry(), {}, Extent::kWhole, "");
+    plugin::Fit& fit = *chain_.fitted.at(0).post->fit();
+    *static_cast<double*>(fit.tensors(call_)[0].value->data) = 7;
+    fit.changed();
+  }
+  // The first pixel of each class that is asked for.
+  std::vector<float> ask(const std::vector<std::int32_t>& classes, std::uint32_t flags = 0) {
+    const cv::Mat pixels(3, 4, CV_32FC1, cv::Scalar(0.5));
+    const RootImage image(pixels, "an image");
+    osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE);
+    request.flags = flags;
+    request.n_classes = classes.size();
+    request.classes = classes.data();
+    std::vector<OwnedPrediction> predictions(2);
+    chain_.predictor->predict(call_.raw(), {image.get(), image.get()}, request, predictions);
+    std::vector<float> values;
+    for (std::int64_t k = 0; k < predictions[1].classes(); ++k) values.push_back(predictions[1].data()[k * 12]);
+    return values;
+  }
+
+  plugin::Call call_;
+  std::shared_ptr<test::FunctionPredictor> leaf_;
+  predict::Chain chain_;
+};
+
+TEST_F(ChainOfSomeClasses, ActsOnTheseAloneWithOneInnerCall) {
+  make({"c2", "c0"});
+  for (const std::uint32_t flags : {0u, static_cast<std::uint32_t>(OSTEON_PREDICT_EACH)}) {
+    leaf_->asked.clear();
+    EXPECT_EQ(ask({}, flags), (std::vector<float>{7, 1, 9}));
+    EXPECT_EQ(ask({1, 2}, flags), (std::vector<float>{1, 9}));
+    EXPECT_EQ(leaf_->asked, (std::vector<std::vector<std::int32_t>>{{0, 1, 2}, {1, 2}}));
+    EXPECT_EQ(ask({0}, flags), std::vector<float>{7});
+    EXPECT_EQ(ask({1}, flags), std::vector<float>{1}) << "it is not asked for any of its own";
+  }
+}
+
+TEST_F(ChainOfSomeClasses, IsFittedOnTheseAlone) {
+  make({"c2", "c0"});
+  EXPECT_EQ(chain_.fitted[0].inner->classes().names, (std::vector<std::string>{"c0", "c2"}));
+  EXPECT_EQ(chain_.fitted[0].classes, (std::vector<std::int32_t>{0, 2}));
+}
+
+TEST_F(ChainOfSomeClasses, KeepsPairsOfMirroredClassesThatAreBothThere) {
+  plugin::ClassContext all = test::classes(4);
+  EXPECT_TRUE(narrowed(all, {1, 2}).mirrored.empty());
+  all.mirrored = {1, 0, 3, 2};
+  EXPECT_EQ(narrowed(all, {0, 2, 3}).names, (std::vector<std::string>{"c0", "c2", "c3"}));
+  EXPECT_EQ(narrowed(all, {0, 2, 3}).mirrored, (std::vector<std::int32_t>{0, 2, 1}));
 }
 
 TEST_F(Chain, RefusesToPredictBeforeItWasFitted) {

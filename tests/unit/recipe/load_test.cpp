@@ -515,7 +515,8 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
       "[predict.thresholds]\n\"a.b\" = 0.25\n\"with \\\"quotes\\\"\" = 0.125\n\"$HOME y $\" = 0.75\n\"\\u00e9 [0]\" = "
       "1\n"
       "[[predict.post]]\nplugin = \"tta\"\nlabel = \"${X:-z}\"\nscales = [0.5, 1]\n"
-      "[[predict.post]]\nplugin = \"refine\"\ninner = \"inner\"\nclasses = [\"plain\"]\n";
+      "[[predict.post]]\nplugin = \"refine\"\ninner = \"inner\"\nonly = [\"plain\"]\nclasses = "
+      "[\"plain\", \"a.b\"]\n";
   ::unsetenv("X");
   // Strings of the recipe are expanded, keys are not.
   const LoadedRecipe first = load(text);
@@ -554,6 +555,8 @@ TEST_F(LoadRecipe, TheResolvedRecipeReadsBackToItself) {
   EXPECT_EQ(b.predict.thresholds.size(), 4u);
   EXPECT_EQ(b.predict.post.at(0).parameters, a.predict.post.at(0).parameters);
   EXPECT_EQ(b.predict.post.at(1).parameters, a.predict.post.at(1).parameters);
+  EXPECT_EQ(b.predict.post.at(1).classes, (std::vector<std::string>{"plain", "a.b"}));
+  EXPECT_EQ(a.predict.post.at(1).classes, b.predict.post.at(1).classes);
 }
 
 TEST_F(LoadRecipe, PathsOfPluginsAreFilesThatAreThere) {

@@ -52,6 +52,8 @@ inline std::vector<plugin::ComponentSchema> schemas() {
 
   plugin::ParameterSpec classes = parameter("classes", ParameterType::kClasses, strings({}));
   classes.list = true;
+  plugin::ParameterSpec only = parameter("only", ParameterType::kClasses, strings({}));
+  only.list = true;
   plugin::ParameterSpec weights = parameter("class_weights", ParameterType::kFloat, std::vector<double>{});
   weights.list = true;
   plugin::ParameterSpec label = parameter("label", ParameterType::kString, strings({"none"}));
@@ -72,7 +74,7 @@ inline std::vector<plugin::ComponentSchema> schemas() {
           schema(Kind::kAugmentation, "flip"),
           schema(Kind::kAugmentation, "brighten", {brightness}),
           schema(Kind::kPostprocessor, "tta", {scales, label}),
-          schema(Kind::kPostprocessor, "refine", {inner, classes, table}),
+          schema(Kind::kPostprocessor, "refine", {inner, only, table}),
           schema(Kind::kEnsembler, "vote")};
 }
 

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugin/postprocessor.hpp"
+#include "predict/predictor.hpp"
+
+namespace osteon::predict {
+
+/// A post-processor of a chain, apart from what lies beneath it. Thread-safe.
+class Link {
+ public:
+  /// @param others  what its `predictor` parameters name
+  /// @param who     what its notes and log lines are named by
+  Link(std::shared_ptr<plugin::Postprocessor> post, std::vector<std::shared_ptr<const Predictor>> others,
+       std::string who);
+
+  std::string name() const { return "post-processor '" + post_->component().name() + "'"; }
+  Gives gives() const { return {post_->info().gives_forms, post_->info().gives_grids}; }
+  /// One inner call, for the same images.
+  bool is_map() const { return post_->info().shape == OSTEON_POSTPROCESSOR_MAP; }
+
+  /// As Predictor::predict, over `inner`. Throws Error(kUsage) where it has to be fitted and is not.
+  void process(const osteon_call* call, const Predictor& inner, const std::vector<const osteon_image*>& images,
+               const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const;
+
+ private:
+  std::shared_ptr<plugin::Postprocessor> post_;
+  std::vector<std::shared_ptr<const Predictor>> others_;
+  std::string who_;
+};
+
+}  // namespace osteon::predict
