@@ -17,6 +17,7 @@ struct PredictOptions {
   std::vector<std::string> inputs;
   std::string out;
   std::string formats = "png";
+  std::string probabilities_dtype;
   bool plan = false;
   bool same_plugins = false;
 };
@@ -40,6 +41,10 @@ ExitCode predict(Program& program, const PredictOptions& options) {
   request.run = options.run;
   request.out = options.out;
   request.formats = format_list(options.formats);
+  if (!options.probabilities_dtype.empty() &&
+      std::find(request.formats.begin(), request.formats.end(), "probabilities") == request.formats.end())
+    throw Error(ExitCode::kUsage, "--probabilities-dtype is of --format probabilities, which is not asked for");
+  request.half_probabilities = options.probabilities_dtype == "float16";
   request.show_plan = options.plan;
   request.same_plugins = options.same_plugins;
   request.inputs = options.inputs;
@@ -47,13 +52,15 @@ ExitCode predict(Program& program, const PredictOptions& options) {
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml").recipe;
   const nlohmann::json result = program.engine().predict(request);
-  const std::size_t failed = result.at("failed"), predicted = result.at("images").size() - failed;
+  const std::size_t failed = result.at("failed"), predicted = result.at("images").size() - failed,
+                    odd = result.at("implausible");
   if (program.json)
     program.print_json(result);
   else
-    print_result("{} images predicted{}; {} in {}\n", predicted,
+    print_result("{} images predicted{}{}; {} in {}\n", predicted,
                  failed > 0 ? fmt::format(", {} named above could not be", failed) : "",
-                 fmt::join(request.formats, ", "), request.out.string());
+                 odd > 0 ? fmt::format(", {} named above look wrong", odd) : "", fmt::join(request.formats, ", "),
+                 request.out.string());
   const bool skips = request.recipe->data.on_broken == "skip" && predicted > 0;
   return failed > 0 && !skips ? ExitCode::kData : ExitCode::kDone;
 }
@@ -70,6 +77,9 @@ void add_predict_verb(CLI::App& app, Program& program) {
   verb->add_option("--format", options->formats, "Comma-separated: csv, png, overlay, probabilities")
       ->type_name("LIST")
       ->capture_default_str();
+  verb->add_option("--probabilities-dtype", options->probabilities_dtype,
+                   "Of probabilities: float32 (unless told) or float16, which takes half the space")
+      ->check(CLI::IsMember({"float32", "float16"}));
   verb->add_flag("--plan", options->plan,
                  "Say on stderr which way of running the model was chosen, with measured times");
   verb->add_flag("--same-plugins", options->same_plugins,

@@ -83,7 +83,12 @@ std::vector<Problem> check_dataset(const Dataset& dataset, int threads, const st
 
 void check_samples(const Dataset& dataset, const std::vector<int>& indices, BrokenSamples& broken, int threads,
                    const std::function<void(int, int)>& progress) {
-  const auto read = [&](int index) { dataset.check_sample(index); };
+  read_samples(
+      dataset, indices, broken, threads, [&](int index) { dataset.check_sample(index); }, progress);
+}
+
+void read_samples(const Dataset& dataset, const std::vector<int>& indices, BrokenSamples& broken, int threads,
+                  const std::function<void(int)>& read, const std::function<void(int, int)>& progress) {
   const auto found = check(indices, threads, read, progress);
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i]) broken.handle(dataset.samples()[static_cast<std::size_t>(indices[i])], *found[i]);

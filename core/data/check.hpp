@@ -26,6 +26,11 @@ class BrokenSamples;
 void check_samples(const Dataset& dataset, const std::vector<int>& indices, BrokenSamples& broken, int threads,
                    const std::function<void(int done, int total)>& progress = {});
 
+/// The same with something else that is done with each, from any of the threads.
+void read_samples(const Dataset& dataset, const std::vector<int>& indices, BrokenSamples& broken, int threads,
+                  const std::function<void(int index)>& read,
+                  const std::function<void(int done, int total)>& progress = {});
+
 /// Keeps account of samples that cannot be read, as `on_broken` says. [any-thread]
 class BrokenSamples {
  public:

@@ -66,6 +66,7 @@ struct PredictRequest {
   std::vector<std::string> inputs;  ///< image files, folders of images, patterns; see data::find_inputs
   std::filesystem::path out;
   std::vector<std::string> formats;  ///< "csv", "png", "overlay", "probabilities"
+  bool half_probabilities = false;   ///< "probabilities" in float16 instead of float32
   bool show_plan = false;            ///< say which way of running the model was chosen, and why
   bool same_plugins = false;         ///< refuse other libraries than those that the run was made with
 };

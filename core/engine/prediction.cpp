@@ -13,10 +13,13 @@
 #include "engine/device.hpp"
 #include "engine/evaluation.hpp"
 #include "engine/notes.hpp"
+#include "engine/plausible.hpp"
+#include "engine/probabilities_file.hpp"
 #include "engine/session.hpp"
 #include "exports/mask_png.hpp"
 #include "exports/output_folder.hpp"
 #include "exports/overlay.hpp"
+#include "exports/rle.hpp"
 #include "exports/submission.hpp"
 #include "plugin/interrupt.hpp"
 #include "predict/cache.hpp"
@@ -24,7 +27,6 @@
 #include "predict/leaf.hpp"
 #include "predict/predict.hpp"
 #include "report/progress.hpp"
-#include "weights/safetensors.hpp"
 
 namespace osteon::engine {
 namespace fs = std::filesystem;
@@ -34,7 +36,10 @@ namespace {
 class Outputs {
  public:
   Outputs(const exports::OutputFolder& out, const PredictRequest& request, const recipe::Recipe& recipe)
-      : out_(out), recipe_(recipe), formats_(request.formats.begin(), request.formats.end()) {
+      : out_(out),
+        recipe_(recipe),
+        formats_(request.formats.begin(), request.formats.end()),
+        half_(request.half_probabilities) {
     std::error_code failure;
     fs::create_directories(out_.root(), failure);
     if (failure)
@@ -43,7 +48,8 @@ class Outputs {
   }
   bool wants(const std::string& format) const { return formats_.count(format) > 0; }
 
-  nlohmann::json write(const exports::OutputName& name, const data::Image& image, const data::Labels& labels) {
+  nlohmann::json write(const exports::OutputName& name, const data::Image& image, const data::Labels& labels,
+                       const std::vector<std::string>& runs) {
     nlohmann::json files = nlohmann::json::object();
     if (wants("png")) {
       const bool one_file = recipe_.data.kind == "multiclass";
@@ -59,19 +65,13 @@ class Outputs {
       exports::write_png(path, exports::render_overlay(image, labels, recipe_.data.classes));
       files["overlay"] = path.string();
     }
-    if (csv_) csv_->add(name.image, labels);
+    if (csv_) csv_->add(name.image, runs);
     return files;
   }
 
   std::string write_probabilities(const exports::OutputName& name, const predict::OwnedPrediction& prediction) {
     const fs::path path = out_.probabilities() / (name.file + ".safetensors");
-    const osteon_tensor_view& view = prediction.view();
-    fs::create_directories(path.parent_path());
-    weights::write_safetensors(path, {{"probabilities",
-                                       "F32",
-                                       {1, view.shape[0], view.shape[1], view.shape[2]},
-                                       static_cast<const std::byte*>(view.data),
-                                       static_cast<std::uint64_t>(sdk::element_count(view)) * sizeof(float)}});
+    engine::write_probabilities(path, prediction.view(), half_);
     return path.string();
   }
 
@@ -83,6 +83,7 @@ class Outputs {
   const exports::OutputFolder& out_;
   const recipe::Recipe& recipe_;
   std::set<std::string> formats_;
+  bool half_;
   std::optional<exports::SubmissionWriter> csv_;
 };
 
@@ -118,15 +119,36 @@ double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const
 
 namespace {
 
+/// What is predicted with, and what predictions are held against.
+struct Prediction {
+  const recipe::Recipe& recipe;
+  const OpenedRun& run;
+  std::optional<metrics::LabelRanges> seen;  ///< in training
+};
+
+/// What looks wrong with an image's masks; said on stderr too.
+nlohmann::json implausible(const metrics::LabelRanges& seen, const std::vector<std::string>& classes,
+                           const std::string& name, const data::Labels& labels, const std::vector<std::string>& runs) {
+  const auto found = seen.against(classes, metrics::shape_of(labels), length_of(runs), labels.size().height);
+  warn_of(name, found);
+  nlohmann::json list = nlohmann::json::array();
+  for (const metrics::Implausible& one : found) list.push_back(to_json(one));
+  return list;
+}
+
 /// What one file of a prediction comes to.
-nlohmann::json predict_file(const recipe::Recipe& recipe, const OpenedRun& run, const fs::path& input,
-                            const exports::OutputName& name, const Context& context, Outputs& outputs) {
+nlohmann::json predict_file(const Prediction& with, const fs::path& input, const exports::OutputName& name,
+                            const Context& context, Outputs& outputs) {
+  const recipe::Recipe& recipe = with.recipe;
+  const OpenedRun& run = with.run;
   const plugin::Call call = call_of(context);
   const data::Image image = data::read_image(input);
   const data::Labels labels =
       predict::predict_labels(call.raw(), *run.predictor, image, name.image, predict::decision_of(recipe));
+  const std::vector<std::string> runs = exports::encode_rle(labels);
   nlohmann::json entry = {{"height", image.size().height}, {"width", image.size().width}};
-  entry["files"] = outputs.write(name, image, labels);
+  entry["files"] = outputs.write(name, image, labels, runs);
+  if (with.seen) entry["implausible"] = implausible(*with.seen, recipe.data.classes, name.image, labels, runs);
   if (outputs.wants("probabilities"))
     entry["files"]["probabilities"] = outputs.write_probabilities(
         name, predict::predict_probabilities(call.raw(), *run.predictor, image, name.image));
@@ -145,16 +167,20 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
       data::find_inputs(request.inputs, [&](const fs::path& path) { return out.owns(path); });
   const std::vector<exports::OutputName> names = exports::output_names(inputs);
   const OpenedRun run = open_run(request.run, recipe, context, request.same_plugins);
+  const Prediction with{recipe, run, label_ranges(request.run, recipe, Opener(context, recipe))};
+  if (!with.seen)
+    spdlog::info("the run does not say what labels it was trained on, so that no mask is held against them");
   Outputs outputs(out, request, recipe);
   report::Progress progress("predicting", static_cast<std::int64_t>(names.size()), "images");
   nlohmann::json images = nlohmann::json::array();
-  int failed = 0;
+  int failed = 0, odd = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (plugin::interrupted().load())
       throw Interrupted("interrupted; the images predicted so far are complete, submission.csv is not written");
     nlohmann::json entry;
     try {
-      entry = predict_file(recipe, run, inputs[i], names[i], context, outputs);
+      entry = predict_file(with, inputs[i], names[i], context, outputs);
+      if (!entry.value("implausible", nlohmann::json::array()).empty()) ++odd;
     } catch (const Error& e) {
       // One bad file is no reason to leave the others; anything else is.
       if (e.code() != ExitCode::kData) throw;
@@ -173,11 +199,8 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
     for (const std::string& line : run.model->inference_plan()) fmt::print(stderr, "plan: {}\n", visible(line));
   nlohmann::json libraries = nlohmann::json::array();
   for (const OtherLibrary& other : run.other_libraries) libraries.push_back(to_json(other));
-  return {{"run", request.run.string()},
-          {"out", request.out.string()},
-          {"images", images},
-          {"failed", failed},
-          {"other_libraries", libraries}};
+  return {{"run", request.run.string()}, {"out", request.out.string()}, {"images", images}, {"failed", failed},
+          {"implausible", odd},          {"other_libraries", libraries}};
 }
 
 }  // namespace osteon::engine

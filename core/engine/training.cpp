@@ -12,6 +12,7 @@
 #include "data/loader.hpp"
 #include "engine/device.hpp"
 #include "engine/fitting.hpp"
+#include "engine/plausible.hpp"
 #include "engine/prediction.hpp"
 #include "engine/run_record.hpp"
 #include "engine/run_start.hpp"
@@ -203,6 +204,11 @@ nlohmann::json train_model(const TrainRequest& request, RunStart& start, const C
         record["skipped"].push_back({{"id", problem.id}, {"where", problem.where}, {"message", problem.message}});
     };
     try {
+      // What predictions are held against; a run that goes on may have been begun before there was this.
+      if (data.dataset->has_labels() && !record.contains("labels")) {
+        record["labels"] = measure_labels(recipe, *data.dataset, data.train, context, broken);
+        folder.write_info(record);
+      }
       record["result"] = result_of(trainer.run());
       if (fits) record["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
     } catch (...) {

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/label_shape.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <opencv2/imgproc.hpp>
+
+#include "data/class_boxes.hpp"
+
+namespace osteon::metrics {
+namespace {
+
+constexpr double kSpeck = 0.05;  // of a class's pixels
+
+cv::Rect pixels_of(const sdk::Box& box) {
+  const auto left = static_cast<int>(std::lround(box.left)), top = static_cast<int>(std::lround(box.top));
+  return {left, top, static_cast<int>(std::lround(box.right)) - left + 1,
+          static_cast<int>(std::lround(box.bottom)) - top + 1};
+}
+
+ClassShape shape_of_mask(const cv::Mat& mask, cv::Size image) {
+  cv::Mat labels, stats, centroids;
+  const int parts = cv::connectedComponentsWithStats(mask, labels, stats, centroids, 8, CV_32S);
+  const double pixels = cv::countNonZero(mask);
+  ClassShape shape;
+  shape.area = pixels / static_cast<double>(image.area());
+  cv::Rect around;
+  for (int part = 1; part < parts; ++part) {
+    const int* s = stats.ptr<int>(part);
+    if (s[cv::CC_STAT_AREA] < kSpeck * pixels) continue;
+    ++shape.parts;
+    around |= cv::Rect(s[cv::CC_STAT_LEFT], s[cv::CC_STAT_TOP], s[cv::CC_STAT_WIDTH], s[cv::CC_STAT_HEIGHT]);
+  }
+  shape.extent = static_cast<double>(std::max(around.width, around.height)) / std::max(image.width, image.height);
+  return shape;
+}
+
+}  // namespace
+
+LabelShape shape_of(const data::Labels& labels) {
+  LabelShape shape;
+  const data::ClassBoxes boxes = data::boxes_of(labels);
+  for (int c = 0; c < labels.classes(); ++c) {
+    const auto& box = boxes[static_cast<std::size_t>(c)];
+    if (labels.knows(c) && box)
+      shape.classes.push_back(shape_of_mask(labels.mask(c)(pixels_of(*box)), labels.size()));
+    else
+      shape.classes.push_back({labels.knows(c), 0, 0, 0});
+  }
+  cv::Mat any = cv::Mat::zeros(labels.size(), CV_8UC1);
+  for (const cv::Mat& plane : labels.planes()) any |= plane != 0;
+  shape.foreground = static_cast<double>(cv::countNonZero(any)) / static_cast<double>(labels.size().area());
+  return shape;
+}
+
+}  // namespace osteon::metrics
