@@ -28,10 +28,10 @@ namespace osteon::cli {
 namespace {
 
 using AddVerb = void (*)(CLI::App&, Program&);
-constexpr AddVerb kVerbs[] = {add_plugins_verb,     add_recipe_verb,  add_phantom_verb,     add_train_verb,
-                              add_evaluate_verb,    add_predict_verb, add_augment_verb,     add_model_verb,
-                              add_weights_verb,     add_doctor_verb,  add_scan_plugin_verb, add_run_check_verb,
-                              add_test_kernels_verb};
+constexpr AddVerb kVerbs[] = {add_plugins_verb,   add_recipe_verb,      add_phantom_verb, add_train_verb,
+                              add_evaluate_verb,  add_predict_verb,     add_post_verb,    add_augment_verb,
+                              add_model_verb,     add_weights_verb,     add_doctor_verb,  add_scan_plugin_verb,
+                              add_run_check_verb, add_test_kernels_verb};
 
 // What stood in files and plugins' texts reaches the terminal without what it would take for a command.
 class VisiblePayload final : public spdlog::custom_flag_formatter {

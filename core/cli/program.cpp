@@ -70,16 +70,26 @@ recipe::LoadOptions Program::load_options(const std::vector<std::string>& more_o
   return options;
 }
 
+void Program::find_plugins_for(const fs::path& recipe, const std::vector<std::string>& all_overrides) {
+  if (registry_) return;
+  std::vector<plugin::AllowList> allow;
+  if (auto digests = recipe::allowed_libraries(recipe, all_overrides))
+    allow.emplace_back("the recipe " + recipe.string(), std::move(*digests));
+  find_plugins(std::move(allow));
+}
+
 recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vector<std::string>& more_overrides) {
-  if (!registry_) {
-    std::vector<std::string> all_overrides = overrides;
-    all_overrides.insert(all_overrides.end(), more_overrides.begin(), more_overrides.end());
-    std::vector<plugin::AllowList> allow;
-    if (auto digests = recipe::allowed_libraries(path, all_overrides))
-      allow.emplace_back("the recipe " + path.string(), std::move(*digests));
-    find_plugins(std::move(allow));
-  }
+  std::vector<std::string> all_overrides = overrides;
+  all_overrides.insert(all_overrides.end(), more_overrides.begin(), more_overrides.end());
+  find_plugins_for(path, all_overrides);
   recipe::LoadedRecipe loaded = recipe::load_recipe(path, load_options(more_overrides));
+  for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning);
+  return loaded;
+}
+
+recipe::LoadedRecipe Program::load_post(const recipe::PostAlone& post, const std::vector<std::string>& parameters) {
+  if (!post.recipe.empty()) find_plugins_for(post.recipe, {});
+  recipe::LoadedRecipe loaded = recipe::load_post(post, load_options(parameters));
   for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning);
   return loaded;
 }

@@ -39,6 +39,8 @@ class Program {
   /// problems.
   recipe::LoadedRecipe load_recipe(const std::filesystem::path& path,
                                    const std::vector<std::string>& more_overrides = {});
+  /// The same of one post-processor by itself; `parameters` as "key=value".
+  recipe::LoadedRecipe load_post(const recipe::PostAlone& post, const std::vector<std::string>& parameters);
   recipe::LoadOptions load_options(const std::vector<std::string>& more_overrides = {});
 
   /// One JSON document on stdout, as write_result() does.
@@ -46,6 +48,8 @@ class Program {
   void print_json(const nlohmann::json& document) const;
 
  private:
+  /// Where plugins were not looked for yet, looks for those that the recipe allows.
+  void find_plugins_for(const std::filesystem::path& recipe, const std::vector<std::string>& all_overrides);
   void find_plugins(std::vector<plugin::AllowList> allow);
 
   std::unique_ptr<plugin::Registry> registry_;

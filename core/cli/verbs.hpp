@@ -20,6 +20,7 @@ void add_phantom_verb(CLI::App& app, Program& program);
 void add_train_verb(CLI::App& app, Program& program);
 void add_evaluate_verb(CLI::App& app, Program& program);
 void add_predict_verb(CLI::App& app, Program& program);
+void add_post_verb(CLI::App& app, Program& program);
 void add_augment_verb(CLI::App& app, Program& program);
 void add_model_verb(CLI::App& app, Program& program);
 void add_weights_verb(CLI::App& app, Program& program);

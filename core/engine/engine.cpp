@@ -17,6 +17,8 @@
 #include "engine/evaluation.hpp"
 #include "engine/forward.hpp"
 #include "engine/kernel_test.hpp"
+#include "engine/post_preview.hpp"
+#include "engine/post_run.hpp"
 #include "engine/prediction.hpp"
 #include "engine/training.hpp"
 #include "plugin/interrupt.hpp"
@@ -92,6 +94,12 @@ class EngineImplementation final : public Engine {
   }
   nlohmann::ordered_json preview_augment(const AugmentPreviewRequest& request) override {
     return at_the_door([&] { return run_augment_preview(request, context_); });
+  }
+  nlohmann::ordered_json run_post(const PostRunRequest& request) override {
+    return at_the_door([&] { return run_post_alone(request, context_); });
+  }
+  nlohmann::ordered_json preview_post(const PostPreviewRequest& request) override {
+    return at_the_door([&] { return run_post_preview(request, context_); });
   }
   nlohmann::json doctor() override {
     return at_the_door([this] {

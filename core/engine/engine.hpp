@@ -91,6 +91,21 @@ struct AugmentPreviewRequest {
   int tile = 512;                ///< greatest side of a tile, px
 };
 
+struct PostRunRequest {
+  recipe::Recipe recipe;  ///< of one post-processor, see recipe::load_post
+  std::filesystem::path image;
+  std::filesystem::path probabilities;  ///< safetensors with a tensor `probabilities`, [1, K, H, W]
+  std::filesystem::path output;         ///< the same after the post-processor
+};
+
+struct PostPreviewRequest {
+  std::filesystem::path run;
+  recipe::Recipe recipe;  ///< the run's own, with overrides
+  std::filesystem::path image;
+  std::filesystem::path out;  ///< the PNG
+  int tile = 768;             ///< greatest side of a tile, px
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -101,6 +116,8 @@ class Engine {
   virtual nlohmann::json predict(const PredictRequest& request) = 0;
   virtual nlohmann::json forward(const ForwardRequest& request) = 0;
   virtual nlohmann::ordered_json preview_augment(const AugmentPreviewRequest& request) = 0;
+  virtual nlohmann::ordered_json run_post(const PostRunRequest& request) = 0;
+  virtual nlohmann::ordered_json preview_post(const PostPreviewRequest& request) = 0;
   /// LibTorch, BLAS, threads, instruction set, kernels, accelerators, as they are in this process.
   virtual nlohmann::json doctor() = 0;
   /// Tests the kernels of this process and answers the parent, for check_kernels(). The process is of no other use

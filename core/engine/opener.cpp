@@ -43,8 +43,9 @@ OpenedRun Opener::open(const fs::path& run, const recipe::Recipe& recipe, Fitted
     open_ensemble(folder, recipe, state, who, opened);
   else
     open_model(folder, recipe, who, opened);
+  opened.bottom = opened.predictor;
   opened.chain =
-      predict::build_chain(opened.predictor, recipe, *context_.registry, open_run(), predict::Extent::kWhole, who);
+      predict::build_chain(opened.bottom, recipe, *context_.registry, open_run(), predict::Extent::kWhole, who);
   opened.predictor = opened.chain.predictor;
   if (state == FittedState::kLoaded)
     for (const predict::FittedLink& link : opened.chain.fitted)

@@ -10,16 +10,52 @@
 
 namespace osteon::recipe {
 
-LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options) {
-  Problems problems;
+namespace {
+
+Node read_root(const std::filesystem::path& path, Problems& problems) {
   if (!is_file(path)) {
     problems.add({path.string(), 0, 0}, "", "there is no such recipe");
     problems.throw_if_any();
   }
   Node root = load_with_extends(path, problems);
   if (problems.unreadable()) problems.throw_if_any();
+  return root;
+}
+
+Node table_at(const Location& location) {
+  Node node;
+  node.value = Node::Table{};
+  node.location = node.key_location = location;
+  node.folder = std::filesystem::current_path().string();
+  return node;
+}
+
+}  // namespace
+
+LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options) {
+  Problems problems;
+  Node root = read_root(path, problems);
   for (const std::string& text : options.overrides) apply_override(root, text, problems);
   LoadedRecipe loaded = Resolver(root, options, problems).resolve();
+  problems.throw_if_any();
+  return loaded;
+}
+
+LoadedRecipe load_post(const PostAlone& post, const LoadOptions& options) {
+  Problems problems;
+  const Location location{"the command line", 0, 0};
+  Node root = post.recipe.empty() ? table_at(location) : read_root(post.recipe, problems);
+  Node component = table_at(location);
+  component.table()["plugin"] = component;
+  component.table()["plugin"].value = post.plugin;
+  for (const std::string& text : options.overrides) apply_override(component, text, problems);
+  Node posts = component;
+  posts.value = Node::Array{component};
+  if (root.find("predict") == nullptr) root.table()["predict"] = table_at(location);
+  Node& predict = root.table()["predict"];
+  if (predict.is_table()) predict.table()["post"] = posts;
+  Resolver resolver(root, options, problems);
+  LoadedRecipe loaded = post.recipe.empty() ? resolver.resolve_post(post.classes) : resolver.resolve();
   problems.throw_if_any();
   return loaded;
 }

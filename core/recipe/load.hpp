@@ -37,6 +37,17 @@ struct LoadedRecipe {
 /// do not go together.
 LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options);
 
+/// A post-processor that is to be run by itself.
+struct PostAlone {
+  std::string plugin;
+  std::filesystem::path recipe;      ///< gives the classes, their kind and thresholds; empty: none does
+  std::vector<std::string> classes;  ///< where no recipe is given; they may overlap, and their thresholds are 0.5
+};
+
+/// A recipe whose one `[[predict.post]]` is that post-processor, with `options.overrides` for its parameters
+/// ("min_area=40", `classes` too). Without a recipe it has neither data nor a model. Throws RecipeErrors.
+LoadedRecipe load_post(const PostAlone& post, const LoadOptions& options);
+
 /// A recipe's values as TOML without `extends`: what a run folder keeps. Reads back to the same recipe.
 std::string resolved_toml(const std::vector<Origin>& origins);
 
