@@ -19,6 +19,17 @@ cv::Rect pixels_of(const sdk::Box& box) {
           static_cast<int>(std::lround(box.bottom)) - top + 1};
 }
 
+// A class covers a hundredth of an image: no more than its box is looked at.
+cv::Mat mask_of(const data::Labels& labels, int c, const cv::Rect& box) {
+  const cv::Mat words = labels.planes()[static_cast<std::size_t>(c / 32)](box);
+  cv::Mat mask(box.size(), CV_8UC1);
+  for (int y = 0; y < box.height; ++y) {
+    const auto* row = words.ptr<std::uint32_t>(y);
+    for (int x = 0; x < box.width; ++x) mask.at<std::uint8_t>(y, x) = row[x] >> (c % 32) & 1u ? 255 : 0;
+  }
+  return mask;
+}
+
 ClassShape shape_of_mask(const cv::Mat& mask, cv::Size image) {
   cv::Mat labels, stats, centroids;
   const int parts = cv::connectedComponentsWithStats(mask, labels, stats, centroids, 8, CV_32S);
@@ -44,7 +55,7 @@ LabelShape shape_of(const data::Labels& labels) {
   for (int c = 0; c < labels.classes(); ++c) {
     const auto& box = boxes[static_cast<std::size_t>(c)];
     if (labels.knows(c) && box)
-      shape.classes.push_back(shape_of_mask(labels.mask(c)(pixels_of(*box)), labels.size()));
+      shape.classes.push_back(shape_of_mask(mask_of(labels, c, pixels_of(*box)), labels.size()));
     else
       shape.classes.push_back({labels.knows(c), 0, 0, 0});
   }

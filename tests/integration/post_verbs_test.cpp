@@ -29,6 +29,7 @@ class PostVerbs : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder();
+    image_.clear();
     const Outcome outcome = osteon("phantom " + path("data") + " --patients 4 --test-patients 1 --size 64");
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
     write_text(path("recipe.toml"),
@@ -82,6 +83,7 @@ class PostVerbs : public ::testing::Test {
 };
 TemporaryFolder* PostVerbs::folder_ = nullptr;
 std::string PostVerbs::image_;
+class LongPostVerbs : public PostVerbs {};
 
 TEST_F(PostVerbs, RunOnePostProcessorOverStoredProbabilities) {
   const std::string common = "post run components --image " + image_ + " --output " + path("q.safetensors");
@@ -121,7 +123,7 @@ TEST_F(PostVerbs, RefuseWhatCannotBeRun) {
   refused("temperature --probabilities " + file, 2, "has to be fitted");
 }
 
-TEST_F(PostVerbs, RunWhatPredictStored) {
+TEST_F(LongPostVerbs, RunWhatPredictStored) {
   const std::string predict =
       "predict " + path("run") + " " + image_ + " --set 'predict.post=[]' --format probabilities";
   ASSERT_EQ(osteon(predict + " --out " + path("whole")).exit_code, 0);
