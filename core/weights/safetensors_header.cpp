@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/safetensors_header.hpp"
 
+#include <array>
 #include <iterator>
 #include <limits>
 #include <set>
@@ -66,11 +67,19 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (ignoring_) return ignore_start();
     if (state_ == State::kStart) return enter(State::kTop);
     if (state_ == State::kTop && key_ == "__metadata__") return enter(State::kMetadata);
-    if (state_ == State::kTop) return start_entry();
+    if (state_ == State::kTop) return start_entry(/*listed=*/false);
+    if (state_ == State::kEntry && key_ == "dtype") {
+      variants_ = 0;
+      return enter(State::kVariant);
+    }
     return refuse_value("an object");
   }
   bool end_object() override {
     if (ignoring_) return ignore_end();
+    if (state_ == State::kVariant) {
+      if (variants_ != 1) return refuse_value("an object of " + std::to_string(variants_));
+      return end_field();
+    }
     if (state_ == State::kEntry) {
       if (!seen_.count("dtype") || !seen_.count("shape") || !seen_.count("data_offsets"))
         fail("tensor '" + header_.entries.back().name + "' needs all of dtype, shape and data_offsets",
@@ -82,6 +91,11 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool key(std::string& text) override {
     if (ignoring_) return true;
+    if (state_ == State::kVariant) {
+      header_.entries.back().dtype = text;
+      ++variants_;
+      return true;
+    }
     key_ = text;
     if (state_ == State::kTop) {
       // The text of the key stands at the first quote after the last event, which was `{` or `}`.
@@ -104,12 +118,13 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     }
     if (state_ != State::kEntry || key_ != "dtype") return refuse_value("a string");
     header_.entries.back().dtype = text;
-    return true;
+    return end_field();
   }
 
   bool start_array(std::size_t) override {
     if (ignoring_) return ignore_start();
-    if (state_ != State::kEntry || key_ == "dtype") return refuse_value("a list");
+    if (state_ == State::kTop && key_ != "__metadata__") return start_entry(/*listed=*/true);
+    if (state_ != State::kEntry || (key_ != "shape" && key_ != "data_offsets")) return refuse_value("a list");
     offsets_ = 0;
     return enter(key_ == "shape" ? State::kShape : State::kOffsets);
   }
@@ -118,7 +133,12 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (state_ == State::kOffsets && offsets_ != 2)
       fail("data_offsets of '" + header_.entries.back().name + "' has " + std::to_string(offsets_) +
            " numbers; a begin and an end were expected");
-    return enter(State::kEntry);
+    if (state_ != State::kEntry) return end_field();
+    if (fields_ != kFields.size())
+      fail("tensor '" + header_.entries.back().name + "' is a list of " + std::to_string(fields_) +
+           "; dtype, shape and data_offsets were expected");
+    listed_ = false;
+    return enter(State::kTop);
   }
 
   bool number_unsigned(number_unsigned_t value) override {
@@ -145,6 +165,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool null() override {
     if (ignoring_) return ignore_value();
     if (state_ == State::kTop && key_ == "__metadata__") return enter(State::kTop);  // the same as none
+    if (state_ == State::kVariant) return true;
     return refuse_value("null");
   }
   bool boolean(bool) override { return ignoring_ ? ignore_value() : refuse_value("a truth value"); }
@@ -159,7 +180,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  enum class State { kStart, kTop, kMetadata, kEntry, kShape, kOffsets, kDone };
+  /// kVariant: a dtype as {"F32": null}, which the reference implementation reads as "F32".
+  enum class State { kStart, kTop, kMetadata, kEntry, kVariant, kShape, kOffsets, kDone };
+  /// An entry may be a list of these.
+  static constexpr std::array<const char*, 3> kFields = {"dtype", "shape", "data_offsets"};
 
   bool ignore_start() {
     if (++ignored_depth_ > kMaxIgnoredDepth) fail("the header nests too deeply");
@@ -174,11 +198,20 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  bool start_entry() {
+  bool start_entry(bool listed) {
     HeaderEntry& entry = header_.entries.emplace_back();
     entry.name = key_;
     entry.offset = base_ + key_offset_;
     seen_.clear();
+    fields_ = 0;
+    listed_ = listed;
+    if (listed_) key_ = kFields[0];
+    return enter(State::kEntry);
+  }
+  /// What comes next in a list is known by its place.
+  bool end_field() {
+    ++fields_;
+    if (listed_) key_ = fields_ < kFields.size() ? kFields[fields_] : "something more";
     return enter(State::kEntry);
   }
   bool enter(State next) {
@@ -199,6 +232,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       case State::kShape:
       case State::kOffsets:
         fail(key_ + " of '" + header_.entries.back().name + "' has " + what + "; whole numbers from 0 were expected");
+      case State::kVariant:
+        fail("dtype of '" + header_.entries.back().name + "' is " + what + "; a string was expected");
       default:
         fail(key_ + " of '" + header_.entries.back().name + "' is " + what + "; " +
              (key_ == "dtype" ? "a string" : "a list") + " was expected");
@@ -223,6 +258,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool ignoring_ = false;       ///< the value of a key that the format does not know is being read
   int ignored_depth_ = 0;       ///< lists and objects that are open inside of it
   std::set<std::string> seen_;  ///< keys of the entry being read
+  std::size_t fields_ = 0;      ///< of the entry being read that are done
+  bool listed_ = false;         ///< it is a list
+  int variants_ = 0;            ///< names in a dtype that is an object
   int offsets_ = 0;
   Header header_;
 };

@@ -144,6 +144,9 @@ TEST(Safetensors, TakesWhatTheReferenceTakes) {
   EXPECT_EQ(read("{" + entry("a\\u0000b", "U8", "1", "0,1") + "}", "x"), 1u);
   for (const char* dtype : {"BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"})
     EXPECT_EQ(read("{" + entry("a", dtype, "2", "0,2") + "}", "xy"), 1u) << dtype;
+  EXPECT_EQ(read(R"({"b":["U8",[1],[2,3]],)" + a + "}", "xyz"), 2u) << "an entry as a list";
+  EXPECT_EQ(read(R"({"a":{"dtype":{"U8":null},"shape":[2],"data_offsets":[0,2]},"b":[{"U8":null},[],[2,3]]})", "xyz"),
+            2u);
   EXPECT_EQ(read("{" + entry("a", "F4", "4", "0,2") + "}", "xy"), 1u);
   EXPECT_EQ(read("{" + entry("a", "F6_E2M3", "4", "0,3") + "}", "xyz"), 1u);
 }
@@ -157,12 +160,15 @@ TEST(Safetensors, RefusesWhatTheReferenceRefuses) {
   expect_refused(file_of("{" + entry("\\ud800", "U8", "2", "0,2") + "}", "xy"), 8 + 8, "no JSON");
   for (const char* dtype : {"f32", "FLOAT", "C128", "U4", "I4", ""})
     expect_refused(file_of("{" + entry("a", dtype, "8", "0,8") + "}", "12345678"), 9, "which the format does not know");
-  for (const char* bad : {R"({"__metadata__":[]})", R"({"__metadata__":{"a":null}})", R"({"a":null})", R"([])",
-                          R"({,})", R"({"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}})",
-                          R"({"a":{"dtype":"U8","shape":[2e0],"data_offsets":[0,2]}})",
-                          R"({"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}})",
-                          R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},})",
-                          R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"n":1e999}})", R"({/**/})"})
+  for (const char* bad :
+       {R"({"__metadata__":[]})", R"({"__metadata__":{"a":null}})", R"({"a":null})", R"([])", R"({"a":["U8",[0]]})",
+        R"({"a":["U8",[0],[0,0],0]})", R"({"a":[[0],"U8",[0,0]]})", R"({"a":[{"U8":null,"I8":null},[0],[0,0]]})",
+        R"({"a":[{"U8":1},[0],[0,0]]})", R"({"a":[{},[0],[0,0]]})", R"({"a":["U8",{},[0,0]]})", R"({"a":[]})", R"({,})",
+        R"({"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}})",
+        R"({"a":{"dtype":"U8","shape":[2e0],"data_offsets":[0,2]}})",
+        R"({"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}})",
+        R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},})",
+        R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"n":1e999}})", R"({/**/})"})
     EXPECT_THROW(read_index(file_of(bad, ""), "x"), Error) << bad;
 }
 
