@@ -65,7 +65,10 @@ void print_table(const nlohmann::ordered_json& result) {
 }
 
 void add_key(CLI::App& verb, std::string& key) {
-  verb.add_option("--key", key, "Which state dict, where a file has several: its key, as in model_ema or ema.model")
+  verb.add_option(
+          "--key", key,
+          "Which state dict, where a file has several: its key, as in model_ema or ema.model, or what the names "
+          "of its tensors begin with")
       ->type_name("KEY");
 }
 

@@ -378,8 +378,8 @@ const std::vector<Field>& component_fields(plugin::Kind kind) {
     weights_key.spec.type = ParameterType::kString;
     weights_key.spec.default_value = std::vector<std::string>{""};
     weights_key.spec.doc =
-        "which state dict of `weights`, where the file has several: its key, as in model_ema or ema.model; empty: the "
-        "usual one";
+        "which state dict of `weights`, where the file has several: its key, as in model_ema or ema.model, or what its "
+        "names begin with; empty: the usual one";
     weights_key.assign = [](Recipe& r, const ParameterValue& v) { unwrap(v, r.model->weights_key); };
     strict.spec.name = "strict";
     strict.spec.type = ParameterType::kBool;

@@ -286,12 +286,22 @@ class Matcher {
   Names as_they_are_, unwrapped_;
 };
 
+/// How a user says which of two readings is meant.
+std::string how_to_choose(const Reading& a, const Reading& b) {
+  if (a.below_file.empty() || b.below_file.empty() || !a.names->wrappers.empty() || !b.names->wrappers.empty())
+    return "keep the tensors that are meant in a file of their own";
+  const auto key = [](const Reading& reading) {
+    return "\"" + reading.below_file.substr(0, reading.below_file.size() - 1) + "\"";
+  };
+  return "choose by model.weights_key in a recipe or by --key on the command line: " + key(a) + " or " + key(b);
+}
+
 void refuse_rivals(const std::vector<Reading>& best, const std::string& where) {
   for (const Reading& rival : best)
     if (!same_places(rival, best[0]))
       throw Error(ExitCode::kData,
                   "the names in this file can be read in two ways that suit the model equally well: " + best[0].text() +
-                      ", or " + rival.text() + "; keep the tensors that are meant in a file of their own",
+                      ", or " + rival.text() + "; " + how_to_choose(best[0], rival),
                   where);
 }
 

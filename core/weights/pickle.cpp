@@ -3,98 +3,45 @@
 
 #include <charconv>
 #include <cstddef>
+#include <deque>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "weights/byte_reader.hpp"
+#include "weights/pickle_opcodes.hpp"
+#include "weights/pickle_stack.hpp"
 
 namespace osteon::weights {
 namespace {
 
 using Kind = Value::Kind;
 
-// Python has a name for each; these are the ones that torch.save's pickles are made of, and what Python 2 wrote
-// besides.
-enum Opcode : std::uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kPop = '0',
-  kPopMark = '1',
-  kDuplicate = '2',
-  kNone = 'N',
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kLong1 = 0x8a,
-  kLong4 = 0x8b,
-  kDecimalInt = 'I',
-  kDecimalLong = 'L',
-  kDecimalReal = 'F',
-  kBinFloat = 'G',
-  kBinUnicode = 'X',
-  kBinString = 'T',
-  kShortBinString = 'U',
-  kEmptyList = ']',
-  kAppend = 'a',
-  kAppends = 'e',
-  kEmptyDict = '}',
-  kSetItem = 's',
-  kSetItems = 'u',
-  kEmptyTuple = ')',
-  kTuple = 't',
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kGlobal = 'c',
-  kReduce = 'R',
-  kNewObject = 0x81,
-  kBuild = 'b',
-  kBinPersistentId = 'Q',
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kProtocol = 0x80,
-};
-
-// What a hostile pickle can make us do: half a second and 170 MB at most (measured). A tensor takes some 18 objects and
-// 35 steps.
-constexpr std::size_t kMaxValues = 2'000'000, kMaxSteps = 8'000'000;
 constexpr std::size_t kMaxName = 256;     // bytes, of a module or of what is in it
 constexpr std::size_t kMaxDigits = 4300;  // of a number in decimals; Python's own limit
-constexpr ValueId kNothing = UINT32_MAX;
+constexpr std::size_t kMaxLine = 4096;    // bytes, of a text that is a line
+constexpr int kNewestProtocol = 5;
 
-class Machine {
+class Machine : private PickleStack {
  public:
   Machine(std::string_view bytes, std::uint64_t base, const std::string& path)
-      : in_(bytes, base, path, "the pickle"), at_(base) {}
+      : PickleStack(base, path), in_(bytes, base, path, "the pickle") {}
 
   /// Runs to the end of the pickle and gives its one result.
   ValueId run() {
-    if (in_.u8() != kProtocol) fail("a pickle was expected here");
-    const int protocol = in_.u8();
-    if (protocol != 2)
-      fail(
-          fmt::format("the pickle is of protocol {}; only 2 is read, which torch.save writes by itself. Save the file "
-                      "again without pickle_protocol",
-                      protocol));
     for (std::uint8_t opcode = next(); opcode != kStop; opcode = next()) step(opcode);
-    if (stack_.size() != 1 || !marks_.empty())
-      fail(fmt::format("the pickle ends with {} objects; one was expected", stack_.size()));
-    return stack_.back();
+    return only();
   }
-  std::vector<Value> take_values() { return std::move(values_); }
+  using PickleStack::take_values;
+  std::deque<std::string> take_made() { return std::move(made_); }
   std::uint64_t reached() const { return in_.offset(); }
 
  private:
   std::uint8_t next() {
-    if (++steps_ > kMaxSteps)
-      fail(fmt::format("the pickle takes more than {} steps, far beyond any state dict", kMaxSteps));
-    at_ = in_.offset();
+    if (++steps_ > kMaxPickleSteps)
+      fail(fmt::format("the pickle takes more than {} steps, far beyond any state dict", kMaxPickleSteps));
+    set_offset(in_.offset());
     return in_.u8();
   }
 
@@ -134,12 +81,39 @@ class Machine {
         in_.take(8);
         push(Kind::kReal);
         break;
-      case kBinUnicode:
-      case kBinString:
-        push(Kind::kText).text = in_.take(in_.u32());
+      default:
+        step_text(opcode);
+    }
+  }
+
+  void step_text(std::uint8_t opcode) {
+    switch (opcode) {
+      case kUnicodeLine:
+        push_line(in_.line(kMaxLine));
+        break;
+      case kStringLine:
+        push_line(unquoted(in_.line(kMaxLine)));
         break;
       case kShortBinString:
+      case kShortBinUnicode:
         push(Kind::kText).text = in_.take(in_.u8());
+        break;
+      case kBinString:
+      case kBinUnicode:
+        push(Kind::kText).text = in_.take(in_.u32());
+        break;
+      case kBinUnicode8:
+        push(Kind::kText).text = in_.take(in_.u64());
+        break;
+      case kShortBinBytes:
+        push(Kind::kBytes).text = in_.take(in_.u8());
+        break;
+      case kBinBytes:
+        push(Kind::kBytes).text = in_.take(in_.u32());
+        break;
+      case kBinBytes8:
+      case kByteArray8:
+        push(Kind::kBytes).text = in_.take(in_.u64());
         break;
       default:
         step_container(opcode);
@@ -149,7 +123,7 @@ class Machine {
   void step_container(std::uint8_t opcode) {
     switch (opcode) {
       case kMark:
-        marks_.push_back(stack_.size());
+        mark();
         break;
       case kPop:
         pop_one();
@@ -158,7 +132,7 @@ class Machine {
         pop_to_mark();
         break;
       case kDuplicate:
-        stack_.push_back(top());
+        push_again(top());
         break;
       case kEmptyList:
         push(Kind::kList);
@@ -169,18 +143,31 @@ class Machine {
       case kEmptyTuple:
         push(Kind::kTuple);
         break;
+      case kEmptySet:
+        push(Kind::kSet);
+        break;
+      case kFrozenSet:
+        push_filled(Kind::kSet, pop_to_mark());
+        break;
+      case kList:
+        push_filled(Kind::kList, pop_to_mark());
+        break;
+      case kDict:
+        push_dict(pop_to_mark());
+        break;
       case kTuple:
-        push_tuple(pop_to_mark());
+        push_filled(Kind::kTuple, pop_to_mark());
         break;
       case kTuple1:
       case kTuple2:
       case kTuple3:
-        push_tuple(pop(opcode - kTuple1 + 1u));
+        push_filled(Kind::kTuple, pop(opcode - kTuple1 + 1u));
         break;
       case kAppend:
         append(pop(1));
         break;
       case kAppends:
+      case kAddItems:
         append(pop_to_mark());
         break;
       case kSetItem:
@@ -196,12 +183,31 @@ class Machine {
 
   void step_object(std::uint8_t opcode) {
     switch (opcode) {
+      case kProtocol:
+        check_protocol(in_.u8());
+        break;
+      case kFrame:
+        in_.u64();  // how much Python is to read at once
+        break;
       case kGlobal:
         push_global();
+        break;
+      case kStackGlobal:
+        push_stack_global(pop(2));
         break;
       case kReduce:
       case kNewObject:
         push_call(pop(2));
+        break;
+      case kNewObjectEx:
+        pop(1);  // arguments by name
+        push_call(pop(2));
+        break;
+      case kInstance:
+        push_instance();
+        break;
+      case kObject:
+        push_object(pop_to_mark());
         break;
       case kBuild:
         pop(1);
@@ -209,6 +215,19 @@ class Machine {
         break;
       case kBinPersistentId:
         push_persistent(pop(1).front());
+        break;
+      case kPersistentId:
+        fail(
+            "the pickle is of protocol 0, which cannot say where a tensor lies; torch.load does not read such a file "
+            "either. Save it again without pickle_protocol");
+      case kMemoize:
+        remember(remembered());
+        break;
+      case kPut:
+        remember(natural(in_.line(kMaxDigits)));
+        break;
+      case kGet:
+        recall(natural(in_.line(kMaxDigits)));
         break;
       case kBinPut:
         remember(in_.u8());
@@ -230,16 +249,6 @@ class Machine {
     }
   }
 
-  Value& push(Kind kind) {
-    if (values_.size() == kMaxValues)
-      fail(fmt::format("the pickle makes more than {} objects, far beyond any state dict", kMaxValues));
-    stack_.push_back(static_cast<ValueId>(values_.size()));
-    Value& value = values_.emplace_back();
-    value.kind = kind;
-    value.offset = at_;
-    return value;
-  }
-
   void push_long(std::string_view bytes) {
     Value& value = push(bytes.size() > 8 ? Kind::kLong : Kind::kInteger);
     value.text = bytes;
@@ -249,7 +258,23 @@ class Machine {
     value.integer = static_cast<std::int64_t>(bits);
   }
 
-  void push_tuple(std::vector<ValueId> items) { push(Kind::kTuple).items = std::move(items); }
+  void push_filled(Kind kind, std::vector<ValueId> items) { push(kind).items = std::move(items); }
+  void push_dict(std::vector<ValueId> items) {
+    push(Kind::kDict);
+    set_items(items);
+  }
+
+  /// A text as protocol 0 writes it. Names of tensors need none of its escapes.
+  void push_line(std::string_view line) {
+    if (line.find('\\') != std::string_view::npos)
+      fail("the text '" + shown(line) + "' has an escape of protocol 0, which is not read");
+    push(Kind::kText).text = line;
+  }
+  std::string_view unquoted(std::string_view line) const {
+    if (line.size() < 2 || line.front() != line.back() || (line.front() != '\'' && line.front() != '"'))
+      fail("a text in quotes was expected here");
+    return line.substr(1, line.size() - 2);
+  }
 
   /// As Python 2 wrote it: "12", "12L", and its truth values as "00" and "01".
   void push_decimal(std::string_view digits) {
@@ -264,6 +289,7 @@ class Machine {
       fail("'" + shown(digits) + "' is no number");
     Value& value = push(error == std::errc::result_out_of_range ? Kind::kReal : Kind::kInteger);
     value.integer = integer;
+    value.text = digits;
   }
 
   void push_global() {
@@ -273,10 +299,36 @@ class Machine {
     global.text = {module.data(), module.size() + 1 + name.size()};
   }
 
+  /// A global whose names are texts; together they stand nowhere in the file.
+  void push_stack_global(const std::vector<ValueId>& names) {
+    const Value &module = value(names[0]), &name = value(names[1]);
+    if (module.kind != Kind::kText || name.kind != Kind::kText || module.text.size() > kMaxName ||
+        name.text.size() > kMaxName)
+      fail("the pickle names a function by something else than two short texts");
+    const Global& found = find_global(module.text, name.text);
+    const std::string& text = made_.emplace_back(std::string(module.text) + "\n" + std::string(name.text));
+    Value& global = push(Kind::kGlobal);
+    global.global = &found;
+    global.text = text;
+  }
+
+  void push_instance() {
+    std::vector<ValueId> arguments = pop_to_mark();
+    push_global();
+    push_filled(Kind::kTuple, std::move(arguments));
+    push_call(pop(2));
+  }
+  void push_object(std::vector<ValueId> class_and_arguments) {
+    if (class_and_arguments.empty()) fail("the pickle makes an object of no class");
+    push_again(class_and_arguments.front());
+    push_filled(Kind::kTuple, {class_and_arguments.begin() + 1, class_and_arguments.end()});
+    push_call(pop(2));
+  }
+
   void push_call(const std::vector<ValueId>& function_and_arguments) {
     const ValueId arguments = function_and_arguments[1];
-    const auto [global, name] = called(values_[function_and_arguments[0]]);
-    if (values_[arguments].kind != Kind::kTuple) fail("the pickle calls a function, but not with a tuple");
+    const auto [global, name] = called(value(function_and_arguments[0]));
+    if (value(arguments).kind != Kind::kTuple) fail("the pickle calls a function, but not with a tuple");
     Value& call = push(Kind::kCall);
     call.global = global;
     call.text = name;
@@ -290,28 +342,28 @@ class Machine {
     if (function.kind == Kind::kGlobal) return {function.global, function.text};
     if (function.kind == Kind::kCall) return {&find_global({}, {}), function.text};
     if (function.kind == Kind::kPersistent)
-      for (const ValueId id : values_[function.arguments].items)
-        if (values_[id].kind == Kind::kGlobal) return {&find_global({}, {}), values_[id].text};
+      for (const ValueId id : value(function.arguments).items)
+        if (value(id).kind == Kind::kGlobal) return {&find_global({}, {}), value(id).text};
     fail("the pickle calls what is no function");
   }
 
   /// The content of a dict that was made from one list of pairs, as Python 2 did; nothing for any other arguments.
   std::vector<ValueId> pairs(ValueId arguments) {
     std::vector<ValueId> items;
-    const std::vector<ValueId>& given = values_[arguments].items;
-    if (given.size() != 1 || values_[given[0]].kind != Kind::kList) return items;
-    for (const ValueId id : values_[given[0]].items) {
-      const Value& pair = values_[id];
+    const std::vector<ValueId>& given = value(arguments).items;
+    if (given.size() != 1 || value(given[0]).kind != Kind::kList) return items;
+    for (const ValueId id : value(given[0]).items) {
+      const Value& pair = value(id);
       if ((pair.kind != Kind::kList && pair.kind != Kind::kTuple) || pair.items.size() != 2)
         fail("a dict is made of what are no pairs");
-      if (++steps_ > kMaxSteps) fail("the pickle fills dicts with more than any state dict has");
+      if (++steps_ > kMaxPickleSteps) fail("the pickle fills dicts with more than any state dict has");
       items.insert(items.end(), pair.items.begin(), pair.items.end());
     }
     return items;
   }
 
   void push_persistent(ValueId arguments) {
-    if (values_[arguments].kind != Kind::kTuple) fail("a reference to a storage is no tuple");
+    if (value(arguments).kind != Kind::kTuple) fail("a reference to a storage is no tuple");
     push(Kind::kPersistent).arguments = arguments;
   }
 
@@ -321,14 +373,14 @@ class Machine {
   }
 
   void append(const std::vector<ValueId>& items) {
-    Value& list = values_[top()];
+    Value& list = value(top());
     if (is_other(list)) return;  // and forget it
-    if (list.kind != Kind::kList) fail("the pickle appends to what is no list");
+    if (list.kind != Kind::kList && list.kind != Kind::kSet) fail("the pickle appends to what is no list");
     list.items.insert(list.items.end(), items.begin(), items.end());
   }
 
   void set_items(const std::vector<ValueId>& items) {
-    Value& dict = values_[top()];
+    Value& dict = value(top());
     const bool is_dict =
         dict.kind == Kind::kDict || (dict.kind == Kind::kCall && dict.global->role == Global::Role::kDict);
     if (!is_dict && !is_other(dict))  // what was made by a name that nobody knows may well be a kind of dict
@@ -337,52 +389,23 @@ class Machine {
     dict.items.insert(dict.items.end(), items.begin(), items.end());
   }
 
-  void remember(std::uint32_t index) {
-    if (index >= kMaxSteps) fail(fmt::format("the pickle remembers an object under the number {}", index));
-    if (index >= memo_.size()) memo_.resize(index + 1, kNothing);
-    memo_[index] = top();
-  }
-  void recall(std::uint32_t index) {
-    if (index >= memo_.size() || memo_[index] == kNothing)
-      fail(fmt::format("the pickle recalls an object number {}, which it never remembered", index));
-    stack_.push_back(memo_[index]);
+  void check_protocol(int protocol) const {
+    if (protocol > kNewestProtocol)
+      fail(
+          fmt::format("the pickle is of protocol {}; those up to {} are read. Save the file again without "
+                      "pickle_protocol",
+                      protocol, kNewestProtocol));
   }
 
-  /// Objects above the last mark.
-  std::size_t available() const { return stack_.size() - (marks_.empty() ? 0 : marks_.back()); }
-  ValueId top() const {
-    if (available() == 0) fail("the pickle uses an object where there is none");
-    return stack_.back();
+  std::uint64_t natural(std::string_view digits) const {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc() || end != digits.data() + digits.size()) fail("'" + shown(digits) + "' is no number");
+    return number;
   }
-  std::vector<ValueId> pop(std::size_t count) {
-    if (available() < count) fail("the pickle uses an object where there is none");
-    std::vector<ValueId> items(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
-    stack_.resize(stack_.size() - count);
-    return items;
-  }
-  /// One object, or the last mark where nothing is above it: a tuple that contains itself is taken down like that.
-  void pop_one() {
-    if (available() == 0 && !marks_.empty())
-      marks_.pop_back();
-    else
-      pop(1);
-  }
-  std::vector<ValueId> pop_to_mark() {
-    if (marks_.empty()) fail("the pickle goes back to a mark that it never made");
-    std::vector<ValueId> items = pop(available());
-    marks_.pop_back();
-    return items;
-  }
-
-  [[noreturn]] void fail(const std::string& message) const { refuse(in_.path(), at_, message); }
-
   ByteReader in_;
-  std::uint64_t at_;  ///< of the opcode that is being carried out
   std::size_t steps_ = 0;
-  std::vector<Value> values_;
-  std::vector<ValueId> stack_;
-  std::vector<std::size_t> marks_;  ///< heights of the stack
-  std::vector<ValueId> memo_;
+  std::deque<std::string> made_;  ///< texts that stand nowhere in the file
 };
 
 }  // namespace
@@ -399,6 +422,7 @@ Pickle::Pickle(std::string_view bytes, std::uint64_t base, const std::string& pa
   root_ = machine.run();
   size_ = machine.reached() - base;
   values_ = machine.take_values();
+  made_ = machine.take_made();
 }
 
 }  // namespace osteon::weights

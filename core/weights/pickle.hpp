@@ -2,15 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "weights/pickle_globals.hpp"
 
-/// Python's pickle, protocol 2, as far as torch.save needs it, read as data. A pickle is a program that builds objects
-/// and can call anything that Python can import; here a call is a node of the tree that nobody carries out, whatever it
-/// calls. Names that are not on the list (pickle_globals.hpp) make objects of which nothing but the name is known.
+/// Python's pickle, protocols 0 to 5, as far as torch.save needs it, read as data. A pickle is a program that builds
+/// objects and can call anything that Python can import; here a call is a node of the tree that nobody carries out,
+/// whatever it calls. Names that are not on the list (pickle_globals.hpp) make objects of which nothing but the name is
+/// known.
 namespace osteon::weights {
 
 /// Index of a value in its pickle.
@@ -23,21 +25,23 @@ struct Value {
     kNone,
     kBool,
     kInteger,
-    kLong,        ///< an integer of more than 64 bits: `text` is its bytes, little-endian
-    kReal,        ///< a number whose value nobody here needs
-    kText,        ///< `text`, which the format means to be UTF-8
-    kTuple,       ///< `items`
-    kList,        ///< `items`
-    kDict,        ///< `items`: key, value, key, value, ...
-    kGlobal,      ///< `global`, and `text`: "module\nname" as the file has it
-    kCall,        ///< of `global` (and `text`) with the tuple `arguments`; `items` as a dict that was filled afterwards
+    kLong,    ///< an integer of more than 64 bits: `text` is its bytes, little-endian
+    kReal,    ///< a number whose value nobody here needs; of an integer that was written in decimals `text` is these
+    kText,    ///< `text`, which the format means to be UTF-8
+    kBytes,   ///< `text`, which is none
+    kTuple,   ///< `items`
+    kList,    ///< `items`
+    kSet,     ///< `items`
+    kDict,    ///< `items`: key, value, key, value, ...
+    kGlobal,  ///< `global`, and `text`: "module\nname"
+    kCall,    ///< of `global` (and `text`) with the tuple `arguments`; `items` as a dict that was filled afterwards
     kPersistent,  ///< what stands outside of the pickle, by `arguments`: a storage
   };
   Kind kind = Kind::kNone;
   ValueId arguments = 0;
   std::int64_t integer = 0;
   const Global* global = nullptr;
-  std::string_view text;  ///< points into the file
+  std::string_view text;  ///< points into the file, or into the pickle that the value is of
   std::vector<ValueId> items;
   std::uint64_t offset = 0;  ///< where in the file it was made
 };
@@ -52,6 +56,8 @@ class Pickle {
   /// with `path:byte offset` for whatever is not understood, broken, or takes more than 2 million objects (some 100
   /// thousand tensors). `path` is for messages.
   Pickle(std::string_view bytes, std::uint64_t base, const std::string& path);
+  Pickle(Pickle&&) = default;  // a copy's values would point into the original
+  Pickle& operator=(Pickle&&) = default;
 
   const Value& operator[](ValueId id) const { return values_[id]; }
   const std::vector<Value>& values() const noexcept { return values_; }
@@ -61,6 +67,7 @@ class Pickle {
 
  private:
   std::vector<Value> values_;
+  std::deque<std::string> made_;  ///< texts of values that stand nowhere in the file
   ValueId root_ = 0;
   std::uint64_t size_ = 0;
 };

@@ -83,13 +83,14 @@ class Reader {
   StateDict read(const std::string& key) {
     const SearchResult found = find_state_dict(pickle_, path_, key);
     StateDict result;
-    result.key = found.chosen.key;
+    result.key = found.below.empty() ? found.chosen.key : key;
     result.others = found.others;
     result.left_out = left_out(pickle_, found);
     const std::vector<ValueId>& items = found.chosen.dict->items;
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
       const Value &name = pickle_[items[i]], &value = pickle_[items[i + 1]];
-      if (name.kind == Kind::kText && is_tensor(value)) add(name.text, value, result);
+      if (name.kind == Kind::kText && name.text.substr(0, found.below.size()) == found.below && is_tensor(value))
+        add(name.text.substr(found.below.size()), value, result);
     }
     return result;
   }

@@ -35,7 +35,7 @@ using StorageLookup = std::function<std::string_view(const StorageReference& sto
 
 /// The tensors of one state dict in a file of torch.save.
 struct StateDict {
-  std::string key;                            ///< of the dict: "state_dict"; empty: it is the whole file
+  std::string key;                            ///< of what was read: "state_dict"; empty: it is the whole file
   std::vector<std::string> others;            ///< keys of further state dicts, which were not asked for
   std::vector<std::string> left_out;          ///< what else the file holds: "epoch (a number)"
   std::vector<TensorData> tensors;            ///< in the file's order; each points into its storage, or into `packed`
@@ -43,13 +43,15 @@ struct StateDict {
 };
 
 /// Finds the state dict of a file and its tensors. A state dict is a dict that holds a tensor under a name. Of several
-/// it is the one under `key` (keys of dicts in dicts are joined by dots); without a key,
+/// it is the one under `key` (keys of dicts in dicts and places in lists and tuples are joined by dots); without a key,
 ///   1. the one under state_dict, model_state_dict, model, module, net, network, weights, state_dict_ema, model_ema or
 ///      ema, in this order;
 ///   2. the file as a whole;
-///   3. the only one there is.
-/// Anything else is refused with a list of what there is. Tensors that together take more than 16 times `file_size`
-/// (and 64 MiB) are refused: so much repetition is an attack or a mistake. Throws Error(kData) at
+///   3. the only one there is outside of lists and tuples;
+///   4. the only one there is in them.
+/// A key that is no state dict's is what names in one begin with: "ema_model" takes ema_model.conv.weight as
+/// conv.weight. Anything else is refused with a list of what there is. Tensors that together take more than 16 times
+/// `file_size` (and 64 MiB) are refused: so much repetition is an attack or a mistake. Throws Error(kData) at
 /// `path:byte offset`.
 StateDict read_state_dict(const Pickle& pickle, const StorageLookup& lookup, std::uint64_t file_size,
                           const std::string& path, const std::string& key);

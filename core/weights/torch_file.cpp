@@ -17,8 +17,10 @@ using namespace std::string_view_literals;
 
 constexpr std::string_view kZipStart = "PK";
 constexpr std::string_view kPickleStart = "\x80";  // of protocol 2 and above
-// The number that a legacy file begins with, as a pickle holds it.
+// The number that a legacy file begins with, as a pickle holds it, and as those of the protocols 0 and 1 do.
 constexpr std::string_view kLegacyMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;
+constexpr std::string_view kLegacyMagicDecimal = "119547037146038801333356";
+constexpr std::string_view kDecimalStart = "L119547037146038801333356L\n";
 constexpr std::int64_t kLegacyVersion = 1001;
 
 /// The folder that all entries of an archive lie in: NAME/data.pkl, NAME/data/KEY, NAME/version, and later
@@ -102,7 +104,9 @@ class LegacyReader {
 
   void check_head() {
     const Pickle magic = next();
-    if (magic.root().kind != Kind::kLong || magic.root().text != kLegacyMagic)
+    const Value& number = magic.root();
+    if ((number.kind != Kind::kLong || number.text != kLegacyMagic) &&
+        (number.kind != Kind::kReal || number.text != kLegacyMagicDecimal))
       refuse(path_, 0,
              "the file is a pickle, but not one of torch.save; in Python, torch.save(model.state_dict(), "
              "\"weights.pth\") writes what is read");
@@ -150,7 +154,8 @@ class LegacyReader {
 }  // namespace
 
 bool looks_like_torch(std::string_view file) noexcept {
-  return file.substr(0, kZipStart.size()) == kZipStart || file.substr(0, kPickleStart.size()) == kPickleStart;
+  return file.substr(0, kZipStart.size()) == kZipStart || file.substr(0, kPickleStart.size()) == kPickleStart ||
+         file.substr(0, kDecimalStart.size()) == kDecimalStart;
 }
 
 TorchIndex read_torch(std::string_view file, const std::string& path, const std::string& key) {

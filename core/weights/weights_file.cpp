@@ -27,6 +27,27 @@ bool looks_like_safetensors(std::string_view file) { return file.size() > 8 && b
       path);
 }
 
+/// Keeps the tensors whose names begin with `key` and a dot, under the rest of them.
+void keep_below(StateDict& state, const std::string& key, const std::string& path) {
+  const std::string below = key + ".";
+  std::vector<TensorData> kept;
+  for (TensorData& tensor : state.tensors) {
+    if (tensor.name.compare(0, below.size(), below) != 0) {
+      state.left_out.push_back(shown(tensor.name) + " (a tensor)");
+      continue;
+    }
+    tensor.name.erase(0, below.size());
+    kept.push_back(std::move(tensor));
+  }
+  if (kept.empty())
+    throw Error(ExitCode::kData,
+                "the file has one set of tensors, none with a name that begins with '" + shown(below) +
+                    "'; there is no '" + shown(key) + "' to choose",
+                path);
+  state.tensors = std::move(kept);
+  state.key = key;
+}
+
 }  // namespace
 
 WeightsFile::WeightsFile(const std::filesystem::path& path, const std::string& key, bool shard) : file_(path) {
@@ -36,12 +57,10 @@ WeightsFile::WeightsFile(const std::filesystem::path& path, const std::string& k
     if (shard) throw Error(ExitCode::kData, "a shard is an index of shards itself", path.string());
     read_shards(key);
   } else if (looks_like_safetensors(bytes)) {
-    if (!key.empty())
-      throw Error(ExitCode::kData, "a safetensors file has one set of tensors; there is no '" + key + "' to choose",
-                  path.string());
     Index index = read_index(bytes, path.string());
     state_.tensors = std::move(index.tensors);
     metadata_ = std::move(index.metadata);
+    if (!key.empty()) keep_below(state_, key, path.string());
   } else if (looks_like_torch(bytes)) {
     TorchIndex index = read_torch(bytes, path.string(), key);
     format_ = index.format == TorchFormat::kZip ? "PyTorch" : "PyTorch, legacy";
@@ -60,7 +79,7 @@ void WeightsFile::read_shards(const std::string& key) {
     if (std::error_code ignored; !std::filesystem::exists(shard, ignored))
       throw Error(ExitCode::kData, "there is no such file, which " + path().string() + " names as a shard",
                   shard.string());
-    shards_.emplace_back(new WeightsFile(shard, key, /*shard=*/true));
+    shards_.emplace_back(new WeightsFile(shard, {}, /*shard=*/true));
     auto& by_name = tensors.emplace_back();
     for (const TensorData& tensor : shards_.back()->tensors()) by_name.emplace(tensor.name, &tensor);
   }
@@ -88,6 +107,7 @@ void WeightsFile::read_shards(const std::string& key) {
   state_.key = shards_[0]->key();
   state_.others = shards_[0]->other_keys();
   metadata_ = shards_[0]->metadata();
+  if (!key.empty()) keep_below(state_, key, path().string());
 }
 
 void WeightsFile::verify() const {

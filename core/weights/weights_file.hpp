@@ -18,8 +18,9 @@ namespace osteon::weights {
 /// executed. [any-thread]
 class WeightsFile {
  public:
-  /// `key` chooses among the state dicts of a file that has several, see read_state_dict(). Throws Error(kData) for a
-  /// file that cannot be opened, is of no known format, is broken, or has no state dict of that key.
+  /// `key` chooses among the state dicts of a file that has several, or what names begin with, see read_state_dict();
+  /// in safetensors and in shards it is the latter. Throws Error(kData) for a file that cannot be opened, is of no
+  /// known format, is broken, or has nothing of that key.
   explicit WeightsFile(const std::filesystem::path& path, const std::string& key = {})
       : WeightsFile(path, key, /*shard=*/false) {}
 

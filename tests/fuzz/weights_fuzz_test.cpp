@@ -81,7 +81,7 @@ TEST(WeightsFuzz, EveryBitFlip) {
 
 TEST(WeightsFuzz, EveryByteReplacedByTelling) {
   const std::string telling = std::string("\0\x01\x7f\x80\xff", 5) +
-                              "(.N]})tRQbuseqh\x85\x87\x81"
+                              "(.N]})tRQbuseqh\x85\x87\x81\x93\x94lo"
                               "c\x8a";
   for (const std::string& seed : seeds())
     for (std::size_t byte = 0; byte < seed.size(); ++byte)
@@ -158,6 +158,15 @@ TEST(WeightsFuzz, RandomPrograms) {
                                     "2",
                                     "q\1",
                                     "q\2",
+                                    "\x94",
+                                    "l",
+                                    "d",
+                                    "\x8f",
+                                    "\x90",
+                                    "\x91",
+                                    "\x92",
+                                    "\x8c\x03my.\x8c\x03Net\x93",
+                                    "o",
                                     "h\1",
                                     "h\2",
                                     text("w"),

@@ -200,11 +200,14 @@ TEST(Names, ThatSuitTwoReadingsAreRefused) {
   const std::string message = refusal(file, model);
   EXPECT_THAT(message, HasSubstr("names read without `average.`"));
   EXPECT_THAT(message, HasSubstr("names read without `model.`"));
-  EXPECT_THAT(message, HasSubstr("in a file of their own"));
+  EXPECT_THAT(message, HasSubstr("by model.weights_key in a recipe or by --key on the command line: \"average\" or "
+                                 "\"model\""));
 
   ToyModel twins;
   twins.add("left.conv.weight", {4, 2}).add("right.conv.weight", {4, 2});
-  EXPECT_THAT(refusal(ToyFile().add("conv.weight", {4, 2}), twins), HasSubstr("read below `right.`"));
+  const std::string below = refusal(ToyFile().add("conv.weight", {4, 2}), twins);
+  EXPECT_THAT(below, HasSubstr("read below `right.`"));
+  EXPECT_THAT(below, HasSubstr("in a file of their own"));
 }
 
 TEST(Names, AreReadWithTheFewestChanges) {

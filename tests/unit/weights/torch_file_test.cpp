@@ -239,13 +239,54 @@ TEST(TorchFile, RefusesToGuess) {
   const std::string two = torch_zip(dict({{text("student"), weights}, {text("teacher"), other}}), {{"0", floats(3)}});
   expect_file_refused(two,
                       "model.weights_key in a recipe or by --key on the command line. There is 'student', 'teacher'");
-  expect_file_refused(two, "no state dict 'model'; there is 'student', 'teacher'", "model");
+  expect_file_refused(
+      two, "no state dict 'model', nor tensors whose names begin with 'model.'; there is 'student', 'teacher'",
+      "model");
+}
+
+TEST(TorchFile, LooksThroughListsAndTuples) {
+  const Code one = vector("FloatStorage", "0", 3);
+  const Code weights = dict({{text("w"), one}}), other = dict({{text("v"), one}});
+  const auto read = [&](const Code& object, const std::string& key = {}) {
+    static std::string file;
+    file = torch_zip(object, {{"0", floats(3)}});
+    return read_torch(file, "w.pth", key).state;
+  };
+  EXPECT_EQ(read(tuple({weights, "K\3"})).key, "0");
+  EXPECT_THAT(read(tuple({weights, "K\3"})).left_out, ElementsAre("1 (a number)"));
+  EXPECT_EQ(read(dict({{text("models"), "](" + weights + other + "e"}}), "models.1").tensors.at(0).name, "v");
+  expect_file_refused(torch_zip(tuple({weights, other}), {{"0", floats(3)}}), "There is '0', '1'");
+  // A learning rate may be a tensor in the list of an optimizer's groups.
+  const Code optimizer = dict({{text("param_groups"), "](" + dict({{text("lr"), one}}) + "e"}});
+  EXPECT_EQ(read(dict({{text("optimizers"), "](" + optimizer + "e"}, {text("net_g"), weights}})).key, "net_g");
+  // A list that contains itself.
+  EXPECT_EQ(read("]q\1(h\1" + weights + "e").key, "1");
+}
+
+TEST(TorchFile, AKeyMayBeWhatNamesBeginWith) {
+  const Code one = vector("FloatStorage", "0", 3);
+  const Code both = dict({{text("model.w"), one}, {text("ema.model.w"), one}, {text("ema.n"), one}, {text("x"), "N"}});
+  const auto read = [&](const Code& object, const std::string& key) {
+    static std::string file;
+    file = torch_zip(object, {{"0", floats(3)}});
+    return read_torch(file, "w.pth", key);
+  };
+  for (const std::string key : {"ema", "state_dict.ema"}) {
+    const TorchIndex index = read(dict({{text("state_dict"), both}}), key);
+    EXPECT_THAT(names(index), ElementsAre("model.w", "n"));
+    EXPECT_EQ(index.state.key, key);
+    EXPECT_THAT(index.state.left_out, ElementsAre("model.w (a tensor)", "x (None)"));
+  }
+  EXPECT_THAT(names(read(both, "ema.model")), ElementsAre("w"));
+  EXPECT_THAT(names(read(dict({{text("state_dict"), both}, {text("ema"), dict({{text("v"), one}})}}), "ema")),
+              ElementsAre("v"));
+  expect_file_refused(torch_zip(both, {{"0", floats(3)}}), "begin with 'e.'; there is the whole file", "e");
 }
 
 TEST(TorchFile, SaysWhatAFileWithoutAStateDictHolds) {
   const Code one = vector("FloatStorage", "0", 3);
   expect_file_refused(torch_zip(one, {{"0", floats(3)}}), "it holds a tensor");
-  expect_file_refused(torch_zip("](" + one + "e", {{"0", floats(3)}}), "it holds a list of 1");
+  expect_file_refused(torch_zip("](" + one + "e", {{"0", floats(3)}}), "it holds a list of 1: 0 (a tensor)");
   expect_file_refused(torch_zip("N", {}), "it holds None");
   expect_file_refused(torch_zip(dict({{"K\1", one}, {text("lr"), "G12345678"}}), {{"0", floats(3)}}),
                       "it holds a dict of 2: 1 (a tensor), lr (a number)");

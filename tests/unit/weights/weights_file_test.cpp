@@ -120,6 +120,18 @@ TEST_F(ShardsTest, MayBeFilesOfPyTorch) {
   expect_refused([&] { WeightsFile(file.path()).verify(); }, "does not have the checksum");
 }
 
+TEST_F(ShardsTest, AKeyIsWhatNamesBeginWith) {
+  write_text(folder_ / "model-1.safetensors", shard("ema.a", "xyz"));
+  const WeightsFile file(index(R"({"weight_map": {"ema.a": "model-1.safetensors", "b": "model-2.safetensors"}})"),
+                         "ema");
+  ASSERT_EQ(file.tensors().size(), 1u);
+  EXPECT_EQ(file.tensors()[0].name, "a");
+  EXPECT_EQ(file.left_out(), std::vector<std::string>{"b (a tensor)"});
+  const WeightsFile one(folder_ / "model-1.safetensors", "ema");
+  EXPECT_EQ(one.tensors().at(0).name, "a");
+  EXPECT_EQ(one.key(), "ema");
+}
+
 TEST_F(ShardsTest, SayWhatTheIndexDoesNotName) {
   const WeightsFile file(index(R"({"weight_map":{"a":"model-1.safetensors"}})"));
   EXPECT_TRUE(file.left_out().empty());
