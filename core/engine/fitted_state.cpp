@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "weights/finite.hpp"
 #include "weights/safetensors.hpp"
 #include "weights/state.hpp"
 
@@ -58,6 +59,7 @@ void load_fitted(const run::RunFolder& folder, const FittedPart& part, bool ense
                     ": the fitted state does not fit; its parameters or the classes are others than they were\n" +
                     report.text(),
                 folder.fitted().string());
+  weights::expect_finite(own, tensors, folder.fitted().string());
   weights::load_matching_state(own, tensors);
   part.fit->changed();
 }

@@ -46,6 +46,26 @@ torch::Tensor read(const weights::TensorData& data, const std::string& where) {
 }
 
 constexpr const char* kWeights = "weights/";
+
+/// What is not finite would show some steps later, as what it is not: a training that diverges.
+void refuse_not_finite(const std::string& name, const torch::Tensor& bad, const std::string& where) {
+  const std::int64_t count = bad.sum().item<std::int64_t>();
+  if (count == 0) return;
+  throw Error(ExitCode::kData,
+              fmt::format("the checkpoint's tensor '{}' is not finite ({} of {} values), so training cannot go on from "
+                          "it; begin anew with --overwrite, or put an earlier copy of the file in its place",
+                          name, count, bad.numel()),
+              where);
+}
+
+/// A buffer may have what the model begins with: masks are made of infinities.
+void expect_finite(const HostTensor& place, const torch::Tensor& saved, const std::string& where) {
+  if (!saved.is_floating_point()) return;
+  torch::Tensor bad = saved.isfinite().logical_not();
+  if (!place.parameter) bad.logical_and_(saved.to(place.value.device()).eq(place.value).to(torch::kCPU).logical_not());
+  refuse_not_finite(kWeights + place.name, bad, where);
+}
+
 constexpr const char* kFormat = "osteon-checkpoint-2";
 
 void check_format(const weights::SafetensorsFile& file) {
@@ -94,8 +114,12 @@ void load_checkpoint(const std::filesystem::path& path, const TrainingState& sta
       throw Error(ExitCode::kData,
                   "the checkpoint is of another model: '" + tensor.name + "' is missing or has another shape",
                   path.string());
+    expect_finite(tensor, found->second, path.string());
     tensor.value.copy_(found->second);
   }
+  // An optimizer's squares may overflow, which holds a parameter still; a NaN spreads.
+  for (const auto& [name, tensor] : all)
+    if (tensor.is_floating_point()) refuse_not_finite(name, tensor.isnan(), path.string());
   state.optimizer.load(all);
   state.average.load(all);
   try {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is fitted, from the recipe to the run folder and back, and what one bad file does to the others. The models are
 // as they begin: nothing here takes training.
+#include <cmath>
 #include <cstring>
 
 #include <gmock/gmock.h>
@@ -108,6 +109,20 @@ TEST_F(Fit, IsAskedForWhereItIsMissing) {
                                " --set 'predict.post=[{plugin=\"tta\"},{plugin=\"temperature\",per_class=true}]'");
   EXPECT_EQ(moved.exit_code, 2);
   EXPECT_THAT(moved.err, HasSubstr("(predict.post[1]) has to be fitted, and this run has no fitted state for it"));
+}
+
+TEST_F(Fit, IsRefusedWhereItIsNotFinite) {
+  fs::copy(path("run"), path("nan"), fs::copy_options::recursive);
+  std::string bytes = slurp(path("nan/fitted.safetensors"));
+  const double nan = std::nan("");
+  std::memcpy(bytes.data() + bytes.size() - sizeof nan, &nan, sizeof nan);
+  write_text(path("nan/fitted.safetensors"), bytes);
+  const Outcome outcome =
+      osteon("predict " + path("nan") + " " + path("data/test/DCM") + " --out " + path("nan_masks"));
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("fitted.safetensors: "));
+  EXPECT_THAT(outcome.err, HasSubstr("not finite"));
+  EXPECT_THAT(outcome.err, HasSubstr("temperature (1 of 29 values)"));
 }
 
 TEST_F(Fit, IsNotNeededByAMeanOfMembersThatHaveSomeOfTheClasses) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <osteon/sdk/error.hpp>
@@ -57,9 +58,16 @@ class GraphCheck {
       const std::string_view name = protobuf::bytes_of(each, onnx_proto::tensor::kName);
       const std::string what = "initializer " + quoted(name);
       if (name.empty()) throw sdk::BadInput("an initializer has no name");
-      if (!constants_.emplace(name, read_tensor(each, what)).second) throw sdk::BadInput("there are two of " + what);
+      if (!constants_.emplace(name, read_constant(each, what)).second) throw sdk::BadInput("there are two of " + what);
       made_.insert(name);
     }
+  }
+
+  /// Infinities mask and clip; NaN is of no use anywhere.
+  static ConstantTensor read_constant(std::string_view message, const std::string& what) {
+    ConstantTensor constant = read_tensor(message, what);
+    if (constant.has_nan) throw sdk::BadInput(what + " has values that are NaN, with which nothing can be predicted");
+    return constant;
   }
 
   /// Old exporters declare their weights as inputs too.
@@ -93,6 +101,7 @@ class GraphCheck {
     check_constants(node);
     check_parameters(node);
     if (node.type == "Conv" || node.type == "ConvTranspose") check_convolution(node);
+    if (slides(node.type)) check_window(node);
     if (node.type == "Resize") check_resize(node);
     if (node.outputs.empty() || node.outputs[0].empty()) throw sdk::BadInput(node.text() + " makes nothing");
     const auto before = makers_.find(node.input(0));
@@ -110,7 +119,7 @@ class GraphCheck {
       if (attribute.has_graph)
         throw sdk::InvalidArgument("it has a graph within " + node.text() + ", which OpenCV cannot run");
       if (attribute.has_tensor) {
-        const ConstantTensor tensor = read_tensor(attribute.tensor, node.text() + ", attribute " + quoted(name));
+        const ConstantTensor tensor = read_constant(attribute.tensor, node.text() + ", attribute " + quoted(name));
         if (node.type == "Constant" && !node.outputs.empty()) constants_.emplace(node.outputs[0], tensor);
       }
     }
@@ -170,6 +179,9 @@ class GraphCheck {
       if (constant == nullptr) continue;
       if (as_floats && !constant->is_float)
         throw sdk::BadInput(node.text() + " takes " + quoted(name) + " as weights, which is not of floats");
+      if (as_floats && constant->has_infinity)
+        throw sdk::BadInput(node.text() + " takes " + quoted(name) +
+                            " as weights, which has infinite values, with which nothing can be predicted");
       // An exporter's way of leaving out what a resize does not need.
       if (constant->elements == 0 && node.type != "Resize")
         throw sdk::BadInput(node.text() + " takes " + quoted(name) + ", which has no elements");
@@ -193,6 +205,29 @@ class GraphCheck {
     if (bias != nullptr && bias->elements != static_cast<std::uint64_t>(channels))
       throw sdk::BadInput(what + " makes " + std::to_string(channels) + " channels, and its bias has " +
                           std::to_string(bias->elements));
+  }
+
+  static bool slides(std::string_view type) {
+    static constexpr std::string_view kTypes[] = {"Conv",        "ConvTranspose", "MaxPool",
+                                                  "AveragePool", "LpPool",        "MaxUnpool"};
+    return is_among(type, kTypes);
+  }
+
+  /// What says how a window moves has a number for each of its dimensions, or two.
+  void check_window(const GraphNode& node) const {
+    const ConstantTensor* weight = constant_of(node.input(1));
+    std::size_t dimensions = node.numbers("kernel_shape").size();
+    if (dimensions == 0 && weight != nullptr && weight->shape.size() > 2) dimensions = weight->shape.size() - 2;
+    if (dimensions == 0) return;
+    constexpr std::pair<std::string_view, std::size_t> kCounts[] = {
+        {"strides", 1}, {"dilations", 1}, {"output_padding", 1}, {"pads", 2}};
+    for (const auto& [name, each] : kCounts) {
+      const std::vector<std::int64_t> numbers = node.numbers(name);
+      if (!numbers.empty() && numbers.size() != each * dimensions)
+        throw sdk::BadInput(node.text() + ": attribute " + quoted(name) + " has " + std::to_string(numbers.size()) +
+                            " numbers; a window of " + std::to_string(dimensions) + " dimensions takes " +
+                            std::to_string(each * dimensions));
+    }
   }
 
   void check_normalization(const GraphNode& node) {

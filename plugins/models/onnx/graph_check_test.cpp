@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "onnx_fixture.hpp"
 
@@ -50,6 +51,37 @@ class OnnxGraph : public OnnxTest {
 };
 
 TEST_F(OnnxGraph, TakesAWholeOne) { EXPECT_EQ(refusal(graph_file({convolution()}, {whole_weight()})), "taken"); }
+
+TEST_F(OnnxGraph, RefusesWeightsThatAreNotFinite) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  net_.weight[17] = std::nanf("");
+  EXPECT_THAT(why_bad({convolution()}, {whole_weight()}), HasSubstr("initializer 'weight' has values that are NaN"));
+  net_.weight[17] = -infinity;
+  EXPECT_THAT(why_bad({convolution()}, {whole_weight()}),
+              HasSubstr("node 'logits_node' (Conv) takes 'weight' as weights, which has infinite values"));
+  net_.weight[17] = 1;
+  const std::string constant =
+      node("Constant", {}, "c", {attribute_of_tensor("value", tensor("", {1}, {std::nanf("")}))});
+  EXPECT_THAT(why_bad({convolution(), constant}, {whole_weight()}),
+              HasSubstr("attribute 'value' has values that are NaN"));
+  // A bound or a mask may be infinite.
+  const std::string masked = node("Add", {"hidden", "mask"}, "logits");
+  std::string hidden =
+      node("Conv", {"image", "weight"}, "hidden", {ints("kernel_shape", {3, 3}), ints("pads", {1, 1, 1, 1})});
+  EXPECT_EQ(refusal(graph_file({hidden, masked}, {whole_weight(), tensor("mask", {1, 3, 1, 1}, {0, -infinity, 0})})),
+            "taken");
+}
+
+TEST_F(OnnxGraph, RefusesWindowsOfAnotherNumberOfDimensions) {
+  const auto with = [&](const std::string& attribute) {
+    return why_bad({node("Conv", {"image", "weight"}, "logits", {attribute})}, {whole_weight()});
+  };
+  EXPECT_THAT(with(ints("strides", {1})), HasSubstr("'strides' has 1 numbers; a window of 2 dimensions takes 2"));
+  EXPECT_THAT(with(ints("dilations", {1, 1, 1})), HasSubstr("'dilations' has 3 numbers"));
+  EXPECT_THAT(with(ints("pads", {1, 1})), HasSubstr("'pads' has 2 numbers; a window of 2 dimensions takes 4"));
+  const std::string pool = node("MaxPool", {"image"}, "pooled", {ints("kernel_shape", {2, 2}), ints("strides", {1})});
+  EXPECT_THAT(why_bad({pool, convolution()}, {whole_weight()}), HasSubstr("(MaxPool): attribute 'strides' has 1"));
+}
 
 TEST_F(OnnxGraph, RefusesTensorsWithoutTheBytesOfTheirShape) {
   const auto with = [&](const std::string& weight) { return why_bad({convolution()}, {weight}); };
@@ -146,8 +178,10 @@ TEST_F(OnnxGraph, RefusesParametersThatPointNowhere) {
   EXPECT_THAT(why_bad({node("Concat", {"image", "image"}, "logits", {number("axis", 9)})}, {}),
               HasSubstr("'axis' is 9"));
   const std::string nan = tensor("scales", {4}, {1, 1, std::nanf(""), 0});
-  EXPECT_THAT(why_bad({node("Resize", {"image", "", "scales"}, "logits")}, {nan}), HasSubstr("its input 'scales' is"));
-  EXPECT_THAT(why_bad({node("Resize", {"image", "scales"}, "logits")}, {nan}), HasSubstr("its input 'scales' is"));
+  EXPECT_THAT(why_bad({node("Resize", {"image", "", "scales"}, "logits")}, {nan}),
+              HasSubstr("initializer 'scales' has values that are NaN"));
+  EXPECT_THAT(why_bad({node("Resize", {"image", "scales"}, "logits")}, {nan}),
+              HasSubstr("initializer 'scales' has values that are NaN"));
 }
 
 TEST_F(OnnxGraph, RefusesWeightsThatDoNotFitTheirNode) {

@@ -68,6 +68,31 @@ void append_values(std::string_view bytes, std::vector<double>& values) {
   }
 }
 
+/// Looks for what is not finite among numbers whose exponent has these bits.
+template <class Bits>
+void look_at(std::string_view bytes, Bits exponent, ConstantTensor& constant) {
+  constexpr Bits kSign = static_cast<Bits>(Bits{1} << (sizeof(Bits) * 8 - 1));
+  bool nan = false, infinity = false;
+  for (std::size_t at = 0; at + sizeof(Bits) <= bytes.size(); at += sizeof(Bits)) {
+    Bits bits;
+    std::memcpy(&bits, bytes.data() + at, sizeof bits);
+    const auto magnitude = static_cast<Bits>(bits & ~kSign);
+    nan |= magnitude > exponent;
+    infinity |= magnitude == exponent;
+  }
+  constant.has_nan |= nan;
+  constant.has_infinity |= infinity;
+}
+
+void look_at(const protobuf::Field& field, const ElementType& type, ConstantTensor& constant) {
+  constexpr std::uint64_t kBfloat16 = 16;
+  if (!type.is_float || !field.is_bytes) return;
+  if (type.bytes == 8) return look_at<std::uint64_t>(field.bytes, 0x7ff0000000000000, constant);
+  if (type.bytes == 4) return look_at<std::uint32_t>(field.bytes, 0x7f800000, constant);
+  if (field.number == tensor::kRaw)  // a list of them is of varints, which OpenCV does not read
+    look_at<std::uint16_t>(field.bytes, type.number == kBfloat16 ? 0x7f80 : 0x7c00, constant);
+}
+
 /// The values of a field that holds some; numbers of the format are little-endian, as of all machines that this runs
 /// on.
 void append_field(const protobuf::Field& field, const ElementType& type, std::vector<double>& values) {
@@ -118,6 +143,7 @@ ConstantTensor read_tensor(std::string_view message, const std::string& what) {
   while (const auto field = reader.next()) {
     if (field->number == tensor::kDims) protobuf::append_numbers(*field, constant.shape);
     if (field->number == tensor::kRaw && field->is_bytes) raw = field->bytes.size();
+    if (field->number == type.list || field->number == tensor::kRaw) look_at(*field, type, constant);
     if (field->number == type.list)
       listed += count_of(*field, type, what);
     else if (std::find(std::begin(kLists), std::end(kLists), field->number) != std::end(kLists))

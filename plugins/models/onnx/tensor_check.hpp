@@ -13,6 +13,7 @@ struct ConstantTensor {
   std::vector<std::int64_t> shape;
   std::uint64_t elements = 0;
   bool is_float = false;
+  bool has_nan = false, has_infinity = false;  ///< among values of floats
   /// As many as a node's parameters are; empty for more of them, and for types that no parameter has.
   std::vector<double> values;
 };

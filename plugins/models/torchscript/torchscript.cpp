@@ -79,6 +79,27 @@ Outputs look_at_outputs(const torch::jit::Module& script, const std::vector<std:
   return seen;
 }
 
+/// What of an archive is not finite, as messages name it; empty: all is. Infinities may mask and are taken, but not in
+/// parameters and running statistics.
+std::string not_finite(const torch::nn::Module& module, const Unlisted& unlisted) {
+  std::string text;
+  std::size_t count = 0;
+  const auto look = [&](const std::string& name, const at::Tensor& tensor, bool weights) {
+    if (!at::isFloatingType(tensor.scalar_type()) || tensor.is_quantized()) return;
+    const at::Tensor values = tensor.detach();
+    const std::int64_t bad = (weights ? values.isfinite().logical_not() : values.isnan()).sum().item<std::int64_t>();
+    constexpr std::size_t kNamed = 5;
+    if (bad > 0 && ++count <= kNamed)
+      text += c10::str(text.empty() ? "" : ", ", "'", name, "' (", bad, " of ", tensor.numel(), " values)");
+    if (bad > 0 && count == kNamed + 1) text += " and more";
+  };
+  for (const auto& each : module.named_parameters()) look(each.key(), each.value(), true);
+  for (const auto& each : module.named_buffers())
+    look(each.key(), each.value(), each.key().find("running_") != std::string::npos);
+  unlisted.for_each([&](const std::string& name, const at::Tensor& tensor) { look(name, tensor, false); });
+  return text;
+}
+
 // As sdk::undone, with derivatives.
 torch::Tensor undo(sdk::OutputActivation activation, const torch::Tensor& output) {
   if (activation == sdk::OutputActivation::kNone) return output;
@@ -92,6 +113,9 @@ torch::Tensor undo(sdk::OutputActivation activation, const torch::Tensor& output
 
 TorchScriptImpl::TorchScriptImpl(const Params& params, const sdk::ModelRequest& request)
     : ScriptTree(load_script(params.file)), outputs_(params.outputs), unlisted_(script(), *this) {
+  if (const std::string bad = not_finite(*this, unlisted_); !bad.empty())
+    throw sdk::BadInput(params.file.string() +
+                        " has weights that are not finite, with which nothing can be predicted: " + bad);
   sdk::TrialWish wish;
   wish.n_classes = request.n_classes;
   wish.stride = params.stride;

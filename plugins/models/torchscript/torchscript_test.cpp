@@ -2,6 +2,7 @@
 #include "torchscript.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -128,6 +129,31 @@ TEST_F(TorchScript, ListsTensorsUnderTheNamesOfTheStateDict) {
               ElementsAre("conv.weight", "conv.bias", "norm.weight", "norm.bias", "head.weight", "head.bias"));
   EXPECT_THAT(buffers, ElementsAre("norm.running_mean", "norm.running_var", "norm.num_batches_tracked"));
   for (const auto& item : eager_->named_parameters()) EXPECT_TRUE(model.value(item.key()).equal(item.value()));
+}
+
+TEST_F(TorchScript, RefusesWeightsThatAreNotFinite) {
+  const auto why_bad = [&](const Module& script) -> std::string {
+    try {
+      ModelUnderTest(values(save(script)), 2, 3);
+    } catch (const sdk::Error& e) {
+      EXPECT_EQ(e.status(), OSTEON_BAD_INPUT) << e.what();
+      return e.what();
+    }
+    return "taken";
+  };
+  Module script = script_of(*eager_);
+  script.register_buffer("mask", torch::full({2}, -INFINITY));
+  EXPECT_EQ(why_bad(script), "taken");
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor variance = script.attr("norm").toModule().attr("running_var").toTensor();
+  variance[1] = INFINITY;
+  EXPECT_THAT(why_bad(script), HasSubstr("'norm.running_var' (1 of 8 values)"));
+  variance[1] = 1;
+  script.attr("head").toModule().attr("bias").toTensor()[2] = NAN;
+  EXPECT_THAT(why_bad(script),
+              HasSubstr("not finite, with which nothing can be predicted: 'head.bias' (1 of 3 values)"));
+  script.train(false);
+  EXPECT_THAT(why_bad(torch::jit::freeze(script)), HasSubstr("not finite"));
 }
 
 TEST_F(TorchScript, FindsStrideAndAnySize) {

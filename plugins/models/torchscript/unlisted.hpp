@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include <torch/csrc/jit/api/module.h>
@@ -21,8 +23,15 @@ class Unlisted {
   /// be called by several threads whose inputs are on one device.
   void follow(at::Device device);
 
+  /// Calls `visit` with each tensor and what the script calls it.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (std::size_t i = 0; i < tensors_.size(); ++i) visit(names_[i], tensors_[i]);
+  }
+
  private:
   std::vector<at::Tensor> tensors_;
+  std::vector<std::string> names_;
   at::Device device_{at::kCPU};
   std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/checkpoint.hpp"
 
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -82,6 +84,34 @@ TEST_F(CheckpointFile, BringsBackATrainingBeforeItsFirstStep) {
   save_checkpoint(path_, before.view());
   load_checkpoint(path_, after.view());
   expect_same_next_steps(before, after);
+}
+
+TEST_F(CheckpointFile, IsRefusedWhereItIsNotFinite) {
+  const auto refusal = [&](State& saved) -> std::string {
+    State state(1);
+    state.tensors[2].value[1] = -INFINITY;
+    save_checkpoint(path_, saved.view());
+    try {
+      load_checkpoint(path_, state.view());
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kData);
+      EXPECT_EQ(e.where(), path_.string());
+      return e.what();
+    }
+    return "taken";
+  };
+  State mask(1);
+  mask.tensors[2].value[1] = -INFINITY;  // as the model begins with
+  EXPECT_EQ(refusal(mask), "taken");
+  State buffer(1), parameter(1), optimizer(1);
+  buffer.tensors[2].value[0] = INFINITY;
+  EXPECT_THAT(refusal(buffer), HasSubstr("'weights/mean' is not finite (1 of 2 values)"));
+  parameter.tensors[1].value[1][2] = INFINITY;
+  EXPECT_THAT(refusal(parameter), HasSubstr("'weights/b.weight' is not finite (1 of 6 values)"));
+  optimizer.tensors[0].grad.fill_(NAN);
+  optimizer.step();
+  optimizer.tensors[0].value.fill_(1);
+  EXPECT_THAT(refusal(optimizer), HasSubstr("a.weight' is not finite (6 of 6 values)"));
 }
 
 TEST_F(CheckpointFile, IsRefusedWhereItIsOfAnotherModelOrAnotherFormat) {
