@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "data/header_size.hpp"
 
 namespace osteon::data {
 namespace {
@@ -139,12 +140,15 @@ void check_whole_file(std::string_view bytes, const std::filesystem::path& path)
   if (format == ImageFormat::kJpeg) check_jpeg(bytes, path);
 }
 
-std::optional<cv::Size> size_from_header(std::string_view bytes) {
+namespace {
+
+std::optional<cv::Size> png_size(std::string_view bytes) {
   constexpr std::size_t kPngHeaderEnd = 24;
-  const ImageFormat format = format_of(bytes);
-  if (format == ImageFormat::kPng && bytes.size() >= kPngHeaderEnd)
-    return cv::Size(static_cast<int>(big_endian(bytes, 16, 4)), static_cast<int>(big_endian(bytes, 20, 4)));
-  if (format != ImageFormat::kJpeg) return std::nullopt;
+  if (bytes.size() < kPngHeaderEnd) return std::nullopt;
+  return cv::Size(static_cast<int>(big_endian(bytes, 16, 4)), static_cast<int>(big_endian(bytes, 20, 4)));
+}
+
+std::optional<cv::Size> jpeg_size(std::string_view bytes) {
   std::optional<cv::Size> size;
   walk_jpeg(bytes, [&](int marker, std::size_t at) {
     if (!is_frame_header(marker) || bytes.size() - at < 7) return false;
@@ -152,6 +156,27 @@ std::optional<cv::Size> size_from_header(std::string_view bytes) {
     return true;
   });
   return size;
+}
+
+}  // namespace
+
+std::optional<cv::Size> size_from_header(std::string_view bytes) {
+  switch (format_of(bytes)) {
+    case ImageFormat::kPng:
+      return png_size(bytes);
+    case ImageFormat::kJpeg:
+      return jpeg_size(bytes);
+    case ImageFormat::kBmp:
+      return bmp_size(bytes);
+    case ImageFormat::kWebp:
+      return webp_size(bytes);
+    case ImageFormat::kPnm:
+      return pnm_size(bytes);
+    case ImageFormat::kJpeg2000:
+      return jpeg2000_size(bytes);
+    default:
+      return std::nullopt;
+  }
 }
 
 }  // namespace osteon::data

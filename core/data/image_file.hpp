@@ -32,7 +32,8 @@ std::string read_regular_file(const std::filesystem::path& path);
 /// out. Other formats: not checked here, their decoders refuse cut files.
 void check_whole_file(std::string_view bytes, const std::filesystem::path& path);
 
-/// Width and height as the header of a PNG or JPEG file says; nothing for other formats.
+/// Width and height as the header of a file says, but of a TIFF (tiff_size() reads it); nothing where it is cut or no
+/// header, and for formats that are not known.
 std::optional<cv::Size> size_from_header(std::string_view bytes);
 
 }  // namespace osteon::data

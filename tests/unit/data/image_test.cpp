@@ -58,6 +58,37 @@ TEST(ReadImage, ReadsTheOtherFormats) {
   EXPECT_EQ(read_image(folder / "deep.tif").pixels.at<std::uint16_t>(1, 1), 4095);
 }
 
+// Sizes are asked for of whole data sets before training; headers have them.
+TEST(ReadImage, TakesSizesFromHeadersWithoutPixels) {
+  const TemporaryFolder folder;
+  const cv::Mat pixels(13, 17, CV_8UC3, cv::Scalar(30, 20, 10));
+  const auto header_of = [&](const std::string& name, const std::vector<int>& parameters, std::size_t size) {
+    cv::imwrite(folder / name, pixels, parameters);
+    const std::string bytes = read_bytes(folder / name).substr(0, size);
+    write_bytes(folder / name, bytes);
+    EXPECT_EQ(size_from_header(bytes), cv::Size(17, 13)) << name;
+    EXPECT_EQ(read_image_size(folder / name), cv::Size(17, 13)) << name;
+    EXPECT_FALSE(size_from_header(bytes.substr(0, 5))) << name;
+  };
+  header_of("a.bmp", {}, 54);
+  header_of("a.ppm", {}, 9);
+  header_of("lossy.webp", {cv::IMWRITE_WEBP_QUALITY, 80}, 40);
+  header_of("lossless.webp", {cv::IMWRITE_WEBP_QUALITY, 101}, 40);
+  header_of("a.jp2", {}, 200);
+  const auto size = [](const std::string& bytes) { return size_from_header(bytes); };
+  EXPECT_EQ(size("P2 # as people write\n#it\n 17\t13\n"), cv::Size(17, 13));
+  EXPECT_FALSE(size("P5 17 -1 255\n"));
+  EXPECT_FALSE(size("P5 99999999999 1 255\n"));
+  EXPECT_FALSE(size("P5 # no end"));
+  const std::string info = "BM" + std::string(12, '\0') + "\x28" + std::string(3, '\0');
+  EXPECT_EQ(size(info + std::string("\x11\0\0\0\xf3\xff\xff\xff", 8)), cv::Size(17, 13)) << "from the top down";
+  EXPECT_FALSE(size(info + std::string(8, '\0')));
+  const std::string old = "BM" + std::string(12, '\0') + "\x0c" + std::string(3, '\0');
+  EXPECT_EQ(size(old + std::string("\x11\0\x0d\0\1\0\x18\0", 8)), cv::Size(17, 13));
+  const std::string extended = "RIFF" + std::string(4, '\0') + "WEBPVP8X" + std::string(8, '\0');
+  EXPECT_EQ(size(extended + std::string("\x10\0\0\x0c\0\0", 6)), cv::Size(17, 13));
+}
+
 TEST(ReadImage, LeavesTheExifOrientationAlone) {
   const TemporaryFolder folder;
   std::vector<std::uint8_t> encoded;
