@@ -85,6 +85,34 @@ TEST_F(Floor, AResultThatCannotBeWrittenIsAnError) {
     }
 }
 
+// The signal that comes with it would end the program without a word.
+TEST_F(Floor, AFileThatMeetsALimitIsAFullDisk) {
+  const Outcome outcome = shell("ulimit -f 1; $O recipe schema >" + path("cut.json"));
+  EXPECT_EQ(outcome.exit_code, 5);
+  EXPECT_THAT(outcome.err, HasSubstr("standard output: cannot write the result: File too large"));
+}
+
+// With a function of the program's own that throws, in its libraries' place.
+TEST_F(Floor, AnErrorThatNobodyForesawEndsWithSeventy) {
+  const auto fails = [](const std::string& environment, const std::string& flags) {
+    // Of a sanitizer, which wants to be first.
+    return run_program(
+        "ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=" OSTEON_UNFORESEEN " " + environment + OSTEON_PROGRAM,
+        "recipe schema" + flags);
+  };
+  const Outcome plain = fails("", "");
+  EXPECT_EQ(plain.exit_code, 70);
+  EXPECT_EQ(plain.out, "");
+  EXPECT_THAT(plain.err, StartsWith("osteon: internal error: map::at; this is a fault of the program"));
+  EXPECT_THAT(plain.err, HasSubstr("please report it"));
+  const Outcome number = fails("OSTEON_TEST_THROW_NUMBER=1 ", "");
+  EXPECT_EQ(number.exit_code, 70);
+  EXPECT_THAT(number.err, HasSubstr("something that is no exception of the standard library's"));
+  const Outcome as_json = fails("", " --json");
+  EXPECT_EQ(as_json.exit_code, 70);
+  EXPECT_EQ(json::parse(as_json.out).at("error").at("code"), 70);
+}
+
 TEST_F(Floor, StandardOutputHoldsTheDocumentAlone) {
   const plugin::test::TemporaryFolder plugins;
   plugins.add("talks");
