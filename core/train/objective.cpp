@@ -134,12 +134,40 @@ std::string Objective::place_in(const torch::Tensor& tensor, std::size_t index, 
                      target.names.empty() ? std::to_string(image) : "'" + target.names.at(image) + "'");
 }
 
-void Objective::blame_for_value(const Use& use, std::size_t index, double value, const torch::Tensor& logits,
-                                const Target& target) const {
+double Objective::value_of(const plugin::Call& call, const Use& use, const torch::Tensor& logits,
+                           const Target& target) const {
+  const TargetViews views(target);
+  const sdk::TorchView logits_view(logits);
+  auto input = sdk::sized<osteon_loss_input>();
+  views.put_into(input);
+  input.logits = logits_view;
+  return evaluate_use(call, use, input, 1);
+}
+
+std::string Objective::cause_of_value(const plugin::Call& call, const Use& use, const torch::Tensor& logits,
+                                      const Target& target) const {
+  for (std::int64_t i = 0; i < logits.size(0); ++i) {
+    const torch::Tensor own = logits.narrow(0, i, 1).contiguous();
+    const Target truth = image_of(target, i);
+    if (std::isfinite(value_of(call, use, own, truth))) continue;
+    const std::string image = "image " + (truth.names.empty() ? std::to_string(i) : "'" + truth.names[0] + "'");
+    for (std::int64_t c = 0; c < own.size(1); ++c) {
+      torch::Tensor alone = at::zeros_like(own);
+      alone.select(1, c).copy_(own.select(1, c));
+      if (!std::isfinite(value_of(call, use, alone, truth)))
+        return fmt::format("class '{}', {}", classes_.at(static_cast<std::size_t>(c)), image);
+    }
+    return "several classes together, " + image;
+  }
+  return fmt::format("several images together: {}", fmt::join(target.names, ", "));
+}
+
+void Objective::blame_for_value(const plugin::Call& call, const Use& use, std::size_t index, double value,
+                                const torch::Tensor& logits, const Target& target) const {
   if (const std::string place = place_in(logits, index, target); !place.empty())
-    throw NotFinite(fmt::format("the model gives logits that are not finite ({})", place), true);
-  throw NotFinite(fmt::format("loss '{}', evaluate: gives {} for finite logits (output '{}'; images: {})",
-                              names_[use.term], value, outputs_[index].name, fmt::join(target.names, ", ")),
+    throw NotFinite(fmt::format("gives logits that are not finite ({})", place), true);
+  throw NotFinite(fmt::format("loss '{}', evaluate: gives {} for finite logits (output '{}', {})", names_[use.term],
+                              value, outputs_[index].name, cause_of_value(call, use, logits, target)),
                   false);
 }
 
@@ -179,7 +207,7 @@ torch::Tensor Objective::add_output(const plugin::Call& call, std::size_t index,
   input.grad = grad_view;
   for (const Use& use : uses_[index]) {
     const double value = evaluate_use(call, use, input, scale);
-    if (!std::isfinite(value)) blame_for_value(use, index, value, logits, target);
+    if (!std::isfinite(value)) blame_for_value(call, use, index, value, logits, target);
     result.value += terms_[use.term].weight * use.head_weight * value;
     if (index == 0 || terms_[use.term].output == outputs_[index].name) result.terms[use.term] = value;
     input.flags |= OSTEON_LOSS_ACCUMULATE;

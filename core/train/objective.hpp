@@ -74,8 +74,14 @@ class Objective {
   /// One loss on an output; sets `input.grad` to its gradient times `scale` and returns its unweighted value.
   double evaluate_use(const plugin::Call& call, const Use& use, osteon_loss_input input, double scale) const;
   /// Says whose fault a value is that is not finite.
-  [[noreturn]] void blame_for_value(const Use& use, std::size_t index, double value, const torch::Tensor& logits,
-                                    const Target& target) const;
+  [[noreturn]] void blame_for_value(const plugin::Call& call, const Use& use, std::size_t index, double value,
+                                    const torch::Tensor& logits, const Target& target) const;
+  /// "class 'Radius', image 'x.png'": of which image's logits, and of which class among them, a loss alone gives a value
+  /// that is not finite. Where it takes several together: those.
+  std::string cause_of_value(const plugin::Call& call, const Use& use, const torch::Tensor& logits,
+                             const Target& target) const;
+  /// The value of a loss, without a gradient.
+  double value_of(const plugin::Call& call, const Use& use, const torch::Tensor& logits, const Target& target) const;
   /// Throws NotFinite if one of the losses on an output makes a gradient that is not finite of finite logits.
   void blame_for_gradient(const plugin::Call& call, std::size_t index, const torch::Tensor& logits,
                           const Target& target) const;

@@ -40,6 +40,19 @@ Target presence_of(const Target& target) {
   return presence;
 }
 
+Target image_of(const Target& target, std::int64_t index) {
+  const auto part = [&](const torch::Tensor& all) { return all.defined() ? all.narrow(0, index, 1) : all; };
+  Target image{part(target.planes),
+               part(target.valid),
+               part(target.sample_weight),
+               part(target.pixel_weight),
+               part(target.class_valid),
+               part(target.soft),
+               {}};
+  if (!target.names.empty()) image.names = {target.names.at(static_cast<std::size_t>(index))};
+  return image;
+}
+
 TargetViews::TargetViews(const Target& target)
     : planes_(view_of(target.planes)),
       valid_(view_of(target.valid)),

@@ -32,6 +32,9 @@ struct Target {
 /// pixels have no meaning here, those of images and known classes stay.
 Target presence_of(const Target& target);
 
+/// The part of `target` that is of one of its images.
+Target image_of(const Target& target, std::int64_t index);
+
 /// The tensors of a target as losses take them.
 class TargetViews {
  public:

@@ -195,7 +195,8 @@ Objective::Result Trainer::evaluate(const plugin::Call& call, std::vector<sdk::O
   try {
     return objective_.evaluate(call, std::move(outputs), target, scale_.value() / setup_.recipe.train.accumulate);
   } catch (const NotFinite& e) {
-    throw NotFinite(fmt::format("{} at step {}{}", e.what(), cursor_.steps + 1, e.by_model() ? advice() : ""),
+    const std::string who = e.by_model() ? "model '" + setup_.model.component().name() + "', forward: " : "";
+    throw NotFinite(fmt::format("{}{} at step {}{}", who, e.what(), cursor_.steps + 1, e.by_model() ? advice() : ""),
                     e.by_model());
   }
 }

@@ -2,6 +2,9 @@
 // The training loss over several heads and losses against one expression in LibTorch, differentiated by autograd.
 #include "train/objective.hpp"
 
+#include <cmath>
+#include <filesystem>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -68,7 +71,8 @@ TEST(Objective, IsTheWeightedSumOverLossesAndHeads) {
     outputs.push_back(owned(logits(side, phase)));
     leaves.push_back(logits(side, phase).to(at::kDouble).requires_grad_());
   }
-  const Objective::Result result = objective.evaluate(call, std::move(outputs), {planes, {}, {}, {}, {}, {}, {}}, kScale);
+  const Objective::Result result =
+      objective.evaluate(call, std::move(outputs), {planes, {}, {}, {}, {}, {}, {}}, kScale);
 
   std::vector<at::Tensor> dense;
   for (std::int64_t c = 0; c < kK; ++c) dense.push_back(planes.bitwise_right_shift(c).bitwise_and(1));
@@ -97,6 +101,61 @@ TEST(Objective, IsTheWeightedSumOverLossesAndHeads) {
         << "head " << i;
   }
   EXPECT_FALSE(result.grads[2].defined()) << "a head of weight 0 does not count";
+}
+
+std::string not_finite(const Objective& objective, const plugin::Call& call, const at::Tensor& logits, bool by_model) {
+  Target target;
+  target.planes = at::ones({logits.size(0), 1, logits.size(2), logits.size(3)}, at::kInt);
+  for (std::int64_t i = 0; i < logits.size(0); ++i) target.names.push_back("image" + std::to_string(i));
+  std::vector<sdk::OwnedTensor> outputs;
+  outputs.push_back(owned(logits));
+  try {
+    objective.evaluate(call, std::move(outputs), target, 1);
+  } catch (const NotFinite& e) {
+    EXPECT_EQ(e.by_model(), by_model);
+    return e.what();
+  }
+  return "finite";
+}
+
+TEST(Objective, NamesTheLossTheClassAndTheImageOfAValueThatIsNotFinite) {
+  const test::TemporaryFolder folder;
+  std::filesystem::copy_file(OSTEON_FIXTURE_PLUGINS "/unruly.so", folder / "unruly.so");
+  plugin::RegistryOptions options;
+  options.folders = {folder.path()};
+  options.scanner = OSTEON_PROGRAM;
+  plugin::Registry registry(options);
+  recipe::Recipe recipe;
+  recipe.loss.resize(1);
+  recipe.loss[0].component.plugin = "bounded";
+  recipe.loss[0].component.parameters = {std::vector<double>{10}};
+  recipe.loss[0].weight = 1;
+  const plugin::Call call;
+  const plugin::ClassContext classes{false, {"a", "b", "c"}, {}};
+  const Objective objective(recipe, registry, classes, {three_heads()[0]}, call);
+  at::Tensor own = logits(kSide, 0);
+  EXPECT_EQ(not_finite(objective, call, own, false), "finite");
+  own[1][2][5][6] = 11;
+  EXPECT_EQ(not_finite(objective, call, own, false),
+            "loss 'bounded', evaluate: gives nan for finite logits (output 'main', class 'c', image 'image1')");
+  own[0][1][0][3] = INFINITY;
+  EXPECT_EQ(not_finite(objective, call, own, true),
+            "gives logits that are not finite (output 'main', class 'b', image 'image0')");
+}
+
+// As a network gives that has almost diverged.
+TEST(Objective, OfAnyLossIsFiniteForAnyFiniteLogits) {
+  const plugin::Call call;
+  for (const char* plugin : {"bce", "dice", "focal", "iou", "lovasz", "ms_ssim", "tversky", "cross_entropy"}) {
+    recipe::Recipe recipe;
+    recipe.loss = {term(plugin, 1)};
+    const plugin::ClassContext classes{std::string(plugin) == "cross_entropy", {"a", "b", "c"}, {}};
+    const Objective objective(recipe, test::registry(), classes, {three_heads()[0]}, call);
+    const std::int64_t side = std::string(plugin) == "ms_ssim" ? 176 : kSide;  // the least for its five scales
+    for (const float size : {1e4f, 1e30f})
+      EXPECT_EQ(not_finite(objective, call, at::sign(logits(side, 0.5)) * size, false), "finite")
+          << plugin << " at " << size;
+  }
 }
 
 std::vector<plugin::ModelOutput> main_and_presence() {
