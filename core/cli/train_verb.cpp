@@ -43,19 +43,6 @@ nlohmann::json train_one(Program& program, const TrainOptions& options, const fs
   return program.engine().train(request);
 }
 
-/// One run for each fold of a recipe, in `out`; those that are there already are gone on with.
-nlohmann::json train_folds(Program& program, const fs::path& recipe, const fs::path& out, bool overwrite) {
-  nlohmann::json runs = nlohmann::json::array();
-  const int folds = program.load_recipe(recipe).recipe.data.folds;
-  for (int k = 0; k < folds; ++k) {
-    engine::TrainRequest request = request_for(program, recipe, fold_folder(out, k), {fold_override(k)});
-    request.overwrite = overwrite;
-    request.go_on = !overwrite;
-    runs.push_back(program.engine().train(request));
-  }
-  return {{"folds", runs}};
-}
-
 /// The recipe of a fold in a folder that `--folds all` made, always the same one; empty: the folder is none.
 fs::path recipe_of_folds(const fs::path& out) {
   std::vector<fs::path> recipes;
@@ -65,6 +52,25 @@ fs::path recipe_of_folds(const fs::path& out) {
         entry->path().filename().string().rfind("fold", 0) == 0 && fs::exists(recipe, none))
       recipes.push_back(recipe);
   return recipes.empty() ? fs::path() : *std::min_element(recipes.begin(), recipes.end());
+}
+
+/// One run for each fold of a recipe, in `out`; those that are there already are gone on with.
+nlohmann::json train_folds(Program& program, const fs::path& recipe, const fs::path& out, bool overwrite) {
+  nlohmann::json runs = nlohmann::json::array();
+  const int folds = program.load_recipe(recipe).recipe.data.folds;
+  for (int k = 0; k < folds; ++k) {
+    engine::TrainRequest request = request_for(program, recipe, fold_folder(out, k), {fold_override(k)});
+    request.overwrite = overwrite;
+    request.go_on = !overwrite;
+    try {
+      runs.push_back(program.engine().train(request));
+    } catch (const Interrupted&) {
+      if (recipe_of_folds(out).empty()) throw;
+      // Not with this fold alone, as the engine would say.
+      throw Interrupted("interrupted; go on with: osteon train --resume " + out.string());
+    }
+  }
+  return {{"folds", runs}};
 }
 
 nlohmann::json resume(Program& program, const TrainOptions& options) {

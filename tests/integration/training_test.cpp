@@ -269,6 +269,7 @@ TEST_F(Training, GoesOnWithFoldsWhereItStopped) {
       "env OMP_NUM_THREADS=1 " OSTEON_PROGRAM, command, [&] { return !slurp(folds + "/fold1/metrics.jsonl").empty(); },
       [&] { fs::remove_all(folds); });
   ASSERT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("go on with: osteon train --resume " + folds + "\n"));
   const auto first = files_of(folds + "/fold0");
   EXPECT_EQ(osteon("train " + path("recipe.toml") + " --folds all --set model.width=0.25 --out " + folds).exit_code, 2);
   const Outcome resumed = osteon("train --resume " + folds + " --json");
