@@ -184,6 +184,25 @@ TEST_F(OnnxGraph, RefusesParametersThatPointNowhere) {
               HasSubstr("initializer 'scales' has values that are NaN"));
 }
 
+// Which only the image's shape tells: OpenCV would take the last part there is.
+TEST_F(OnnxGraph, RefusesPartsBeyondADimension) {
+  const auto weight = tensor("thin", {3, 1, 3, 3}, std::vector<float>(27, 0.1F));
+  const auto index = [](std::int64_t value) {
+    std::string message;
+    put_varint(message, 2, 7);
+    put_bytes(message, 8, "index");
+    put_bytes(message, 9, std::string(reinterpret_cast<const char*>(&value), sizeof value));
+    return message;
+  };
+  const std::vector<std::string> nodes = {node("Gather", {"image", "index"}, "one", {number("axis", 1)}),
+                                          node("Unsqueeze", {"one"}, "channel", {ints("axes", {1})}),
+                                          convolution({}, "Conv", {"channel", "thin"})};
+  EXPECT_EQ(refusal(graph_file(nodes, {weight, index(1)})), "taken");
+  EXPECT_THAT(why_bad(nodes, {weight, index(2)}),
+              HasSubstr("takes a part from place 2 on of dimension 1, whose size is 2"));
+  EXPECT_THAT(why_bad(nodes, {weight, index(7)}), HasSubstr("from place 7 on"));
+}
+
 TEST_F(OnnxGraph, RefusesWeightsThatDoNotFitTheirNode) {
   EXPECT_THAT(why_bad({convolution()}, {raw_tensor("weight", {3, 2, 5, 5}, kFloat, 600)}),
               HasSubstr("does not have the kernel [3, 3]"));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <opencv2/core/utils/logger.hpp>
+#include <opencv2/dnn/all_layers.hpp>
 
 #include <osteon/sdk/error.hpp>
 
@@ -39,18 +40,35 @@ class Quiet {
 };
 
 /// OpenCV (4.6) normalises as many channels as come in, with the statistics of as many as the file has.
-void expect_channels(cv::dnn::Net& net, const cv::dnn::MatShape& input) {
+void expect_channels(const cv::dnn::Layer& layer, const cv::dnn::MatShape& input) {
+  if (layer.type != "BatchNorm" || layer.blobs.empty()) return;
+  const std::size_t statistics = layer.blobs[0].total();
+  const int channels = input.size() < 2 ? -1 : input[1];
+  if (channels < 0 || static_cast<std::size_t>(channels) != statistics)
+    throw sdk::BadInput("the batch normalization '" + layer.name + "' has statistics of " + std::to_string(statistics) +
+                        " channels, and " + std::to_string(channels) + " come in");
+}
+
+/// OpenCV (4.6) takes the last part of a dimension where one beyond its end is asked for. A Gather of one index, a
+/// Slice and a Split all come to this.
+void expect_parts(const cv::dnn::SliceLayer& layer, const cv::dnn::MatShape& input) {
+  for (const std::vector<cv::Range>& ranges : layer.sliceRanges)
+    for (std::size_t i = 0; i < std::min(ranges.size(), input.size()); ++i)
+      if (ranges[i].start >= input[i])
+        throw sdk::BadInput("the node '" + layer.name + "' takes a part from place " + std::to_string(ranges[i].start) +
+                            " on of dimension " + std::to_string(i) + ", whose size is " + std::to_string(input[i]));
+}
+
+/// Throws BadInput for what OpenCV does with inputs of other shapes than the file's nodes are for.
+void expect_shapes(cv::dnn::Net& net, const cv::dnn::MatShape& input) {
   std::vector<int> ids;
   std::vector<std::vector<cv::dnn::MatShape>> inputs, outputs;
   net.getLayersShapes(input, ids, inputs, outputs);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const cv::Ptr<cv::dnn::Layer> layer = net.getLayer(ids[i]);
-    if (!layer || layer->type != "BatchNorm" || layer->blobs.empty()) continue;
-    const std::size_t statistics = layer->blobs[0].total();
-    const int channels = inputs[i].empty() || inputs[i][0].size() < 2 ? -1 : inputs[i][0][1];
-    if (channels < 0 || static_cast<std::size_t>(channels) != statistics)
-      throw sdk::BadInput("the batch normalization '" + layer->name + "' has statistics of " +
-                          std::to_string(statistics) + " channels, and " + std::to_string(channels) + " come in");
+    if (!layer || inputs[i].empty()) continue;
+    expect_channels(*layer, inputs[i][0]);
+    if (const auto slice = layer.dynamicCast<cv::dnn::SliceLayer>()) expect_parts(*slice, inputs[i][0]);
   }
 }
 
@@ -78,7 +96,7 @@ cv::dnn::Net NetPool::take(int height, int width, int channels) {
   }
   const std::string bytes = file_.with_input_shape({1, channels, height, width});
   cv::dnn::Net net = cv::dnn::readNetFromONNX(bytes.data(), bytes.size());
-  expect_channels(net, {1, channels, height, width});
+  expect_shapes(net, {1, channels, height, width});
   return net;
 }
 
