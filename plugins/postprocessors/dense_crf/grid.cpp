@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grid.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <osteon/sdk/parallel.hpp>
+
+#include "grid_channels.hpp"
+
+namespace osteon::dense_crf {
+
+Grid::Grid(const Tiling& tiling, double sigma)
+    : tiling_(tiling),
+      y_(pixel_axis(sigma, tiling.height)),
+      x_(pixel_axis(sigma, tiling.width)),
+      rows_(y_, tiling.height),
+      columns_(x_, tiling.width) {}
+
+Grid::Grid(const sdk::Call& call, const Tiling& tiling, double sigma, const float* intensity, double intensity_sigma)
+    : Grid(tiling, sigma) {
+  const auto [least, greatest] = std::minmax_element(intensity, intensity + tiling.pixels());
+  const float base = *least;
+  level_ = value_axis(intensity_sigma, static_cast<double>(*greatest) - static_cast<double>(base));
+  levels_ = level_.vertices;
+  level_of_ = call.allocate<float>({tiling.stored()});
+  tile_levels_.resize(static_cast<std::size_t>(tiling.tiles()));
+  segment_levels_.resize(static_cast<std::size_t>(tiling.tiles() * kTile));
+  float* level_of = level_of_.data<float>();
+  const auto scale = static_cast<float>(1 / level_.spacing);
+  const float last = std::nextafter(static_cast<float>(levels_ - 1), 0.0f);  // rounding must not lead beyond
+  sdk::parallel_for(call, tiling.tiles(), [&](std::int64_t t, int) {
+    const Tile tile = tiling[t];
+    LevelRange all;
+    for (std::int64_t row = 0; row < tile.height; ++row) {
+      const Segment segment = tile.row(row);
+      const float* from = intensity + segment.y * tiling.width + segment.x;
+      float low = last, high = 0;
+      for (std::int64_t i = 0; i < segment.count; ++i) {
+        const float level = std::min((from[i] - base) * scale, last);
+        level_of[segment.at + i] = level;
+        low = std::min(low, level);
+        high = std::max(high, level);
+      }
+      const auto first = static_cast<std::int32_t>(low), end = static_cast<std::int32_t>(high) + 2;
+      segment_levels_[static_cast<std::size_t>(t * kTile + row)] = {first, end - first};
+      const std::int32_t all_end = row == 0 ? end : std::max(end, all.first + all.count);
+      all.first = row == 0 ? first : std::min(first, all.first);
+      all.count = all_end - all.first;
+    }
+    tile_levels_[static_cast<std::size_t>(t)] = all;
+  });
+}
+
+std::unique_ptr<Channels> Grid::channels(const sdk::Call& call, const Parts& parts) const {
+  return std::make_unique<GridChannels>(call, *this, parts);
+}
+
+double grid_vertices(const Tiling& tiling, double sigma, double intensity_range, double intensity_sigma) {
+  return static_cast<double>(pixel_axis(sigma, tiling.height).vertices) *
+         static_cast<double>(pixel_axis(sigma, tiling.width).vertices) *
+         (intensity_range / value_axis(intensity_sigma, 0).spacing + 2);
+}
+
+}  // namespace osteon::dense_crf

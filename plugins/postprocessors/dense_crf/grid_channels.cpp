@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grid_channels.hpp"
+
+#include <algorithm>
+
+#include <osteon/sdk/parallel.hpp>
+
+#include "grid_rows.hpp"
+
+namespace osteon::dense_crf {
+namespace {
+
+constexpr std::int64_t kReach = Axis::kReach, kShared = 2;  // rows of vertices around a row of pixels
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+void Grid::GridChannels::Columns::extend(std::int64_t from, std::int64_t to) noexcept {
+  first = empty() ? from : std::min(first, from);
+  end = std::max(end, to);
+}
+
+Grid::GridChannels::GridChannels(const sdk::Call& call, const Grid& grid, const Parts& parts)
+    : grid_(grid), levels_(grid.levels_), row_size_(grid.x_.vertices * grid.levels_) {
+  std::int64_t above_end = 0;  // of the rows that the part above has a share of
+  for (std::int64_t part = 0; part < parts.count(); ++part) {
+    const std::int64_t first = grid.rows_.vertex[index(parts.pixel_row(part, grid.tiling_))];
+    parts_.push_back({first, above_end});
+    above_end = grid.rows_.vertex[index(parts.pixel_row(part + 1, grid.tiling_) - 1)] + 2;
+  }
+  const std::int64_t rows = grid.y_.vertices, shared = kShared * parts.count();
+  sums_ = LaneBuffer(call, rows * row_size_);
+  blurred_ = LaneBuffer(call, rows * row_size_);
+  shared_ = LaneBuffer(call, shared * row_size_);
+  zeros_ = LaneBuffer(call, row_size_);
+  sdk::parallel_for(call, rows, [&](std::int64_t r, int) {
+    fill_zero(row(sums_, r), row_size_);
+    fill_zero(row(blurred_, r), row_size_);
+  });
+  fill_zero(shared_.data(), shared * row_size_);
+  fill_zero(zeros_.data(), row_size_);
+  used_.resize(index(rows));
+  blurred_used_.resize(index(rows));
+  shared_used_.resize(index(shared));
+  const std::int64_t columns = std::min(grid.x_.vertices, static_cast<std::int64_t>(kTile / grid.x_.spacing) + 3);
+  work_size_ = columns * levels_;
+  work_ = LaneBuffer(call, parts.count() * work_size_);
+  blur_work_size_ = (grid.x_.vertices + 2 * kReach) * levels_ + levels_ + 2 * kReach;
+  blur_work_ = LaneBuffer(call, call.threads() * blur_work_size_);
+}
+
+Grid::GridChannels::RowRef Grid::GridChannels::row_of(std::int64_t part, std::int64_t r) {
+  const PartRows& rows = parts_[index(part)];
+  if (r >= rows.shared_end) return {row(sums_, r), used_[index(r)]};
+  const std::int64_t copy = part * kShared + r - rows.first;
+  return {row(shared_, copy), shared_used_[index(copy)]};
+}
+
+SegmentPlace Grid::GridChannels::place(const Segment& segment, const float* weight) const {
+  SegmentPlace in;
+  in.count = segment.count;
+  in.column = grid_.columns_.vertex.data() + segment.x;
+  in.column_share = grid_.columns_.share.data() + segment.x;
+  if (!grid_.tile_levels_.empty()) {
+    in.level = static_cast<const float*>(grid_.level_of_.view().data) + segment.at;
+    const LevelRange range = grid_.segment_levels_[index(segment.at / kTile)];
+    in.first_level = range.first;
+    in.level_count = range.count;
+  }
+  in.levels = levels_;
+  in.row_share = grid_.rows_.share[index(segment.y)];
+  in.weight = weight;
+  return in;
+}
+
+void Grid::GridChannels::splat(std::int64_t part, const Segment& segment, const float* weight, const Lanes* values) {
+  const SegmentPlace in = place(segment, weight);
+  const std::int64_t r = grid_.rows_.vertex[index(segment.y)];
+  const RowRef above = row_of(part, r), below = row_of(part, r + 1);
+  above.used.extend(in.first_column(), in.first_column() + in.columns());
+  below.used.extend(in.first_column(), in.first_column() + in.columns());
+  splat_segment(in, values, work_.data() + part * work_size_, above.values, below.values);
+}
+
+void Grid::GridChannels::slice(std::int64_t part, const Segment& segment, const float* weight, Lanes* sums) const {
+  const std::int64_t r = grid_.rows_.vertex[index(segment.y)];
+  slice_segment(place(segment, weight), row(blurred_, r), row(blurred_, r + 1), work_.data() + part * work_size_, sums);
+}
+
+void Grid::GridChannels::raise_to_most(std::int64_t tile, Lanes& most) const {
+  const Tile at = grid_.tiling_[tile];
+  const std::int64_t first_column = grid_.columns_.vertex[index(at.x)],
+                     end_column = grid_.columns_.vertex[index(at.x + at.width - 1)] + 2;
+  const LevelRange levels = grid_.tile_levels_.empty() ? LevelRange{} : grid_.tile_levels_[index(tile)];
+  for (std::int64_t r = grid_.rows_.vertex[index(at.y)]; r < grid_.rows_.vertex[index(at.y + at.height - 1)] + 2; ++r) {
+    const Columns& used = blurred_used_[index(r)];
+    const std::int64_t from = std::max(first_column, used.first), to = std::min(end_column, used.end);
+    if (levels_ == 1 && from < to) raise_to_greatest(row(blurred_, r) + from, to - from, most);
+    for (std::int64_t c = from; levels_ > 1 && c < to; ++c)
+      raise_to_greatest(row(blurred_, r) + c * levels_ + levels.first, levels.count, most);
+  }
+}
+
+void Grid::GridChannels::blur(const sdk::Call& call) {
+  const std::int64_t rows = grid_.y_.vertices;
+  sdk::parallel_for(call, rows, [&](std::int64_t r, int thread) {
+    take_shared(r);
+    blur_row(r, blur_work_.data() + thread * blur_work_size_);
+  });
+  sdk::parallel_for(call, rows, [&](std::int64_t r, int) { blur_column(r); });
+  sdk::parallel_for(call, rows, [&](std::int64_t r, int) {
+    Columns& used = used_[index(r)];
+    fill_zero(row(sums_, r) + used.first * levels_, (used.end - used.first) * levels_);
+    used = {};
+  });
+}
+
+// Adds the copies that parts made of a row which belongs to a part above them.
+void Grid::GridChannels::take_shared(std::int64_t r) {
+  for (std::size_t part = 0; part < parts_.size(); ++part) {
+    if (r < parts_[part].first || r >= parts_[part].shared_end) continue;
+    const std::int64_t copy = static_cast<std::int64_t>(part) * kShared + r - parts_[part].first;
+    Columns& used = shared_used_[index(copy)];
+    if (used.empty()) continue;
+    const std::int64_t from = used.first * levels_, count = (used.end - used.first) * levels_;
+    add_lanes(row(shared_, copy) + from, count, row(sums_, r) + from);
+    fill_zero(row(shared_, copy) + from, count);
+    used_[index(r)].extend(used.first, used.end);
+    used = {};
+  }
+}
+
+// Along intensities and columns, in place.
+void Grid::GridChannels::blur_row(std::int64_t r, Lanes* work) {
+  Columns& used = used_[index(r)];
+  if (used.empty()) return;
+  const Columns before = used;
+  used = {std::max<std::int64_t>(0, used.first - kReach), std::min(grid_.x_.vertices, used.end + kReach)};
+  const std::int64_t origin = used.first - kReach;  // the column that `work` begins with
+  Lanes* level_work = work + (grid_.x_.vertices + 2 * kReach) * levels_;
+  fill_zero(work, (before.first - origin) * levels_);
+  for (std::int64_t c = before.first; c < before.end; ++c)
+    blur_levels(row(sums_, r) + c * levels_, level_work, work + (c - origin) * levels_);
+  fill_zero(work + (before.end - origin) * levels_, (used.end + kReach - before.end) * levels_);
+  const Lanes* sources[2 * kReach + 1];
+  for (std::int64_t k = 0; k <= 2 * kReach; ++k) sources[k] = work + k * levels_;
+  sum_taps(sources, grid_.x_.taps, (used.end - used.first) * levels_, row(sums_, r) + used.first * levels_);
+}
+
+void Grid::GridChannels::blur_levels(const Lanes* from, Lanes* work, Lanes* to) const {
+  if (levels_ == 1) {
+    *to = *from;
+    return;
+  }
+  fill_zero(work, kReach);
+  std::copy_n(from, levels_, work + kReach);
+  fill_zero(work + kReach + levels_, kReach);
+  const Lanes* sources[2 * kReach + 1];
+  for (std::int64_t k = 0; k <= 2 * kReach; ++k) sources[k] = work + k;
+  sum_taps(sources, grid_.level_.taps, levels_, to);
+}
+
+// Along rows.
+void Grid::GridChannels::blur_column(std::int64_t r) {
+  Columns now;
+  const Lanes* sources[2 * kReach + 1];
+  for (std::int64_t k = -kReach; k <= kReach; ++k) {
+    const bool there = r + k >= 0 && r + k < grid_.y_.vertices;
+    sources[k + kReach] = there ? row(sums_, r + k) : zeros_.data();
+    if (there && !used_[index(r + k)].empty()) now.extend(used_[index(r + k)].first, used_[index(r + k)].end);
+  }
+  Lanes* out = row(blurred_, r);
+  Columns& old = blurred_used_[index(r)];
+  if (old.first < now.first) fill_zero(out + old.first * levels_, (std::min(old.end, now.first) - old.first) * levels_);
+  const std::int64_t stale = std::max(old.first, now.end);
+  if (stale < old.end) fill_zero(out + stale * levels_, (old.end - stale) * levels_);
+  for (const Lanes*& source : sources) source += now.first * levels_;
+  sum_taps(sources, grid_.y_.taps, (now.end - now.first) * levels_, out + now.first * levels_);
+  old = now;
+}
+
+}  // namespace osteon::dense_crf

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "grid.hpp"
+#include "grid_rows.hpp"
+
+namespace osteon::dense_crf {
+
+/// Values on the vertices of a grid. Each part of the image adds to rows of its own, and to copies of those that it
+/// shares with the part above, so that the order of additions is always the same. Of each row it is known which columns
+/// hold anything: the blur works on these alone.
+class Grid::GridChannels final : public Channels {
+ public:
+  GridChannels(const sdk::Call&, const Grid&, const Parts&);
+  void splat(std::int64_t part, const Segment&, const float* weight, const Lanes* values) override;
+  void blur(const sdk::Call&) override;
+  void slice(std::int64_t part, const Segment&, const float* weight, Lanes* sums) const override;
+  void raise_to_most(std::int64_t tile, Lanes& most) const override;
+
+ private:
+  struct Columns {
+    std::int64_t first = 0, end = 0;  ///< the same: none
+    bool empty() const noexcept { return first == end; }
+    void extend(std::int64_t from, std::int64_t to) noexcept;
+  };
+  /// Rows of vertices that a part has a share of. Those up to `shared_end` belong to a part above.
+  struct PartRows {
+    std::int64_t first = 0, shared_end = 0;
+  };
+  struct RowRef {
+    Lanes* values;
+    Columns& used;
+  };
+  RowRef row_of(std::int64_t part, std::int64_t row);
+  SegmentPlace place(const Segment&, const float* weight) const;
+  Lanes* row(const LaneBuffer& buffer, std::int64_t row) const { return buffer.data() + row * row_size_; }
+  void take_shared(std::int64_t row);
+  void blur_row(std::int64_t row, Lanes* work);
+  void blur_levels(const Lanes* from, Lanes* work, Lanes* to) const;
+  void blur_column(std::int64_t row);
+
+  const Grid& grid_;
+  std::int64_t levels_, row_size_;
+  std::vector<PartRows> parts_;
+  LaneBuffer sums_, shared_, blurred_, zeros_;
+  std::int64_t work_size_;
+  LaneBuffer work_;       ///< for each part's segments
+  LaneBuffer blur_work_;  ///< for each thread's rows
+  std::int64_t blur_work_size_;
+  std::vector<Columns> used_, shared_used_, blurred_used_;
+};
+
+}  // namespace osteon::dense_crf

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <osteon/sdk/call.hpp>
+
+#include "lanes.hpp"
+#include "tiling.hpp"
+
+namespace osteon::dense_crf {
+
+/// Logits lie within +-16, that is probabilities from 1e-7: closer to certainty, sixteen bits would not tell any more,
+/// and farther apart than usual weights, no message could ever overcome them.
+constexpr float kLogitLimit = 16;
+
+/// The network's say on kLanes classes, 16 bits each, pixel by pixel and tile by tile; a tile is copied from the
+/// network's planes when it is first needed. In steps of 0.0005, where half floats would have up to 0.008.
+class Unaries {
+ public:
+  /// Of classes [first, first + count) of planes [classes, height, width]. Classes exclude each other: logarithms of a
+  /// softmax over all classes, up to the greatest of them.
+  Unaries(const sdk::Call&, const Tiling&, const float* planes, std::int64_t classes, std::int64_t first,
+          std::int64_t count, bool exclusive);
+
+  /// The pixels of a segment, less `less[i]` (null: 0). [one thread for each tile]
+  void read(const Segment&, const float* less, Lanes* out);
+
+ private:
+  void copy(std::int64_t tile);
+
+  Tiling tiling_;
+  const float* planes_;
+  std::int64_t classes_, first_, count_;
+  bool exclusive_;
+  sdk::OwnedTensor values_;
+  std::int16_t* stored_;
+  std::vector<std::uint8_t> copied_;
+};
+
+/// The greatest logit of each class in each tile, within +-kLogitLimit: [tiles, padded classes], padded to whole Lanes
+/// by -kLogitLimit. Throws BadInput where there is a NaN.
+std::vector<float> greatest_logits(const sdk::Call&, const Tiling&, const float* planes, std::int64_t classes);
+
+}  // namespace osteon::dense_crf
