@@ -27,7 +27,7 @@ enum class Labels {
 
 struct MeanFieldOptions {
   std::int64_t iterations = 5;
-  double stop_below = 0;  ///< ends early when no message changes by more than this share; 0: never
+  double stop_below = 0;  ///< ends when no tile's mean probability of any class changes by more than this; 0: never
   Labels labels = Labels::kOverlapping;
   /// kExclusive: what is written are logits of each class against the rest, not logarithms of a softmax.
   bool against_rest = false;

@@ -80,19 +80,27 @@ void MeanField::Run::infer(std::int64_t first, std::int64_t count) {
     for (const Kernel& kernel : field_.kernels_)
       channels_.back().push_back(kernel.filter->filter().channels(call_, parts_));
   }
-  values_.resize(index(parts_.count() * groups() * kTile));
+  values_ = LaneBuffer(call_, parts_.count() * groups() * kTile);
+  sums_ = LaneBuffer(call_, parts_.count() * groups());
+  if (field_.options_.stop_below > 0) {
+    tile_sums_ = LaneBuffer(call_, tiling_.tiles() * groups());
+    fill_zero(tile_sums_.data(), tiling_.tiles() * groups());
+  }
   tallies_.resize(std::max(tallies_.size(), index(parts_.count())));
   pass(Pass::kFirst);
-  for (std::int64_t i = 1; i <= field_.options_.iterations; ++i) {
+  bool last = false;
+  for (std::int64_t i = 1; !last; ++i) {
     for (Group& group : channels_)
       for (const auto& channels : group) channels->blur(call_);
     iterations_ = std::max(iterations_, i);
-    pass(i < field_.options_.iterations ? Pass::kMiddle : Pass::kLast);
+    last = i >= field_.options_.iterations || (i > 1 && change() < field_.options_.stop_below);
+    pass(last ? Pass::kLast : Pass::kMiddle);
   }
 }
 
 void MeanField::Run::pass(Pass pass) {
   sdk::parallel_for(call_, parts_.count(), [&](std::int64_t part, int) {
+    tallies_[index(part)].change = 0;
     for (std::int64_t row = parts_.first[index(part)]; row < parts_.first[index(part + 1)]; ++row) {
       call_.stop_if_cancelled();
       for (std::int64_t tile = row * tiling_.columns; tile < (row + 1) * tiling_.columns; ++tile)
@@ -119,21 +127,42 @@ float MeanField::Run::bound(std::int64_t tile, Pass pass) const {
 
 void MeanField::Run::work_tile(std::int64_t part, std::int64_t tile, Pass pass) {
   Tally& tally = tallies_[index(part)];
+  Lanes* sums = sums_.data() + part * groups();
+  const bool watched = field_.options_.stop_below > 0 && pass != Pass::kLast;
+  fill_zero(sums, groups());
   ++tally.seen;
   if (!exclusive() && field_.options_.region_of_interest) {
     const float greatest = bound(tile, pass);
     if (greatest <= kAbsent) {
       tally.left_out = std::max(tally.left_out, std::exp(static_cast<double>(greatest)));
       if (pass == Pass::kLast) write_left_out(tile);
+      if (watched) tally.change = std::max(tally.change, take_change(tile, sums));
       return;
     }
   }
   ++tally.worked;
   Lanes* values = values_.data() + part * groups() * kTile;
-  for (std::int64_t row = 0; row < tiling_[tile].height; ++row) work_segment(part, tiling_[tile].row(row), pass, values);
+  for (std::int64_t row = 0; row < tiling_[tile].height; ++row) work_segment(part, tiling_[tile].row(row), pass, values, watched ? sums : nullptr);
+  if (watched) tally.change = std::max(tally.change, take_change(tile, sums));
 }
 
-void MeanField::Run::work_segment(std::int64_t part, const Segment& segment, Pass pass, Lanes* values) {
+double MeanField::Run::take_change(std::int64_t tile, const Lanes* sums) {
+  Lanes* before = tile_sums_.data() + tile * groups();
+  float change = 0;
+  for (std::int64_t i = 0; i < groups() * kLanes; ++i)
+    change = std::max(change, std::abs(floats(sums)[i] - floats(before)[i]));
+  std::copy_n(sums, groups(), before);
+  return static_cast<double>(change) / static_cast<double>(tiling_[tile].height * tiling_[tile].width);
+}
+
+double MeanField::Run::change() const {
+  double change = 0;
+  for (std::int64_t part = 0; part < parts_.count(); ++part)
+    change = std::max(change, tallies_[index(part)].change);
+  return change;
+}
+
+void MeanField::Run::work_segment(std::int64_t part, const Segment& segment, Pass pass, Lanes* values, Lanes* sums) {
   const float scale = exclusive() ? 1 : 2;
   const float* pull = exclusive() || pass == Pass::kFirst ? nullptr : pull_.data() + segment.at;
   const std::vector<Kernel>& kernels = field_.kernels_;
@@ -157,6 +186,7 @@ void MeanField::Run::work_segment(std::int64_t part, const Segment& segment, Pas
     softmax(values, groups(), segment.count);
   else
     sigmoid(values, segment.count);
+  for (std::int64_t g = 0; g < groups() && sums != nullptr; ++g) add_up(values + g * kTile, segment.count, sums[g]);
   for (std::size_t k = 0; k < kernels.size(); ++k) {
     const float* before = kernels[k].filter->before();
     scale_row(before != nullptr ? before + segment.at : nullptr, 1, segment.count, factors);

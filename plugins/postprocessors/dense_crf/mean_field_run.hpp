@@ -23,6 +23,7 @@ class MeanField::Run {
   struct alignas(64) Tally {
     std::int64_t worked = 0, seen = 0;
     double left_out = 0;
+    double change = 0;  ///< in this pass, of the mean of a tile, the greatest
   };
   using Group = std::vector<std::unique_ptr<Channels>>;  // of each kernel
 
@@ -30,7 +31,9 @@ class MeanField::Run {
   Parts divide() const;
   void pass(Pass);
   void work_tile(std::int64_t part, std::int64_t tile, Pass);
-  void work_segment(std::int64_t part, const Segment&, Pass, Lanes* values);
+  void work_segment(std::int64_t part, const Segment&, Pass, Lanes* values, Lanes* sums);
+  double take_change(std::int64_t tile, const Lanes* sums);
+  double change() const;
   void write_left_out(std::int64_t tile);
   float bound(std::int64_t tile, Pass) const;
   std::int64_t groups() const noexcept { return static_cast<std::int64_t>(unaries_.size()); }
@@ -50,7 +53,9 @@ class MeanField::Run {
   Parts parts_;
   std::vector<Unaries> unaries_;  // of each group
   std::vector<Group> channels_;
-  std::vector<Lanes> values_;  // of each part: a segment of each group
+  LaneBuffer values_;             // of each part: a segment of each group
+  LaneBuffer sums_;               // of each part: a tile of each group
+  LaneBuffer tile_sums_;          // of each tile and group, in the last pass
   std::vector<Tally> tallies_;
   std::int64_t iterations_ = 0;
 };

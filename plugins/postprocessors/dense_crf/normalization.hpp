@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <utility>
+
 #include <osteon/sdk/call.hpp>
 
 #include "filter.hpp"
@@ -20,12 +22,12 @@ class NormalizedFilter {
  public:
   /// Works out the factors.
   NormalizedFilter(const sdk::Call&, const Tiling&, const Filter&, Normalization);
-  /// With factors() of an earlier one.
+  /// With take_factors() of an earlier one.
   NormalizedFilter(const Filter&, Normalization, sdk::OwnedTensor factors);
 
   const Filter& filter() const noexcept { return *filter_; }
   /// [2, Tiling::stored()]: 1 / k and the like; what filtering makes of 1 everywhere.
-  const sdk::OwnedTensor& factors() const noexcept { return factors_; }
+  sdk::OwnedTensor take_factors() noexcept { return std::move(factors_); }
   /// Of each pixel, as a Tiling stores them; null: all 1.
   const float* before() const;
   const float* after() const;

@@ -60,6 +60,12 @@ OSTEON_MULTIVERSION void log_softmax_all(Lanes* values, std::int64_t blocks, std
   }
 }
 
+OSTEON_MULTIVERSION void add_all_up(const Lanes* values, std::int64_t count, Lanes& sum) {
+  Lanes total = sum;
+  for (std::int64_t i = 0; i < count; ++i) total += values[i];
+  sum = total;
+}
+
 OSTEON_MULTIVERSION void write_all(const float* values, std::int64_t classes, std::int64_t count, std::int64_t plane,
                                    float* to) {
   for (std::int64_t c = 0; c < classes; ++c)
@@ -83,6 +89,8 @@ void log_softmax(Lanes* values, std::int64_t blocks, std::int64_t count) {
 void logits_of_softmax(Lanes* values, std::int64_t blocks, std::int64_t count) {
   log_softmax_all(values, blocks, count, true);
 }
+
+void add_up(const Lanes* values, std::int64_t count, Lanes& sum) { add_all_up(values, count, sum); }
 
 void write_planes(const Lanes* values, std::int64_t classes, std::int64_t count, std::int64_t plane, float* to) {
   write_all(floats(values), classes, count, plane, to);

@@ -17,6 +17,9 @@ void softmax(Lanes* values, std::int64_t blocks, std::int64_t count);
 void log_softmax(Lanes* values, std::int64_t blocks, std::int64_t count);
 void logits_of_softmax(Lanes* values, std::int64_t blocks, std::int64_t count);
 
+/// Adds all of a segment to `sum`.
+void add_up(const Lanes* values, std::int64_t count, Lanes& sum);
+
 /// Writes `classes` of a segment to planes that are `plane` apart.
 void write_planes(const Lanes* values, std::int64_t classes, std::int64_t count, std::int64_t plane, float* to);
 
