@@ -18,6 +18,7 @@
 #include "plugin/loss.hpp"
 #include "plugin/model.hpp"
 #include "plugin/postprocessor.hpp"
+#include "predict/bridge.hpp"
 #include "predict/cache.hpp"
 #include "predict/predictor.hpp"
 #include "predict/resample.hpp"
@@ -417,7 +418,8 @@ class ConstantPredictor final : public predict::Predictor {
 
 class EveryPostprocessor : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(EveryPostprocessor, KeepsAConstantAndGivesWhatIsAskedFor) {
+// Logits of -1 everywhere stay below the middle, and those of 1 above it.
+TEST_P(EveryPostprocessor, KeepsAConstantsSideAndGivesWhatIsAskedFor) {
   predict::install_resample_service();
   predict::install_cache_service();
   const plugin::LoadedComponent component = registry().load(Kind::kPostprocessor, GetParam());
@@ -425,28 +427,43 @@ TEST_P(EveryPostprocessor, KeepsAConstantAndGivesWhatIsAskedFor) {
   const plugin::Call call;
   plugin::Postprocessor post(component, default_parameters(component.schema), three_classes(), call);
   if (post.fit() != nullptr) post.fit()->changed();  // as if the state that it begins with had been loaded
-  const ConstantPredictor inner;
+  const bool gives_probabilities = (post.info().gives_forms & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) != 0;
+  const bool gives_masks = (post.info().gives_forms & OSTEON_SET(OSTEON_FORM_BITS)) != 0;
+  if (!gives_probabilities && !gives_masks) GTEST_SKIP() << "gives logits alone";
+  std::shared_ptr<const predict::Predictor> inner = std::make_shared<ConstantPredictor>();
+  if ((post.info().needs_forms & inner->gives_forms()) == 0)
+    inner =
+        std::make_shared<predict::Bridge>(inner, post.info().needs_forms, predict::Decision{false, {0.5, 0.5, 0.5}});
   const cv::Mat pixels(20, 31, CV_32FC1, cv::Scalar(0.5));
   const predict::RootImage image(pixels, "test");
   const std::int32_t subset[] = {0, 2};
   for (const bool all : {true, false}) {
-    osteon_predict_request request = predict::make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+    osteon_predict_request request =
+        predict::make_request(gives_probabilities ? OSTEON_FORM_PROBABILITIES : OSTEON_FORM_BITS, OSTEON_GRID_IMAGE);
     request.n_classes = all ? 0 : 2;
     request.classes = subset;
     predict::OwnedPrediction prediction;
     osteon_prediction* out[] = {&prediction.raw()};
     const osteon_image* images[] = {image.get()};
-    post.process(call.raw(), inner.raw(), 1, images, request, out);
-    const osteon_tensor_view& view = prediction.view();
-    ASSERT_EQ(sdk::shape_text(view), all ? "[3, 20, 31]" : "[2, 20, 31]");
-    const auto values = copy_of(view);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      ASSERT_TRUE(values[i] >= 0 && values[i] <= 1);
-      // `mirrored` exchanges b and c in a mirrored copy, so a symmetric average of their logits 0 and 1 may come back
-      // too.
-      const std::size_t k = i / (20 * 31);
-      if (k == 0) {
-        EXPECT_NEAR(values[i], 1 / (1 + std::exp(1.0)), 1e-5);
+    post.process(call.raw(), inner->raw(), 1, images, request, out);
+    const std::int64_t classes = all ? 3 : 2, pixel_count = 20 * 31;
+    if (!gives_probabilities) {
+      ASSERT_EQ(sdk::shape_text(prediction.view()), "[1, 20, 31]");
+      const auto* words = static_cast<const std::uint32_t*>(prediction.view().data);
+      for (std::int64_t i = 0; i < pixel_count; ++i)
+        ASSERT_EQ(words[i] & (1u | 1u << (classes - 1)), 1u << (classes - 1));
+      continue;
+    }
+    ASSERT_EQ(sdk::shape_text(prediction.view()), all ? "[3, 20, 31]" : "[2, 20, 31]");
+    const auto values = copy_of(prediction.view());
+    for (std::int64_t i = 0; i < classes * pixel_count; ++i) {
+      const float value = values[static_cast<std::size_t>(i)];
+      ASSERT_TRUE(value >= 0 && value <= 1);
+      // `mirrored` exchanges b and c in a mirrored copy, so of these a symmetric average may come back.
+      if (i < pixel_count) {
+        ASSERT_LT(value, 0.5f);
+      } else if (i >= (classes - 1) * pixel_count) {
+        ASSERT_GT(value, 0.5f);
       }
     }
   }
