@@ -90,6 +90,38 @@ std::optional<cv::Size> pnm_size(std::string_view bytes) {
   return height ? size_of(*width, *height) : std::nullopt;
 }
 
+std::uint64_t bmp_bytes(std::string_view bytes) {
+  constexpr std::size_t kPixels = 10, kHeaderSize = 14, kEnd = 34;
+  constexpr std::uint32_t kOldHeader = 12, kPlain = 0, kPlainWithMasks = 3;
+  const std::optional<cv::Size> size = bmp_size(bytes);
+  if (!size || bytes.size() < kEnd) return 0;
+  const bool old = from_little(bytes, kHeaderSize, 4) == kOldHeader;
+  const std::uint32_t compression = old ? kPlain : from_little(bytes, 30, 4);
+  if (compression != kPlain && compression != kPlainWithMasks) return 0;
+  const std::uint64_t bits =
+      std::uint64_t{from_little(bytes, old ? 24 : 28, 2)} * static_cast<std::uint64_t>(size->width);
+  // Rows are filled up to four bytes; some writers leave that out at the last one.
+  return from_little(bytes, kPixels, 4) + (bits + 31) / 32 * 4 * (static_cast<std::uint64_t>(size->height) - 1) +
+         (bits + 7) / 8;
+}
+
+std::uint64_t webp_bytes(std::string_view bytes) {
+  return bytes.size() < 8 ? 0 : std::uint64_t{from_little(bytes, 4, 4)} + 8;
+}
+
+std::uint64_t pnm_bytes(std::string_view bytes) {
+  if (bytes.size() < 2 || bytes[1] < '4' || bytes[1] > '6') return 0;  // the others are of texts
+  std::size_t at = 2;
+  const auto width = pnm_number(bytes, at);
+  const auto height = width ? pnm_number(bytes, at) : std::nullopt;
+  const bool bitmap = bytes[1] == '4';
+  const auto greatest = bitmap || !height ? height : pnm_number(bytes, at);
+  if (!greatest) return 0;
+  const auto columns = static_cast<std::uint64_t>(*width), rows = static_cast<std::uint64_t>(*height);
+  const std::uint64_t sample = (bytes[1] == '6' ? 3u : 1u) * (*greatest > 255 ? 2u : 1u);
+  return at + 1 + (bitmap ? (columns + 7) / 8 : columns * sample) * rows;
+}
+
 std::optional<cv::Size> jpeg2000_size(std::string_view bytes) {
   if (const auto size = codestream_size(bytes)) return size;
   constexpr std::size_t kBox = 8, kLongBox = 16;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -14,5 +15,10 @@ std::optional<cv::Size> bmp_size(std::string_view bytes);
 std::optional<cv::Size> webp_size(std::string_view bytes);
 std::optional<cv::Size> pnm_size(std::string_view bytes);
 std::optional<cv::Size> jpeg2000_size(std::string_view bytes);
+
+/// How many bytes a file has at least when nothing of it is cut off; 0 where its header does not tell.
+std::uint64_t bmp_bytes(std::string_view bytes);
+std::uint64_t webp_bytes(std::string_view bytes);
+std::uint64_t pnm_bytes(std::string_view bytes);
 
 }  // namespace osteon::data

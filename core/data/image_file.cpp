@@ -94,6 +94,14 @@ void check_jpeg(std::string_view bytes, const std::filesystem::path& path) {
     fail("the JPEG file is cut off: it ends before its picture", path, end);
 }
 
+/// A file of which the header says how long it is at least.
+void check_length(std::uint64_t least, std::string_view bytes, ImageFormat format, const std::filesystem::path& path) {
+  if (bytes.size() < least)
+    fail("the " + std::string(name_of(format)) + " file is cut off: it takes " + std::to_string(least) +
+             " bytes, as its header says, and has " + std::to_string(bytes.size()),
+         path, bytes.size());
+}
+
 bool begins(std::string_view bytes, std::string_view start) { return bytes.substr(0, start.size()) == start; }
 
 }  // namespace
@@ -138,6 +146,9 @@ void check_whole_file(std::string_view bytes, const std::filesystem::path& path)
   const ImageFormat format = format_of(bytes);
   if (format == ImageFormat::kPng) check_png(bytes, path);
   if (format == ImageFormat::kJpeg) check_jpeg(bytes, path);
+  if (format == ImageFormat::kBmp) check_length(bmp_bytes(bytes), bytes, format, path);
+  if (format == ImageFormat::kWebp) check_length(webp_bytes(bytes), bytes, format, path);
+  if (format == ImageFormat::kPnm) check_length(pnm_bytes(bytes), bytes, format, path);
 }
 
 namespace {
