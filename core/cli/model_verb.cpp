@@ -25,8 +25,10 @@ void add_model_verb(CLI::App& app, Program& program) {
                    "What model.weights takes: safetensors, an index of shards, or .pth; instead of the recipe's")
       ->type_name("FILE");
   forward
-      ->add_option("--key", options->request.key,
-                   "Which state dict of the weights, where the file has several; over model.weights_key")
+      ->add_option(
+          "--key", options->request.key,
+          "Which state dict of the weights, where the file has several, or what the names of its tensors begin with; "
+          "over model.weights_key")
       ->type_name("KEY");
   forward->add_option("--input", options->request.input, "safetensors with `x`, float32 [N, C, H, W]")
       ->type_name("FILE")

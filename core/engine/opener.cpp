@@ -69,12 +69,17 @@ void Opener::compare_libraries(const run::RunFolder& folder, const recipe::Recip
 
 void Opener::open_model(const run::RunFolder& folder, const recipe::Recipe& recipe, const std::string& who,
                         OpenedRun& opened) {
-  if (!fs::exists(folder.model()))
-    throw Error(ExitCode::kData,
-                "the run has no weights; its training did not get to its first validation. Go on with: osteon train "
-                "--resume " +
-                    folder.root().string(),
-                folder.model().string());
+  if (!fs::exists(folder.model())) {
+    // To go on with a run that is done changes nothing.
+    const std::string what =
+        folder.is_done()
+            ? "the run is done, and its weights are gone; put the file back, or begin anew: osteon train " +
+                  folder.recipe().string() + " --overwrite --out " + folder.root().string()
+            : "the run has no weights; its training did not get to its first validation. Go on with: "
+              "osteon train --resume " +
+                  folder.root().string();
+    throw Error(ExitCode::kData, what, folder.model().string());
+  }
   opened.model = make_model(recipe, *context_.registry, context_.threads);
   // A model that shows none keeps its weights in a file of its own.
   if (!opened.model->tensors(plugin::Call()).empty())

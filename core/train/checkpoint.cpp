@@ -95,7 +95,10 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
 
 void load_checkpoint(const std::filesystem::path& path, const TrainingState& state) {
   if (!std::filesystem::exists(path))
-    throw Error(ExitCode::kData, "the checkpoint to go on from is not there", path.string());
+    throw Error(ExitCode::kData,
+                "the checkpoint to go on from is not there; a run of its own goes on from this one's model.safetensors "
+                "by model.weights",
+                path.string());
   const weights::SafetensorsFile file(path);
   check_format(file);
   NamedState all;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/weights_file.hpp"
 
+#include <algorithm>
+#include <map>
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
@@ -27,13 +29,23 @@ bool looks_like_safetensors(std::string_view file) { return file.size() > 8 && b
       path);
 }
 
-/// Keeps the tensors whose names begin with `key` and a dot, under the rest of them.
-void keep_below(StateDict& state, const std::string& key, const std::string& path) {
-  const std::string below = key + ".";
+// How a run's own checkpoint says what it is, and where in it the weights are, and their averages.
+constexpr std::string_view kCheckpointFormat = "osteon-checkpoint-", kCheckpointWeights = "weights",
+                           kCheckpointAverages = "average";
+
+bool is_checkpoint(const std::map<std::string, std::string>& metadata) {
+  const auto format = metadata.find("format");
+  return format != metadata.end() && format->second.rfind(kCheckpointFormat, 0) == 0;
+}
+
+/// Keeps the tensors whose names begin with `key` and `separator`, under the rest of them.
+void keep_below(StateDict& state, const std::string& key, char separator, const std::string& path) {
+  const std::string below = key + separator;
   std::vector<TensorData> kept;
+  std::map<std::string, std::size_t> others;
   for (TensorData& tensor : state.tensors) {
     if (tensor.name.compare(0, below.size(), below) != 0) {
-      state.left_out.push_back(shown(tensor.name) + " (a tensor)");
+      ++others[tensor.name.substr(0, tensor.name.find(separator))];
       continue;
     }
     tensor.name.erase(0, below.size());
@@ -44,8 +56,18 @@ void keep_below(StateDict& state, const std::string& key, const std::string& pat
                 "the file has one set of tensors, none with a name that begins with '" + shown(below) +
                     "'; there is no '" + shown(key) + "' to choose",
                 path);
+  for (const auto& [name, count] : others)
+    state.left_out.push_back(shown(name) + (count == 1 ? " (a tensor)" : " (" + std::to_string(count) + " tensors)"));
   state.tensors = std::move(kept);
   state.key = key;
+}
+
+void keep_of_checkpoint(StateDict& state, const std::string& key, const std::string& path) {
+  const std::string averages = std::string(kCheckpointAverages) + "/";
+  const bool averaged = std::any_of(state.tensors.begin(), state.tensors.end(),
+                                    [&](const TensorData& tensor) { return tensor.name.rfind(averages, 0) == 0; });
+  keep_below(state, key.empty() ? std::string(kCheckpointWeights) : key, '/', path);
+  if (averaged && state.key != kCheckpointAverages) state.others.emplace_back(kCheckpointAverages);
 }
 
 }  // namespace
@@ -60,7 +82,12 @@ WeightsFile::WeightsFile(const std::filesystem::path& path, const std::string& k
     Index index = read_index(bytes, path.string());
     state_.tensors = std::move(index.tensors);
     metadata_ = std::move(index.metadata);
-    if (!key.empty()) keep_below(state_, key, path.string());
+    if (is_checkpoint(metadata_)) {
+      keep_of_checkpoint(state_, key, path.string());
+      metadata_.clear();  // which is of the training
+    } else if (!key.empty()) {
+      keep_below(state_, key, '.', path.string());
+    }
   } else if (looks_like_torch(bytes)) {
     TorchIndex index = read_torch(bytes, path.string(), key);
     format_ = index.format == TorchFormat::kZip ? "PyTorch" : "PyTorch, legacy";
@@ -107,7 +134,7 @@ void WeightsFile::read_shards(const std::string& key) {
   state_.key = shards_[0]->key();
   state_.others = shards_[0]->other_keys();
   metadata_ = shards_[0]->metadata();
-  if (!key.empty()) keep_below(state_, key, path().string());
+  if (!key.empty()) keep_below(state_, key, '.', path().string());
 }
 
 void WeightsFile::verify() const {

@@ -29,7 +29,7 @@ class WeightsFile {
   const std::string& format() const noexcept { return format_; }
   /// They point into the file, or into shards; valid as long as this object is.
   const std::vector<TensorData>& tensors() const noexcept { return state_.tensors; }
-  /// Of safetensors (of shards the first one's); PyTorch's files have none.
+  /// Of safetensors (of shards the first one's); PyTorch's files and checkpoints of runs have none.
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
   /// Where in the file the tensors were ("state_dict"); empty: they are the file.
   const std::string& key() const noexcept { return state_.key; }

@@ -174,6 +174,19 @@ TEST_F(Floor, ADamagedDescriptionOfARunIsRefused) {
   }
 }
 
+// To go on with it would change nothing.
+TEST_F(Floor, ARunThatIsDoneAndHasLostItsWeightsIsBegunAnew) {
+  fs::copy(path("run"), path("lost"), fs::copy_options::recursive);
+  fs::remove(path("lost/model.safetensors"));
+  const Outcome outcome = osteon("predict " + path("lost") + " " + path("data/test/DCM") + " --out " + path("none"));
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("its weights are gone; put the file back, or begin anew: osteon train " +
+                                     path("lost/recipe.toml") + " --overwrite --out " + path("lost")));
+  const Outcome anew = osteon("train " + path("lost/recipe.toml") + " --overwrite --out " + path("lost"));
+  EXPECT_EQ(anew.exit_code, 0) << anew.err;
+  EXPECT_TRUE(fs::exists(path("lost/model.safetensors")));
+}
+
 TEST_F(Floor, SaysThatProcHasToBeMounted) {
   if (std::system("unshare -m true 2>/dev/null") != 0) GTEST_SKIP() << "no mount namespaces here";
   const Outcome outcome =

@@ -120,6 +120,28 @@ TEST_F(ShardsTest, MayBeFilesOfPyTorch) {
   expect_refused([&] { WeightsFile(file.path()).verify(); }, "does not have the checksum");
 }
 
+// What a training saves to go on from may be loaded as weights too.
+TEST_F(WeightsFileTest, OfACheckpointTheWeightsAreTaken) {
+  const auto entry = [](const std::string& name, int at) {
+    return ",\"" + name + R"(":{"dtype":"U8","shape":[1],"data_offsets":[)" + std::to_string(at) + "," +
+           std::to_string(at + 1) + "]}";
+  };
+  const std::string header = R"({"__metadata__":{"format":"osteon-checkpoint-2"})" + entry("weights/a.b", 0) +
+                             entry("average/a.b", 1) + entry("average_updates", 2) + entry("exp_avg/a.b", 3) +
+                             entry("exp_avg/c", 4) + "}";
+  const auto path = write(little(header.size(), 8) + header + "vwxyz");
+  const WeightsFile file(path), averages(path, "average");
+  ASSERT_EQ(file.tensors().size(), 1u);
+  EXPECT_EQ(file.tensors()[0].name, "a.b");
+  EXPECT_EQ(static_cast<char>(file.tensors()[0].data[0]), 'v');
+  EXPECT_EQ(file.key(), "weights");
+  EXPECT_TRUE(file.metadata().empty());
+  EXPECT_EQ(file.other_keys(), std::vector<std::string>{"average"});
+  EXPECT_EQ(file.left_out(),
+            (std::vector<std::string>{"average (a tensor)", "average_updates (a tensor)", "exp_avg (2 tensors)"}));
+  EXPECT_EQ(static_cast<char>(averages.tensors().at(0).data[0]), 'w');
+}
+
 TEST_F(ShardsTest, AKeyIsWhatNamesBeginWith) {
   write_text(folder_ / "model-1.safetensors", shard("ema.a", "xyz"));
   const WeightsFile file(index(R"({"weight_map": {"ema.a": "model-1.safetensors", "b": "model-2.safetensors"}})"),
