@@ -39,14 +39,17 @@ class Quiet {
   }
 };
 
+/// A node's name as the file has it, without what OpenCV's importer puts before.
+std::string node_name(const cv::dnn::Layer& layer) { return layer.name.substr(layer.name.find('!') + 1); }
+
 /// OpenCV (4.6) normalises as many channels as come in, with the statistics of as many as the file has.
 void expect_channels(const cv::dnn::Layer& layer, const cv::dnn::MatShape& input) {
   if (layer.type != "BatchNorm" || layer.blobs.empty()) return;
   const std::size_t statistics = layer.blobs[0].total();
   const int channels = input.size() < 2 ? -1 : input[1];
   if (channels < 0 || static_cast<std::size_t>(channels) != statistics)
-    throw sdk::BadInput("the batch normalization '" + layer.name + "' has statistics of " + std::to_string(statistics) +
-                        " channels, and " + std::to_string(channels) + " come in");
+    throw sdk::BadInput("the batch normalization '" + node_name(layer) + "' has statistics of " +
+                        std::to_string(statistics) + " channels, and " + std::to_string(channels) + " come in");
 }
 
 /// OpenCV (4.6) takes the last part of a dimension where one beyond its end is asked for. A Gather of one index, a
@@ -55,8 +58,9 @@ void expect_parts(const cv::dnn::SliceLayer& layer, const cv::dnn::MatShape& inp
   for (const std::vector<cv::Range>& ranges : layer.sliceRanges)
     for (std::size_t i = 0; i < std::min(ranges.size(), input.size()); ++i)
       if (ranges[i].start >= input[i])
-        throw sdk::BadInput("the node '" + layer.name + "' takes a part from place " + std::to_string(ranges[i].start) +
-                            " on of dimension " + std::to_string(i) + ", whose size is " + std::to_string(input[i]));
+        throw sdk::BadInput("the node '" + node_name(layer) + "' takes a part from place " +
+                            std::to_string(ranges[i].start) + " on of dimension " + std::to_string(i) +
+                            ", whose size is " + std::to_string(input[i]));
 }
 
 /// Throws BadInput for what OpenCV does with inputs of other shapes than the file's nodes are for.
