@@ -18,9 +18,10 @@ namespace {
 
 using Kind = Value::Kind;
 
-constexpr std::size_t kMaxName = 256;     // bytes, of a module or of what is in it
-constexpr std::size_t kMaxDigits = 4300;  // of a number in decimals; Python's own limit
-constexpr std::size_t kMaxLine = 4096;    // bytes, of a text that is a line
+constexpr std::size_t kMaxName = 256;                    // bytes, of a module or of what is in it
+constexpr std::size_t kMaxDigits = 4300;                 // of a number in decimals; Python's own limit
+constexpr std::size_t kMaxLine = 4096;                   // bytes, of a text that is a line
+constexpr std::size_t kMaxMade = std::size_t{16} << 20;  // bytes, of texts that are put together
 constexpr int kNewestProtocol = 5;
 
 class Machine : private PickleStack {
@@ -307,6 +308,7 @@ class Machine : private PickleStack {
       fail("the pickle names a function by something else than two short texts");
     const Global& found = find_global(module.text, name.text);
     const std::string& text = made_.emplace_back(std::string(module.text) + "\n" + std::string(name.text));
+    if ((made_bytes_ += text.size()) > kMaxMade) fail("the pickle names more functions than any state dict has");
     Value& global = push(Kind::kGlobal);
     global.global = &found;
     global.text = text;
@@ -406,6 +408,7 @@ class Machine : private PickleStack {
   ByteReader in_;
   std::size_t steps_ = 0;
   std::deque<std::string> made_;  ///< texts that stand nowhere in the file
+  std::size_t made_bytes_ = 0;    ///< of all of them
 };
 
 }  // namespace

@@ -334,6 +334,10 @@ TEST(Pickle, RefusesToMakeMoreThanAStateDictHas) {
   pairs += "e\x85q\1";
   for (int i = 0; i < 1000; ++i) pairs += global("collections", "OrderedDict") + "h\1R";
   expect_code_refused(pairs, "more than any state dict has");
+  // Long names put together over and over.
+  Code named = text(std::string(256, 'm')) + "q\1" + text(std::string(256, 'n')) + "q\2";
+  for (int i = 0; i < 40000; ++i) named += "h\1h\2\x93";
+  expect_code_refused(named, "names more functions than any state dict has");
 }
 
 }  // namespace
