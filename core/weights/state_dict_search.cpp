@@ -78,6 +78,7 @@ std::vector<Place> places_in(const Pickle& pickle, const Place& place) {
 /// All dicts with tensors, outer before inner. Each object is looked at once, whatever refers to it.
 std::vector<FoundDict> find_all(const Pickle& pickle, const std::string& path) {
   std::vector<Place> places;
+  std::vector<std::pair<const Value*, std::string>> again;
   std::unordered_set<const Value*> seen = {&pickle.root()};
   if (is_dict(pickle.root()) || is_list(pickle.root())) places.push_back({&pickle.root(), 0, {}, 0, false});
   for (std::size_t i = 0; i < places.size(); ++i) {
@@ -86,6 +87,9 @@ std::vector<FoundDict> find_all(const Pickle& pickle, const std::string& path) {
       if (seen.insert(inside.value).second) {
         inside.above = i;
         places.push_back(std::move(inside));
+      } else if (is_dict(*inside.value) && again.size() < kMaxStateDicts) {
+        inside.above = i;
+        again.emplace_back(inside.value, found_at(places, inside).key);
       }
   }
   std::vector<FoundDict> found;
@@ -94,6 +98,8 @@ std::vector<FoundDict> find_all(const Pickle& pickle, const std::string& path) {
     if (found.size() == kMaxStateDicts)
       refuse(path, place.value->offset, fmt::format("the file holds more than {} state dicts", kMaxStateDicts));
     found.push_back(found_at(places, place));
+    for (auto& [value, key] : again)
+      if (value == place.value) found.back().also.push_back(std::move(key));
   }
   return found;
 }
@@ -208,10 +214,13 @@ std::optional<std::size_t> choose_usual(const std::vector<FoundDict>& found) {
   std::optional<std::size_t> best;
   std::size_t best_rank = std::numeric_limits<std::size_t>::max();
   for (std::size_t i = 0; i < found.size(); ++i) {
-    const std::optional<std::size_t> rank = usual_rank(found[i].key);
-    if (!rank || *rank >= best_rank) continue;
-    best = i;
-    best_rank = *rank;
+    std::vector<std::string> keys = found[i].also;
+    keys.push_back(found[i].key);
+    for (const std::string& key : keys)
+      if (const std::optional<std::size_t> rank = usual_rank(key); rank && *rank < best_rank) {
+        best = i;
+        best_rank = *rank;
+      }
   }
   if (best) return best;
   if (found.front().key.empty()) return 0;
@@ -232,7 +241,7 @@ using Choice = std::pair<std::size_t, std::string>;
 /// one.
 std::optional<Choice> choose_by_key(const Pickle& pickle, const std::vector<FoundDict>& found, const std::string& key) {
   for (std::size_t i = 0; i < found.size(); ++i)
-    if (found[i].key == key) return Choice(i, {});
+    if (found[i].key == key || std::count(found[i].also.begin(), found[i].also.end(), key) != 0) return Choice(i, {});
   const auto holds = [&](std::size_t i, const std::string& below) {
     return holds_tensors(pickle, *found[i].dict, below);
   };

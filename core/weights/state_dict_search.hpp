@@ -17,6 +17,7 @@ bool is_tensor(const Value& value) noexcept;
 struct FoundDict {
   const Value* dict = nullptr;
   std::string key;                  ///< keys and places on the way, joined by dots; empty: the root
+  std::vector<std::string> also;    ///< other keys under which the same dict is
   std::vector<const Value*> above;  ///< the dicts, lists and tuples on the way, from the root
   bool in_list = false;             ///< one of those is a list or a tuple
 };

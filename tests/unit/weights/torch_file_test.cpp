@@ -263,6 +263,18 @@ TEST(TorchFile, LooksThroughListsAndTuples) {
   EXPECT_EQ(read("]q\1(h\1" + weights + "e").key, "1");
 }
 
+// One object in two places, as Python refers to it.
+TEST(TorchFile, AStateDictMayBeUnderTwoKeys) {
+  const Code weights = dict({{text("w"), vector("FloatStorage", "0", 3)}}) + "q\7";
+  const Code other = dict({{text("v"), vector("FloatStorage", "0", 3)}});
+  const std::string file =
+      torch_zip(dict({{text("best"), weights}, {text("last"), other}, {text("model"), "h\7"}}), {{"0", floats(3)}});
+  EXPECT_THAT(names(read_torch(file, "w.pth")), ElementsAre("w"));
+  EXPECT_THAT(names(read_torch(file, "w.pth", "model")), ElementsAre("w"));
+  EXPECT_THAT(names(read_torch(file, "w.pth", "best")), ElementsAre("w"));
+  EXPECT_THAT(names(read_torch(file, "w.pth", "last")), ElementsAre("v"));
+}
+
 TEST(TorchFile, AKeyMayBeWhatNamesBeginWith) {
   const Code one = vector("FloatStorage", "0", 3);
   const Code both = dict({{text("model.w"), one}, {text("ema.model.w"), one}, {text("ema.n"), one}, {text("x"), "N"}});
