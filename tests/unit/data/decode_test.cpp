@@ -224,19 +224,23 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Jpegs,
 
 TEST(Decoders, NameAnAnimationASizeAndTheFormatsThatThereAre) {
   const TemporaryFolder folder;
-  const std::string animated = std::string("RIFF\x24\0\0\0WEBPVP8X\x0a\0\0\0\x02", 21) + std::string(15, '\0');
+  const std::string animated = std::string("RIFF\x1c\0\0\0WEBPVP8X\x0a\0\0\0\x02", 21) + std::string(15, '\0');
   write_bytes(folder / "anim.webp", animated);
   std::string huge = make_png(1, {"a"}, 8, 0);
   huge.replace(8, 25, png_chunk("IHDR", big_endian(1u << 30) + big_endian(1u << 30) + std::string("\x08\0\0\0\0", 5)));
   write_bytes(folder / "huge.png", huge);
   write_bytes(folder / "text.png", "no picture");
-  write_bytes(folder / "cut.bmp", encoded(".bmp", {}).substr(0, 60));
+  std::string bmp = encoded(".bmp", {});
+  write_bytes(folder / "cut.bmp", bmp.substr(0, 60));
+  bmp[30] = 99;  // a compression that there is not
+  write_bytes(folder / "strange.bmp", bmp);
   CaptureStderr();
   const auto said = [&](const char* name) { return std::string(error_of([&] { read_image(folder / name); }).what()); };
   EXPECT_THAT(said("anim.webp"), HasSubstr("animated WebP"));
   EXPECT_THAT(said("huge.png"), HasSubstr("1073741824 x 1073741824 pixels"));
   EXPECT_THAT(said("text.png"), HasSubstr("BMP, WebP"));
-  EXPECT_THAT(said("cut.bmp"), HasSubstr("BMP file is damaged"));
+  EXPECT_THAT(said("cut.bmp"), HasSubstr("BMP file is cut off"));
+  EXPECT_THAT(said("strange.bmp"), HasSubstr("BMP file is damaged"));
   EXPECT_EQ(GetCapturedStderr(), "") << "a decoder spoke of a file without its name";
 }
 
