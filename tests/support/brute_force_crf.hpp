@@ -82,7 +82,7 @@ class BruteForceCrf {
         const double factor = normalization == Normalization::kNone     ? 1 / mean
                               : normalization == Normalization::kBefore ? 1 / sums[index(j)]
                               : normalization == Normalization::kAfter  ? 1 / sums[index(i)]
-                                                                        : 1 / std::sqrt(sums[index(i)] * sums[index(j)]);
+                                                                       : 1 / std::sqrt(sums[index(i)] * sums[index(j)]);
         float& value = matrix[index(i * pixels_ + j)];
         value = static_cast<float>(compat * factor * double{value});
       }
@@ -102,7 +102,8 @@ class BruteForceCrf {
     for (std::int64_t p = 0; p < pixels_; ++p) {
       double most = t[index(p)], sum = 0;
       for (std::int64_t c = 1; c < classes; ++c) most = std::max(most, t[index(c * pixels_ + p)]);
-      for (std::int64_t c = 0; c < classes; ++c) sum += q[index(c * pixels_ + p)] = std::exp(t[index(c * pixels_ + p)] - most);
+      for (std::int64_t c = 0; c < classes; ++c)
+        sum += q[index(c * pixels_ + p)] = std::exp(t[index(c * pixels_ + p)] - most);
       for (std::int64_t c = 0; c < classes; ++c) q[index(c * pixels_ + p)] /= sum;
     }
     return q;

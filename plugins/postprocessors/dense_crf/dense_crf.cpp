@@ -7,8 +7,9 @@
 //     bilateral_srgb = 13
 //
 // P. Kraehenbuehl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials", NIPS 2011.
-// Parameters mean what they mean in pydensecrf, but that a positive compat smooths and srgb counts 0..255 of an image in
-// 0..1. Classes that overlap are a problem of two labels each, present and absent; the network's logits are the unaries.
+// Parameters mean what they mean in pydensecrf, but that a positive compat smooths and srgb counts 0..255 of an image
+// in 0..1. Classes that overlap are a problem of two labels each, present and absent; the network's logits are the
+// unaries.
 #include <string>
 
 #include <osteon/sdk/postprocessor.hpp>

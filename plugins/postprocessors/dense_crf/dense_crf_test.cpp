@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compared with the definition, over all pairs of pixels (support/brute_force_crf.hpp), on images of some hundred pixels.
+// Compared with the definition, over all pairs of pixels (support/brute_force_crf.hpp), on images of some hundred
+// pixels.
 #include <cmath>
 #include <limits>
 #include <map>
@@ -52,7 +53,8 @@ struct Scene {
       for (std::int64_t p = 0; p < h * w; ++p) {
         const double inside = radius - std::hypot(static_cast<double>(p / w) - cy, static_cast<double>(p % w) - cx);
         for (std::int64_t k = 0; k < channels; ++k)
-          image[index(p * channels + k)] += static_cast<float>(0.25 / (1 + std::exp(-inside))) * static_cast<float>(k + 1);
+          image[index(p * channels + k)] +=
+              static_cast<float>(0.25 / (1 + std::exp(-inside))) * static_cast<float>(k + 1);
         logits.push_back(static_cast<float>(std::clamp(0.7 * inside, -12.0, 8.0) + 1.2 * random.normal()));
       }
     }
@@ -95,8 +97,7 @@ Answer infer(const Scene& scene, const Setting& setting, const sdk::Call& call) 
   const Tiling tiling(scene.height, scene.width);
   const ImageKernels kernels(call, image.raw, tiling, setting.kernels);
   Answer answer{scene.logits, {}};
-  answer.report =
-      MeanField(tiling, kernels.kernels(), setting.options).run(call, answer.logits.data(), scene.classes);
+  answer.report = MeanField(tiling, kernels.kernels(), setting.options).run(call, answer.logits.data(), scene.classes);
   return answer;
 }
 Answer infer(const Scene& scene, const Setting& setting, std::uint32_t threads = 1) {
@@ -110,9 +111,10 @@ std::vector<double> reference(const Scene& scene, const Setting& setting) {
     for (std::int64_t c = 0; c < 3; ++c)
       rgb.push_back(255 * scene.image[Scene::index(p * scene.channels + (scene.channels == 3 ? c : 0))]);
   const KernelOptions& k = setting.kernels;
-  const BruteForceCrf crf(scene.height, scene.width, rgb, 3,
-                          {{k.gaussian_sxy, 0, k.gaussian_compat}, {k.bilateral_sxy, k.bilateral_srgb, k.bilateral_compat}},
-                          static_cast<BruteForceCrf::Normalization>(k.normalization));
+  const BruteForceCrf crf(
+      scene.height, scene.width, rgb, 3,
+      {{k.gaussian_sxy, 0, k.gaussian_compat}, {k.bilateral_sxy, k.bilateral_srgb, k.bilateral_compat}},
+      static_cast<BruteForceCrf::Normalization>(k.normalization));
   const auto iterations = static_cast<int>(setting.options.iterations);
   return setting.options.labels == Labels::kExclusive ? crf.exclusive(scene.logits, iterations)
                                                       : crf.overlapping(scene.logits, iterations);
@@ -195,8 +197,7 @@ TEST(DenseCrf, IsTheExclusiveProblemOfTwoLabels) {
   scene.logits.resize(2 * scene.logits.size(), 0.0f);
   setting.options.labels = Labels::kExclusive;
   const Answer two = infer(scene, setting);
-  for (std::int64_t p = 0; p < scene.pixels(); ++p)
-    ASSERT_NEAR(one.q(p), std::exp(two.logits[Scene::index(p)]), 2e-3);
+  for (std::int64_t p = 0; p < scene.pixels(); ++p) ASSERT_NEAR(one.q(p), std::exp(two.logits[Scene::index(p)]), 2e-3);
 }
 
 // Without edges, place alone is left: the kernels are one and the same.
@@ -322,8 +323,7 @@ struct KeepingCache {
     service.keep = [](const osteon_call* call, const char*, const void* key, std::uint64_t size, osteon_tensor* given,
                       osteon_error*) -> osteon_status {
       ++of(call).made;
-      of(call).kept[std::string(static_cast<const char*>(key), size)] =
-          std::make_shared<sdk::OwnedTensor>(*given);
+      of(call).kept[std::string(static_cast<const char*>(key), size)] = std::make_shared<sdk::OwnedTensor>(*given);
       *given = {};
       return OSTEON_OK;
     };

@@ -10,8 +10,8 @@
 
 namespace osteon::dense_crf {
 
-/// A Gaussian of place alone, or of place and one intensity, on a grid of vertices (x, y, intensity): linear splat, blur
-/// along the axes, linear slice.
+/// A Gaussian of place alone, or of place and one intensity, on a grid of vertices (x, y, intensity): linear splat,
+/// blur along the axes, linear slice.
 ///
 /// J. Chen, S. Paris, F. Durand, "Real-time edge-aware image processing with the bilateral grid", SIGGRAPH 2007.
 class Grid final : public Filter {
@@ -36,7 +36,7 @@ class Grid final : public Filter {
   Axis y_, x_, level_;
   AxisPlaces rows_, columns_;
   std::int64_t levels_ = 1;
-  sdk::OwnedTensor level_of_;  ///< of each pixel, in spacings; empty without intensities
+  sdk::OwnedTensor level_of_;                             ///< of each pixel, in spacings; empty without intensities
   std::vector<LevelRange> tile_levels_, segment_levels_;  ///< likewise
 };
 

@@ -96,8 +96,7 @@ void ImageKernels::add(const sdk::Call& call, const Tiling& tiling, std::unique_
                        Normalization normalization, const sdk::Cache& cache, sdk::CacheKey key) {
   key.add(std::string("factors")).add(normalization);
   sdk::OwnedTensor factors = cache.find(key);
-  if (factors.empty())
-    factors = cache.keep(key, NormalizedFilter(call, tiling, *filter, normalization).take_factors());
+  if (factors.empty()) factors = cache.keep(key, NormalizedFilter(call, tiling, *filter, normalization).take_factors());
   auto normalized = std::make_unique<NormalizedFilter>(*filter, normalization, std::move(factors));
   entries_.push_back({std::move(filter), std::move(normalized), static_cast<float>(compat)});
 }

@@ -28,8 +28,8 @@ class ImageKernels {
   std::vector<Kernel> kernels() const;
 
  private:
-  void add(const sdk::Call&, const Tiling&, std::unique_ptr<Filter>, double compat, Normalization,
-           const sdk::Cache&, sdk::CacheKey);
+  void add(const sdk::Call&, const Tiling&, std::unique_ptr<Filter>, double compat, Normalization, const sdk::Cache&,
+           sdk::CacheKey);
   struct Entry {
     std::unique_ptr<Filter> filter;
     std::unique_ptr<NormalizedFilter> normalized;

@@ -11,9 +11,9 @@ namespace osteon::dense_crf {
 /// Eight floats: one register of AVX2. Needs no alignment.
 using Eight = float __attribute__((vector_size(32), aligned(4), may_alias));
 
-/// Values of sixteen classes at one pixel or vertex. Two registers of AVX2 and no type of 64 bytes, which compilers move
-/// through memory where registers are smaller. Passed by reference alone: by value, each version of a multiversioned
-/// function would pass it differently.
+/// Values of sixteen classes at one pixel or vertex. Two registers of AVX2 and no type of 64 bytes, which compilers
+/// move through memory where registers are smaller. Passed by reference alone: by value, each version of a
+/// multiversioned function would pass it differently.
 struct Lanes {
   Eight low, high;
 };

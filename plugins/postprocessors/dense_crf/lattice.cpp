@@ -69,7 +69,8 @@ Lattice::Tables Lattice::build(const sdk::Call& call, const Tiling& tiling, doub
     for (std::int64_t row = 0; row < tile.height; ++row)
       for (std::int64_t i = 0; i < tile.width; ++i) {
         const float* color = image + ((tile.y + row) * tiling.width + tile.x + i) * channels;
-        double point[Simplex::kMost] = {static_cast<double>(tile.x + i) / sigma, static_cast<double>(tile.y + row) / sigma};
+        double point[Simplex::kMost] = {static_cast<double>(tile.x + i) / sigma,
+                                        static_cast<double>(tile.y + row) / sigma};
         for (std::int64_t c = 0; c < channels; ++c) point[2 + c] = static_cast<double>(color[c]) / color_sigma;
         const bool other = simplex.find(point);
         for (int r = 0; r < corners; ++r) {

@@ -14,7 +14,8 @@ class Simplex {
   explicit Simplex(int dimensions);
   /// Finds the simplex around a point, in units of sigma. Whether it is another one than the last.
   bool find(const double* point);
-  /// The first d coordinates of the vertex whose coordinates are all `remainder` modulo d + 1; the last follows from them.
+  /// The first d coordinates of the vertex whose coordinates are all `remainder` modulo d + 1; the last follows from
+  /// them.
   void vertex(int remainder, std::int32_t* key) const;
   /// Of the vertex with that remainder.
   double share(int remainder) const { return share_[remainder]; }

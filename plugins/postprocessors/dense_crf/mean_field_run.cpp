@@ -142,7 +142,8 @@ void MeanField::Run::work_tile(std::int64_t part, std::int64_t tile, Pass pass) 
   }
   ++tally.worked;
   Lanes* values = values_.data() + part * groups() * kTile;
-  for (std::int64_t row = 0; row < tiling_[tile].height; ++row) work_segment(part, tiling_[tile].row(row), pass, values, watched ? sums : nullptr);
+  for (std::int64_t row = 0; row < tiling_[tile].height; ++row)
+    work_segment(part, tiling_[tile].row(row), pass, values, watched ? sums : nullptr);
   if (watched) tally.change = std::max(tally.change, take_change(tile, sums));
 }
 
@@ -157,8 +158,7 @@ double MeanField::Run::take_change(std::int64_t tile, const Lanes* sums) {
 
 double MeanField::Run::change() const {
   double change = 0;
-  for (std::int64_t part = 0; part < parts_.count(); ++part)
-    change = std::max(change, tallies_[index(part)].change);
+  for (std::int64_t part = 0; part < parts_.count(); ++part) change = std::max(change, tallies_[index(part)].change);
   return change;
 }
 
@@ -171,7 +171,8 @@ void MeanField::Run::work_segment(std::int64_t part, const Segment& segment, Pas
   for (std::size_t k = 0; k < kernels.size() && pass != Pass::kFirst; ++k) {
     const float* after = kernels[k].filter->after();
     scale_row(after != nullptr ? after + segment.at : nullptr, scale * kernels[k].weight, segment.count, factors);
-    for (std::int64_t g = 0; g < groups(); ++g) channels_[index(g)][k]->slice(part, segment, factors, values + g * kTile);
+    for (std::int64_t g = 0; g < groups(); ++g)
+      channels_[index(g)][k]->slice(part, segment, factors, values + g * kTile);
   }
   if (pass == Pass::kLast) {
     if (exclusive()) (field_.options_.against_rest ? logits_of_softmax : log_softmax)(values, groups(), segment.count);
@@ -190,7 +191,8 @@ void MeanField::Run::work_segment(std::int64_t part, const Segment& segment, Pas
   for (std::size_t k = 0; k < kernels.size(); ++k) {
     const float* before = kernels[k].filter->before();
     scale_row(before != nullptr ? before + segment.at : nullptr, 1, segment.count, factors);
-    for (std::int64_t g = 0; g < groups(); ++g) channels_[index(g)][k]->splat(part, segment, factors, values + g * kTile);
+    for (std::int64_t g = 0; g < groups(); ++g)
+      channels_[index(g)][k]->splat(part, segment, factors, values + g * kTile);
   }
 }
 

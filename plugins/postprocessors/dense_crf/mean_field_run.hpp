@@ -9,7 +9,8 @@
 
 namespace osteon::dense_crf {
 
-/// Inference over some groups of kLanes classes: over one where classes overlap, over all where they exclude each other.
+/// Inference over some groups of kLanes classes: over one where classes overlap, over all where they exclude each
+/// other.
 class MeanField::Run {
  public:
   Run(const sdk::Call&, const MeanField&, float* logits, std::int64_t classes);
@@ -44,18 +45,18 @@ class MeanField::Run {
   const Tiling& tiling_;
   float* logits_;
   std::int64_t classes_, padded_;
-  std::vector<float> greatest_;   // of each tile and class, the network's logit
-  std::vector<float> pull_;       // of each pixel, sum of weight * filter(1): towards absence
-  std::vector<float> least_pull_; // of each tile
-  std::vector<float> reach_;      // of each tile and kernel, 2 * weight * the greatest factor after the filter
+  std::vector<float> greatest_;    // of each tile and class, the network's logit
+  std::vector<float> pull_;        // of each pixel, sum of weight * filter(1): towards absence
+  std::vector<float> least_pull_;  // of each tile
+  std::vector<float> reach_;       // of each tile and kernel, 2 * weight * the greatest factor after the filter
 
   std::int64_t first_ = 0, count_ = 0;  // classes at work
   Parts parts_;
   std::vector<Unaries> unaries_;  // of each group
   std::vector<Group> channels_;
-  LaneBuffer values_;             // of each part: a segment of each group
-  LaneBuffer sums_;               // of each part: a tile of each group
-  LaneBuffer tile_sums_;          // of each tile and group, in the last pass
+  LaneBuffer values_;     // of each part: a segment of each group
+  LaneBuffer sums_;       // of each part: a tile of each group
+  LaneBuffer tile_sums_;  // of each tile and group, in the last pass
   std::vector<Tally> tallies_;
   std::int64_t iterations_ = 0;
 };

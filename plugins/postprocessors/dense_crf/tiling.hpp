@@ -63,7 +63,8 @@ inline Parts even_parts(const std::vector<double>& work, std::int64_t most) {
   for (std::int64_t row = 0; row < rows; ++row) {
     done += work[static_cast<std::size_t>(row)];
     const auto ended = static_cast<double>(parts.first.size());
-    if (row + 1 == rows || (static_cast<std::int64_t>(ended) < most && done >= total * ended / static_cast<double>(most)))
+    if (row + 1 == rows ||
+        (static_cast<std::int64_t>(ended) < most && done >= total * ended / static_cast<double>(most)))
       parts.first.push_back(row + 1);
   }
   return parts;
