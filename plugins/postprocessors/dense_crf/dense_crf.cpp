@@ -12,9 +12,11 @@
 // unaries.
 #include <string>
 
+#include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/postprocessor.hpp>
 
 #include "image_kernels.hpp"
+#include "update.hpp"
 
 namespace osteon::dense_crf {
 namespace {
@@ -82,7 +84,6 @@ class DenseCrf {
   PostprocessorTraits traits() const {
     PostprocessorTraits traits;
     traits.map = true;
-    traits.needs_forms = OSTEON_SET(OSTEON_FORM_LOGITS);
     traits.needs_grids = OSTEON_SET(OSTEON_GRID_IMAGE);
     traits.gives_grids = OSTEON_SET(OSTEON_GRID_IMAGE);
     return traits;
@@ -96,8 +97,10 @@ class DenseCrf {
       below.n_classes = 0;
       below.classes = nullptr;
     }
+    if (!inner.gives_form(OSTEON_FORM_LOGITS)) below.form = OSTEON_FORM_PROBABILITIES;  // a mean over members, for one
     std::vector<Prediction> predictions = inner.predict(call, images, below);
     for (std::size_t i = 0; i < images.size(); ++i) {
+      if (below.form == OSTEON_FORM_PROBABILITIES) to_logits(call, predictions[i], inner.multiclass());
       refine(call, *images[i], predictions[i]);
       inner.finish(call, request, images[i]->pixels.shape[0], images[i]->pixels.shape[1], predictions[i]);
     }
@@ -105,6 +108,14 @@ class DenseCrf {
   }
 
  private:
+  static void to_logits(const Call& call, Prediction& prediction, bool multiclass) {
+    const std::int64_t rows = prediction.classes() * prediction.height(), width = prediction.width();
+    float* values = prediction.data();
+    parallel_for(call, rows,
+                 [&](std::int64_t row, int) { logits_of_probabilities(values + row * width, width, multiclass); });
+    prediction.raw().form = OSTEON_FORM_LOGITS;
+  }
+
   void refine(const Call& call, const osteon_image& image, const Prediction& prediction) const {
     if (prediction.height() != image.pixels.shape[0] || prediction.width() != image.pixels.shape[1])
       throw Error(OSTEON_FAILED, "the prediction has not a pixel for each of the image's");

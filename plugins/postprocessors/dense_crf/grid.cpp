@@ -17,11 +17,11 @@ Grid::Grid(const Tiling& tiling, double sigma)
       rows_(y_, tiling.height),
       columns_(x_, tiling.width) {}
 
-Grid::Grid(const sdk::Call& call, const Tiling& tiling, double sigma, const float* intensity, double intensity_sigma)
+Grid::Grid(const sdk::Call& call, const Tiling& tiling, double sigma, const Intensities& intensities,
+           double intensity_sigma)
     : Grid(tiling, sigma) {
-  const auto [least, greatest] = std::minmax_element(intensity, intensity + tiling.pixels());
-  const float base = *least;
-  level_ = value_axis(intensity_sigma, static_cast<double>(*greatest) - static_cast<double>(base));
+  const float base = intensities.least;
+  level_ = value_axis(intensity_sigma, static_cast<double>(intensities.greatest) - static_cast<double>(base));
   levels_ = level_.vertices;
   level_of_ = call.allocate<float>({tiling.stored()});
   tile_levels_.resize(static_cast<std::size_t>(tiling.tiles()));
@@ -34,7 +34,7 @@ Grid::Grid(const sdk::Call& call, const Tiling& tiling, double sigma, const floa
     LevelRange all;
     for (std::int64_t row = 0; row < tile.height; ++row) {
       const Segment segment = tile.row(row);
-      const float* from = intensity + segment.y * tiling.width + segment.x;
+      const float* from = intensities.of_pixels + segment.y * tiling.width + segment.x;
       float low = last, high = 0;
       for (std::int64_t i = 0; i < segment.count; ++i) {
         const float level = std::min((from[i] - base) * scale, last);

@@ -10,6 +10,12 @@
 
 namespace osteon::dense_crf {
 
+/// Of an image.
+struct Intensities {
+  const float* of_pixels = nullptr;  ///< [height, width]
+  float least = 0, greatest = 0;     ///< none is beyond
+};
+
 /// A Gaussian of place alone, or of place and one intensity, on a grid of vertices (x, y, intensity): linear splat,
 /// blur along the axes, linear slice.
 ///
@@ -18,9 +24,8 @@ class Grid final : public Filter {
  public:
   /// Of place alone.
   Grid(const Tiling&, double sigma);
-  /// @param intensity        of each pixel, [height, width], finite
-  /// @param intensity_sigma  in its unit
-  Grid(const sdk::Call&, const Tiling&, double sigma, const float* intensity, double intensity_sigma);
+  /// @param intensity_sigma  in their unit
+  Grid(const sdk::Call&, const Tiling&, double sigma, const Intensities&, double intensity_sigma);
 
   std::unique_ptr<Channels> channels(const sdk::Call&, const Parts&) const override;
   std::int64_t most_parts() const override { return 16; }

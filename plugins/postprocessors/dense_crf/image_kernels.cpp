@@ -16,35 +16,52 @@ namespace {
 struct Colors {
   sdk::OwnedTensor values;
   std::int64_t channels = 1;
-  double range = 0;  ///< of a grey image
+  float least = 0, greatest = 0;
 };
 
-bool is_grey(const float* pixels, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i)
-    if (pixels[3 * i] != pixels[3 * i + 1] || pixels[3 * i] != pixels[3 * i + 2]) return false;
-  return true;
+/// What a first look at an image says.
+struct Look {
+  bool grey = true;  ///< channels are the same everywhere
+  float least = INFINITY, greatest = -INFINITY;
+};
+
+// Throws for what is not finite.
+void look_at(const float* row, std::int64_t width, std::int64_t channels, std::int64_t y, Look& look) {
+  for (std::int64_t i = 0; i < width * channels; ++i) {
+    if (!std::isfinite(row[i]))
+      throw sdk::BadInput("pixel " + std::to_string(i / channels) + " in row " + std::to_string(y) +
+                          " of the image is not a finite number");
+    look.grey = look.grey && row[i] == row[i - i % channels];
+    look.least = std::min(look.least, row[i]);
+    look.greatest = std::max(look.greatest, row[i]);
+  }
 }
 
 Colors colors_of(const sdk::Call& call, const osteon_image& image) {
   const auto* pixels = sdk::data_of<const float>(image.pixels, "an image");
   const std::int64_t height = image.pixels.shape[0], width = image.pixels.shape[1], stored = image.pixels.shape[2];
-  const std::int64_t row = width * stored;
-  for (std::int64_t y = 0; y < height; ++y) {
-    if (y % 256 == 0) call.stop_if_cancelled();
-    if (!std::all_of(pixels + y * row, pixels + (y + 1) * row, [](float v) { return std::isfinite(v); }))
-      throw sdk::BadInput("a pixel in row " + std::to_string(y) + " of the image is not a finite number");
+  std::vector<Look> looks(static_cast<std::size_t>(height));
+  sdk::parallel_for(call, height, [&](std::int64_t y, int) {
+    look_at(pixels + y * width * stored, width, stored, y, looks[static_cast<std::size_t>(y)]);
+  });
+  Look all;
+  for (const Look& look : looks) {
+    all.grey = all.grey && look.grey;
+    all.least = std::min(all.least, look.least);
+    all.greatest = std::max(all.greatest, look.greatest);
   }
+  const auto scaled = [](float v) { return 255 * std::clamp(v, 0.0f, 1.0f); };
   Colors colors;
-  colors.channels = stored == 1 || is_grey(pixels, height * width) ? 1 : stored;
+  colors.channels = all.grey ? 1 : stored;
+  colors.least = scaled(all.least);
+  colors.greatest = scaled(all.greatest);
   colors.values = call.allocate<float>({height, width, colors.channels});
   float* out = colors.values.data<float>();
-  const std::int64_t step = colors.channels == stored ? 1 : stored;
+  const std::int64_t step = stored / colors.channels;
   sdk::parallel_for(call, height, [&](std::int64_t y, int) {
     for (std::int64_t i = y * width * colors.channels; i < (y + 1) * width * colors.channels; ++i)
-      out[i] = 255 * std::clamp(pixels[i * step], 0.0f, 1.0f);
+      out[i] = scaled(pixels[i * step]);
   });
-  const auto [least, greatest] = std::minmax_element(out, out + height * width * colors.channels);
-  colors.range = static_cast<double>(*greatest) - static_cast<double>(*least);
   return colors;
 }
 
@@ -71,9 +88,11 @@ std::unique_ptr<Filter> make_bilateral(const sdk::Call& call, const Tiling& tili
   // Three equal channels are three times as far apart, squared, as one.
   const double sigma = options.bilateral_srgb / std::sqrt(3.0);
   const double most = std::max(65536.0, 2 * static_cast<double>(tiling.pixels()));
-  if (grid_vertices(tiling, options.bilateral_sxy, colors.range, sigma) > most)
+  const double range = static_cast<double>(colors.greatest) - static_cast<double>(colors.least);
+  if (grid_vertices(tiling, options.bilateral_sxy, range, sigma) > most)
     return make_lattice(call, tiling, options, colors, sigma, cache, key);
-  return std::make_unique<Grid>(call, tiling, options.bilateral_sxy, colors.values.data<float>(), sigma);
+  const Intensities intensities{colors.values.data<float>(), colors.least, colors.greatest};
+  return std::make_unique<Grid>(call, tiling, options.bilateral_sxy, intensities, sigma);
 }
 
 }  // namespace

@@ -4,20 +4,26 @@
 namespace osteon::dense_crf {
 namespace {
 
+// The greatest over the blocks and lanes of a pixel.
 OSTEON_INLINE float greatest_lane(const Lanes* values, std::int64_t blocks) {
   Lanes most = values[0];
   for (std::int64_t b = 1; b < blocks; ++b) most = greater(values[b * kTile], most);
-  const Eight eight = most.low > most.high ? most.low : most.high;
-  float greatest = eight[0];
-  for (int lane = 1; lane < 8; ++lane) greatest = eight[lane] > greatest ? eight[lane] : greatest;
-  return greatest;
+  // Lanes are turned by 4, 2 and 1 and folded.
+  Eight eight = most.low > most.high ? most.low : most.high;
+  Eight other = __builtin_shufflevector(eight, eight, 4, 5, 6, 7, 0, 1, 2, 3);
+  eight = eight > other ? eight : other;
+  other = __builtin_shufflevector(eight, eight, 2, 3, 0, 1, 6, 7, 4, 5);
+  eight = eight > other ? eight : other;
+  return eight[0] > eight[1] ? eight[0] : eight[1];
 }
 
 OSTEON_INLINE float sum_lanes(const Lanes* values, std::int64_t blocks) {
   Lanes total = values[0];
   for (std::int64_t b = 1; b < blocks; ++b) total += values[b * kTile];
-  const Eight eight = total.low + total.high;
-  return ((eight[0] + eight[4]) + (eight[2] + eight[6])) + ((eight[1] + eight[5]) + (eight[3] + eight[7]));
+  Eight eight = total.low + total.high;
+  eight += __builtin_shufflevector(eight, eight, 4, 5, 6, 7, 0, 1, 2, 3);
+  eight += __builtin_shufflevector(eight, eight, 2, 3, 0, 1, 6, 7, 4, 5);
+  return eight[0] + eight[1];
 }
 
 // values <- e^(values - greatest); returns the greatest.
@@ -60,6 +66,16 @@ OSTEON_MULTIVERSION void log_softmax_all(Lanes* values, std::int64_t blocks, std
   }
 }
 
+OSTEON_MULTIVERSION void logits_of_all(float* values, std::int64_t count, bool exclusive) {
+  constexpr float kLeast = 1e-7f, kMost = 1 - 6e-8f;
+  OSTEON_VECTOR_LOOP
+  for (std::int64_t i = 0; i < count; ++i) {
+    float p = sdk::vector_select(values[i] < kLeast, kLeast, values[i]);
+    p = sdk::vector_select(p > kMost, kMost, p);
+    values[i] = sdk::vector_log(p) - (exclusive ? 0 : sdk::vector_log(1 - p));
+  }
+}
+
 OSTEON_MULTIVERSION void add_all_up(const Lanes* values, std::int64_t count, Lanes& sum) {
   Lanes total = sum;
   for (std::int64_t i = 0; i < count; ++i) total += values[i];
@@ -88,6 +104,10 @@ void log_softmax(Lanes* values, std::int64_t blocks, std::int64_t count) {
 
 void logits_of_softmax(Lanes* values, std::int64_t blocks, std::int64_t count) {
   log_softmax_all(values, blocks, count, true);
+}
+
+void logits_of_probabilities(float* values, std::int64_t count, bool exclusive) {
+  logits_of_all(values, count, exclusive);
 }
 
 void add_up(const Lanes* values, std::int64_t count, Lanes& sum) { add_all_up(values, count, sum); }

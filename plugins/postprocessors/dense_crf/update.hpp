@@ -17,6 +17,9 @@ void softmax(Lanes* values, std::int64_t blocks, std::int64_t count);
 void log_softmax(Lanes* values, std::int64_t blocks, std::int64_t count);
 void logits_of_softmax(Lanes* values, std::int64_t blocks, std::int64_t count);
 
+/// Probabilities to logits that a sigmoid, or a softmax over all classes, turns back, in place.
+void logits_of_probabilities(float* values, std::int64_t count, bool exclusive);
+
 /// Adds all of a segment to `sum`.
 void add_up(const Lanes* values, std::int64_t count, Lanes& sum);
 
