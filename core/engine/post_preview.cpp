@@ -168,7 +168,8 @@ nlohmann::ordered_json run_post_preview(const PostPreviewRequest& request, const
   if (stages.size() > 1)
     tiles.push_back({pictures.difference(stages.front().labels, stages.back().labels),
                      {"what the chain changes", "green: added; red: removed"}});
-  const int columns = std::min<int>(static_cast<int>(tiles.size()), 4);
+  // Rows of at most four, as even as can be.
+  const auto count = static_cast<int>(tiles.size()), rows = (count + 3) / 4, columns = (count + rows - 1) / rows;
   const exports::ContactSheet sheet = exports::render_contact_sheet(fmt::format("{}  {}", recipe.name, name), tiles,
                                                                     columns, legend_of(classes, stages));
   exports::write_png(request.out, sheet.picture);

@@ -8,9 +8,9 @@
 namespace osteon::metrics {
 namespace {
 
-constexpr double kMoreArea = 1.5, kMoreExtent = 1.5, kMoreForeground = 1.3, kMoreRuns = 2;
+constexpr double kMoreArea = 2, kMoreExtent = 2, kMoreForeground = 1.5, kMoreRuns = 2;
 // Of an image: what a mask may gain at its edge, and how far, whatever the class.
-constexpr double kEdgeArea = 5e-4, kEdgeExtent = 0.02;
+constexpr double kEdgeArea = 1e-3, kEdgeExtent = 0.05;
 
 nlohmann::json range_json(const SeenRange& range) {
   return {{"least", range.least}, {"most", range.most}, {"images", range.count}};

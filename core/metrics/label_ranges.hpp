@@ -31,11 +31,11 @@ struct Implausible {
 nlohmann::json to_json(const Implausible& found);
 
 /// How the labels of a data set lie in their images, and what of a prediction is far from it. A prediction is held
-/// against the greatest that was seen, with room for what patients and pixels at the edge differ by:
+/// against the greatest that was seen, with room for what patients differ by and what a fair model gets wrong:
 ///
-///  - a class that covers more than 1.5 times as much of the image;
-///  - parts of a class that reach over more than 1.5 times as much of the image;
-///  - a foreground, of all classes together, of more than 1.3 times as much;
+///  - a class that covers more than twice as much of the image;
+///  - parts of a class that reach over more than twice as much of the image;
+///  - a foreground, of all classes together, of more than 1.5 times as much;
 ///  - runs (the competition's CSV) of more than twice as many characters for each row of the image.
 class LabelRanges {
  public:

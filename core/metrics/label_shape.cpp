@@ -11,7 +11,7 @@
 namespace osteon::metrics {
 namespace {
 
-constexpr double kSpeck = 0.05;  // of a class's pixels
+constexpr double kSpeck = 0.1;  // of a class's pixels
 
 cv::Rect pixels_of(const sdk::Box& box) {
   const auto left = static_cast<int>(std::lround(box.left)), top = static_cast<int>(std::lround(box.top));

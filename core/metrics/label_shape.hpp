@@ -7,7 +7,7 @@
 
 namespace osteon::metrics {
 
-/// How a class lies in an image. A part counts where it holds a twentieth of the class's pixels or more: what is
+/// How a class lies in an image. A part counts where it holds a tenth of the class's pixels or more: what is
 /// smaller is a speck.
 struct ClassShape {
   bool known = true;  ///< false: nobody knows of the class in this image, and the others are 0

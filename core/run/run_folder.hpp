@@ -16,9 +16,8 @@ namespace osteon::run {
 ///
 ///     recipe.toml              the recipe, fully resolved
 ///     files/                   copies of the files that the recipe's plugins read, and of the weights it began with
-///     run.json                 with what (LibTorch, BLAS), how it ended, and its sessions: when, with which plugins
-///     (version
-///                              and SHA-256), threads and overrides
+///     run.json                 with what (LibTorch, BLAS), how it ended, how its labels lie in their images, and its
+///                              sessions: when, with which plugins (version and SHA-256), threads and overrides
 ///     model.safetensors        the weights to predict with
 ///     fitted.safetensors       what its ensembler ("ensembler.") and post-processors ("post.0.") were fitted to
 ///     checkpoint.safetensors   what `train --resume` goes on from: weights, optimizer, averages, position

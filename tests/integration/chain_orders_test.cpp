@@ -118,8 +118,8 @@ class ChainOrders : public ::testing::Test {
 TEST_F(ChainOrders, AllWork) {
   for (const bool multiclass : {false, true}) {
     multiclass_ = multiclass;
-    std::vector<Post> posts = {components(), {"guided_filter"}, tta(), tta("mean_probabilities")};
-    if (!multiclass) posts.push_back(threshold(0.55));
+    std::vector<Post> posts = {components(), {"guided_filter"}, tta()};
+    posts.push_back(multiclass ? tta("mean_probabilities") : threshold(0.55));
     std::vector<std::size_t> order(posts.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     do {

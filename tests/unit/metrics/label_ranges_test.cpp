@@ -57,15 +57,15 @@ TEST(LabelRanges, NameWhatIsFarFromIt) {
   const auto against = [&](const data::Labels& labels, std::int64_t runs = 400, int height = 50) {
     return ranges.against(kClasses, shape_of(labels), runs, height);
   };
-  EXPECT_EQ(whats(against(labels_of({{{10, 10, 25, 13}}, {}}))), Names{"a:area"});
+  EXPECT_EQ(whats(against(labels_of({{{10, 10, 25, 20}}, {}}))), Names{"a:area"});
   EXPECT_EQ(whats(against(labels_of({{{0, 10, 10, 8}, {60, 10, 10, 8}}, {}}))), Names{"a:extent"});
-  EXPECT_EQ(whats(against(labels_of({{{0, 10, 30, 10}}, {{50, 10, 30, 26}}}))), Names{":foreground"});
+  EXPECT_EQ(whats(against(labels_of({{{0, 10, 30, 10}}, {{50, 5, 30, 38}}}))), Names{":foreground"});
   EXPECT_EQ(whats(against(labels_of({{}, {}}), 801)), Names{":runs"});
   EXPECT_TRUE(against(labels_of({{}, {}}), 1600, 100).empty()) << "a higher image has more rows";
   EXPECT_EQ(whats(against(labels_of({{{0, 0, 100, 50}}, {{0, 0, 100, 50}}}), 9000)),
             (Names{"a:area", "a:extent", "b:area", "b:extent", ":foreground", ":runs"}));
-  const Implausible found = against(labels_of({{{10, 10, 25, 13}}, {}})).at(0);
-  EXPECT_EQ(found.text, "a covers 6.5 % of the image, in training at most 4 %");
+  const Implausible found = against(labels_of({{{10, 10, 25, 20}}, {}})).at(0);
+  EXPECT_EQ(found.text, "a covers 10 % of the image, in training at most 4 %");
   EXPECT_EQ(to_json(found).at("class"), "a");
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "predict/resample.hpp"
 #include "predict/some_classes.hpp"
+#include "predict/stored.hpp"
 #include "support/predictions.hpp"
 
 namespace osteon::predict {
@@ -156,6 +157,31 @@ TEST_F(ChainOfSomeClasses, ActsOnTheseAloneWithOneInnerCall) {
     EXPECT_EQ(leaf_->asked, (std::vector<std::vector<std::int32_t>>{{0, 1, 2}, {1, 2}}));
     EXPECT_EQ(ask({0}, flags), std::vector<float>{7});
     EXPECT_EQ(ask({1}, flags), std::vector<float>{1}) << "it is not asked for any of its own";
+  }
+}
+
+TEST_F(ChainOfSomeClasses, StaysOnTheModelsGridWhereThatIsAskedFor) {
+  install_resample_service();
+  sdk::OwnedTensor values = sdk::Call(call_.raw()).allocate<float>({3, 4, 5});
+  for (int i = 0; i < 60; ++i) values.data<float>()[i] = static_cast<float>(i) / 64;
+  const auto stored = std::make_shared<Stored>(test::classes(3), std::move(values), cv::Size(20, 16));
+  recipe::Recipe recipe;
+  recipe.data.classes = {"c0", "c1", "c2"};
+  recipe::Component component;
+  component.plugin = "notes";
+  component.classes = {"c1"};
+  recipe.predict.post.push_back(component);
+  const auto chain = build_chain(stored, recipe, registry(), {}).predictor;
+  const cv::Mat pixels(16, 20, CV_32FC1, cv::Scalar(0.5));
+  const RootImage image(pixels, "an image");
+  for (const std::uint32_t grid : {OSTEON_GRID_MODEL, OSTEON_GRID_IMAGE}) {
+    const osteon_predict_request request = make_request(OSTEON_FORM_PROBABILITIES, grid);
+    std::vector<OwnedPrediction> with(1), without(1);
+    chain->predict(call_.raw(), {image.get()}, request, with);
+    stored->predict(call_.raw(), {image.get()}, request, without);
+    ASSERT_EQ(sdk::shape_text(with[0].view()), grid == OSTEON_GRID_MODEL ? "[3, 4, 5]" : "[3, 16, 20]");
+    EXPECT_TRUE(std::equal(with[0].raw().to_image, with[0].raw().to_image + 6, without[0].raw().to_image));
+    EXPECT_TRUE(std::equal(with[0].data(), with[0].data() + sdk::element_count(with[0].view()), without[0].data()));
   }
 }
 
