@@ -7,7 +7,7 @@
 
 #include "base/visible.hpp"
 #include "cli/verbs.hpp"
-#include "weights/safetensors.hpp"
+#include "engine/weights_tools.hpp"
 
 namespace osteon::cli {
 namespace {
@@ -22,14 +22,8 @@ struct RunOptions {
 
 // Without a recipe classes have no names, and there are as many as the file has.
 std::vector<std::string> numbered_classes(const fs::path& probabilities) {
-  const weights::SafetensorsFile file(probabilities);
-  const weights::TensorData* tensor = file.find("probabilities");
-  const std::size_t count =
-      tensor != nullptr && tensor->shape.size() == 4 ? static_cast<std::size_t>(tensor->shape[1]) : 0;
-  if (count == 0)
-    throw Error(ExitCode::kData, "the file has no tensor `probabilities` of shape [1, classes, height, width]",
-                probabilities.string());
   std::vector<std::string> names;
+  const std::size_t count = engine::stored_classes(probabilities);
   for (std::size_t c = 0; c < count; ++c) names.push_back(fmt::format("class-{}", c));
   return names;
 }

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "base/error.hpp"
+#include "weights/safetensors.hpp"
 #include "weights/weights_file.hpp"
 
 namespace osteon::engine {
@@ -50,6 +51,15 @@ nlohmann::ordered_json convert_weights(const ConvertWeightsRequest& request) {
   return {{"output", request.out.string()},  {"tensors", file.tensors().size()},
           {"bytes", total_size(file)},       {"key", file.key()},
           {"other_keys", file.other_keys()}, {"left_out", file.left_out()}};
+}
+
+std::size_t stored_classes(const std::filesystem::path& path) {
+  const weights::SafetensorsFile file(path);
+  const weights::TensorData* tensor = file.find("probabilities");
+  if (tensor == nullptr || tensor->shape.size() != 4 || tensor->shape[1] < 1)
+    throw Error(ExitCode::kData, "the file has no tensor `probabilities` of shape [1, classes, height, width]",
+                path.string());
+  return static_cast<std::size_t>(tensor->shape[1]);
 }
 
 }  // namespace osteon::engine

@@ -28,4 +28,8 @@ struct ConvertWeightsRequest {
 /// `out` that is there already or has another extension, Error(kData) for `in`, Error(kResources) from the disk.
 nlohmann::ordered_json convert_weights(const ConvertWeightsRequest& request);
 
+/// How many classes a file of stored probabilities has: a tensor `probabilities`, [1, classes, height, width]. Throws
+/// Error(kData) where it has none.
+std::size_t stored_classes(const std::filesystem::path& file);
+
 }  // namespace osteon::engine
