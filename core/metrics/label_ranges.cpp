@@ -78,10 +78,10 @@ std::vector<Implausible> LabelRanges::against(const std::vector<std::string>& cl
                      fmt::format("{} covers {} of the image, in training at most {}", classes[c], share(one.area),
                                  share(seen.area.most))});
     if (one.extent > kMoreExtent * seen.extent.most + kEdgeExtent)
-      all.push_back(
-          {classes[c], "extent", one.extent, seen.extent.most,
-           fmt::format("{} in {} part{} reaches over {} of the image's side, in training over at most {}", classes[c],
-                       one.parts, one.parts == 1 ? "" : "s", share(one.extent), share(seen.extent.most))});
+      all.push_back({classes[c], "extent", one.extent, seen.extent.most,
+                     fmt::format("{} reaches{} over {} of the image's side, in training over at most {}", classes[c],
+                                 one.parts > 1 ? fmt::format(", in {} parts,", one.parts) : "", share(one.extent),
+                                 share(seen.extent.most))});
   }
   if (!empty() && shape.foreground > kMoreForeground * foreground_.most + kEdgeArea)
     all.push_back({"", "foreground", shape.foreground, foreground_.most,
