@@ -22,7 +22,7 @@ namespace osteon::engine {
 struct OpenedRun {
   std::shared_ptr<const predict::Predictor> predictor;
   std::shared_ptr<const predict::Predictor> bottom;  ///< the model or the ensembler, without the chain
-  std::shared_ptr<plugin::Model> model;  ///< null for an ensemble
+  std::shared_ptr<plugin::Model> model;              ///< null for an ensemble
   predict::Chain chain;
   std::shared_ptr<plugin::Ensembler> ensembler;  ///< null for a model
   std::vector<predict::Member> members;

@@ -31,7 +31,7 @@ struct FittedLink {
 /// A recipe's `[[predict.post]]` around a predictor.
 struct Chain {
   std::shared_ptr<const Predictor> predictor;
-  std::vector<FittedLink> fitted;  ///< from the innermost outwards
+  std::vector<FittedLink> fitted;                       ///< from the innermost outwards
   std::vector<std::shared_ptr<const Predictor>> steps;  ///< with each post-processor, and those beneath it
 };
 
