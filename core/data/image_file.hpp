@@ -29,8 +29,8 @@ std::string read_regular_file(const std::filesystem::path& path);
 /// Throws Error(kData), where = "path:offset", if the bytes are not a whole file. Decoders fill what is missing from a
 /// cut file with grey or black and only warn, so it is found out before they see it. PNG: every chunk's length and CRC,
 /// up to IEND. JPEG: every segment up to the coded data of its last scan; whether these are whole, the decoder finds
-/// out. BMP, WebP and PNM of bytes: the length that the header asks for. Other formats: not checked here, their decoders
-/// refuse cut files.
+/// out. BMP, WebP and PNM of bytes: the length that the header asks for. Other formats: not checked here, their
+/// decoders refuse cut files.
 void check_whole_file(std::string_view bytes, const std::filesystem::path& path);
 
 /// Width and height as the header of a file says, but of a TIFF (tiff_size() reads it); nothing where it is cut or no

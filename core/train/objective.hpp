@@ -76,8 +76,8 @@ class Objective {
   /// Says whose fault a value is that is not finite.
   [[noreturn]] void blame_for_value(const plugin::Call& call, const Use& use, std::size_t index, double value,
                                     const torch::Tensor& logits, const Target& target) const;
-  /// "class 'Radius', image 'x.png'": of which image's logits, and of which class among them, a loss alone gives a value
-  /// that is not finite. Where it takes several together: those.
+  /// "class 'Radius', image 'x.png'": of which image's logits, and of which class among them, a loss alone gives a
+  /// value that is not finite. Where it takes several together: those.
   std::string cause_of_value(const plugin::Call& call, const Use& use, const torch::Tensor& logits,
                              const Target& target) const;
   /// The value of a loss, without a gradient.
