@@ -220,6 +220,7 @@ int main(int argc, char** argv) {
   std::vector<std::int64_t> sides;
   for (int i = 1; i < argc; ++i) sides.push_back(std::atol(argv[i]));
   if (sides.empty()) sides = {512, 1024, 2048};
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // it takes a while
   for (const std::int64_t side : sides) compare_speed(side);
   compare_accuracy();
 }
