@@ -2,7 +2,8 @@
 
 /// dense_crf on two threads: ten iterations, sxy 80, srgb 13, weights 10 and 3, on a grey image with 29 bones of a
 /// hand. Beside it a lattice as one writes it down (tests/support/plain_lattice_crf.hpp), which does what pydensecrf
-/// does, on one thread: its time for one class that overlaps, times 29, or for all classes that exclude each other.
+/// does, on one thread: its time for one class that overlaps, times 29, which the ratio of classes that exclude each
+/// other is to as well.
 ///
 ///     crf_benchmark [SIDE...]      sides of the image; 512 1024 2048
 ///
