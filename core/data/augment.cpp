@@ -14,6 +14,7 @@
 #include "data/aligned_buffer.hpp"
 #include "data/class_boxes.hpp"
 #include "data/warp.hpp"
+#include "recipe/located.hpp"
 
 namespace osteon::data {
 
@@ -140,9 +141,11 @@ std::unique_ptr<AugmentPipeline::Step> AugmentPipeline::build(const recipe::Augm
   step->p = given.p;
   step->count = given.count;
   if (given.group.empty())
-    step->augmentation = std::make_unique<plugin::Augmentation>(
-        registry.load(plugin::Kind::kAugmentation, given.component.plugin, given.component.version),
-        given.component.parameters, classes, call);
+    step->augmentation = recipe::located(given.component, [&] {
+      return std::make_unique<plugin::Augmentation>(
+          registry.load(plugin::Kind::kAugmentation, given.component.plugin, given.component.version),
+          given.component.parameters, classes, call);
+    });
   for (const recipe::AugmentStep& child : given.steps)
     step->steps.push_back(build(child, fmt::format("{}.steps[{}]", path, step->steps.size()), registry, classes, call));
   return step;

@@ -13,6 +13,7 @@
 #include "predict/leaf.hpp"
 #include "predict/predict.hpp"
 #include "recipe/load.hpp"
+#include "recipe/located.hpp"
 
 namespace osteon::engine {
 namespace fs = std::filesystem;
@@ -107,9 +108,11 @@ void Opener::open_ensemble(const run::RunFolder& folder, const recipe::Recipe& r
     opened.members.push_back(std::move(member));
   }
   const recipe::Component& component = recipe.ensemble->component;
-  opened.ensembler = std::make_shared<plugin::Ensembler>(
-      context_.registry->load(plugin::Kind::kEnsembler, component.plugin, component.version), component.parameters,
-      classes, names, plugin::Call(), predict::class_table(opened.members, classes));
+  opened.ensembler = recipe::located(component, [&] {
+    return std::make_shared<plugin::Ensembler>(
+        context_.registry->load(plugin::Kind::kEnsembler, component.plugin, component.version), component.parameters,
+        classes, names, plugin::Call(), predict::class_table(opened.members, classes));
+  });
   if (opened.ensembler->fit() != nullptr && state == FittedState::kLoaded)
     load_fitted(folder, fitted_part(*opened.ensembler), true);
   opened.predictor = std::make_shared<predict::Ensemble>(opened.ensembler, opened.members, classes,

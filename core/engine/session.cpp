@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "data/folds.hpp"
 #include "plugin/interrupt.hpp"
+#include "recipe/located.hpp"
 #include "weights/weights_file.hpp"
 
 namespace osteon::engine {
@@ -98,10 +99,12 @@ std::unique_ptr<plugin::Model> make_model(const recipe::Recipe& recipe, plugin::
   plugin::CallOptions options;
   options.threads = threads;
   const plugin::Call call(std::move(options));
-  return std::make_unique<plugin::Model>(
-      registry.load(plugin::Kind::kModel, recipe.model->component.plugin, recipe.model->component.version),
-      recipe.model->component.parameters, class_context(recipe.data), recipe.data.channels,
-      static_cast<std::uint64_t>(recipe.train.seed), call);
+  const recipe::Component& component = recipe.model->component;
+  return recipe::located(component, [&] {
+    return std::make_unique<plugin::Model>(registry.load(plugin::Kind::kModel, component.plugin, component.version),
+                                           component.parameters, class_context(recipe.data), recipe.data.channels,
+                                           static_cast<std::uint64_t>(recipe.train.seed), call);
+  });
 }
 
 WeightsOptions load_options(const recipe::ModelSection& model) {

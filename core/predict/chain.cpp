@@ -9,7 +9,7 @@
 #include "predict/link.hpp"
 #include "predict/predict.hpp"
 #include "predict/some_classes.hpp"
-#include "recipe/problems.hpp"
+#include "recipe/located.hpp"
 
 namespace osteon::predict {
 namespace {
@@ -91,9 +91,11 @@ Chain build_chain(std::shared_ptr<const Predictor> inner, const recipe::Recipe& 
     };
     const plugin::ClassContext& all = chain.predictor->classes();
     const std::vector<std::int32_t> classes = classes_of(component, all);
-    auto post = std::make_shared<plugin::Postprocessor>(
-        registry.load(plugin::Kind::kPostprocessor, component.plugin, component.version), component.parameters,
-        classes.empty() ? all : narrowed(all, classes), call, resolve);
+    auto post = recipe::located(component, [&] {
+      return std::make_shared<plugin::Postprocessor>(
+          registry.load(plugin::Kind::kPostprocessor, component.plugin, component.version), component.parameters,
+          classes.empty() ? all : narrowed(all, classes), call, resolve);
+    });
     if (post->fit() != nullptr && extent == Extent::kUpToFitted) break;
     if (post->info().shape == OSTEON_POSTPROCESSOR_WRAPPER) expect_pairs(component, all, classes);
     std::shared_ptr<const Predictor> beneath = fitting(chain.predictor, post->info(), recipe, component);

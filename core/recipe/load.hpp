@@ -34,7 +34,7 @@ struct LoadedRecipe {
 /// Reads, merges, resolves and checks a recipe. Throws RecipeErrors with everything that is wrong with it.
 ///
 /// Nothing is created and no plugin is loaded; a recipe that passes can still be refused by a plugin whose parameters
-/// do not go together.
+/// do not go together (try_components()).
 LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options);
 
 /// A post-processor that is to be run by itself.

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "recipe/located.hpp"
 #include "recipe/value.hpp"
 
 namespace osteon::train {
@@ -43,8 +44,10 @@ Objective::Objective(const recipe::Recipe& recipe, plugin::Registry& registry, c
   for (const recipe::LossTerm& term : recipe.loss) {
     auto component = registry.load(plugin::Kind::kLoss, term.component.plugin, term.component.version);
     names_.push_back(component.name());
-    terms_.push_back({std::make_unique<plugin::Loss>(std::move(component), term.component.parameters, classes, call),
-                      term.weight, term.output});
+    auto loss = recipe::located(term.component, [&] {
+      return std::make_unique<plugin::Loss>(std::move(component), term.component.parameters, classes, call);
+    });
+    terms_.push_back({std::move(loss), term.weight, term.output});
   }
   check_names(recipe);
   for (const plugin::ModelOutput& output : outputs_) uses_.push_back(uses_of(output, recipe));

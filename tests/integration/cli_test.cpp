@@ -109,6 +109,20 @@ TEST_F(Cli, ARecipeIsCheckedAndItsProblemsAreJson) {
       EXPECT_TRUE(error.contains(key)) << key;
 }
 
+// Each value is right by itself; only what is made of them can tell.
+TEST_F(Cli, WhatAPluginsConstructorRefusesIsFoundWithoutStartingAnything) {
+  TemporaryFolder folder;
+  write_text(folder / "recipe.toml", "recipe = 1\nextends = \"" + kRecipe +
+                                         "\"\n\n[[predict.post]]\nplugin = \"dense_crf\"\nexclusive = \"always\"\n");
+  const Outcome outcome = osteon("recipe check --json " + (folder / "recipe.toml").string());
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  const json errors = json::parse(outcome.out).at("errors");
+  ASSERT_EQ(errors.size(), 1u) << errors;
+  EXPECT_EQ(errors[0].at("key"), "predict.post[0]");
+  EXPECT_EQ(errors[0].at("line"), 4);
+  EXPECT_THAT(errors[0].at("message").get<std::string>(), HasSubstr("without_background"));
+}
+
 TEST_F(Cli, ARecipeIsShownWithTheOriginOfEachValue) {
   const Outcome outcome = osteon("recipe show " + kRecipe + " --set train.epochs=3");
   EXPECT_EQ(outcome.exit_code, 0);

@@ -128,6 +128,16 @@ TEST_F(Floor, StandardOutputHoldsTheDocumentAlone) {
   EXPECT_THAT(with_json.err, HasSubstr("talks: evaluates"));
 }
 
+TEST_F(Floor, APluginThatCrashesWhenItIsMadeIsNamedByACheck) {
+  const plugin::test::TemporaryFolder plugins;
+  plugins.add("unruly");
+  const Outcome outcome = osteon("recipe check " + path("recipe.toml") + " --plugin-path " + plugins.path().string() +
+                                 " --set loss[0].plugin=stillborn");
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("recipe.toml:"));
+  EXPECT_THAT(outcome.err, HasSubstr("loss 'stillborn', create: crashed"));
+}
+
 // --- the file system and the system ----------------------------------------------------------------------------------
 
 TEST_F(Floor, PathsThatNoFileSystemTakesAreRefusedByName) {
