@@ -204,12 +204,13 @@ nlohmann::json train_model(const TrainRequest& request, RunStart& start, const C
         record["skipped"].push_back({{"id", problem.id}, {"where", problem.where}, {"message", problem.message}});
     };
     try {
-      // What predictions are held against; a run that goes on may have been begun before there was this.
+      record["result"] = result_of(trainer.run());
+      // What predictions are held against. Now, since all labels have to be read for it, and an interruption finds a
+      // checkpoint here.
       if (data.dataset->has_labels() && !record.contains("labels")) {
         record["labels"] = measure_labels(recipe, *data.dataset, data.train, context, broken);
         folder.write_info(record);
       }
-      record["result"] = result_of(trainer.run());
       if (fits) record["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
     } catch (...) {
       note_skipped();
