@@ -3,8 +3,8 @@
 //
 //     [[predict.post]]
 //     plugin = "dense_crf"
-//     bilateral_sxy = 80
-//     bilateral_srgb = 13
+//     bilateral_sxy = 8
+//     bilateral_srgb = 5
 //
 // P. Kraehenbuehl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials", NIPS 2011.
 // Parameters mean what they mean in pydensecrf, but that a positive compat smooths and srgb counts 0..255 of an image
@@ -26,8 +26,8 @@ using namespace osteon::sdk;
 class DenseCrf {
  public:
   struct Params {
-    double gaussian_sxy = 3, gaussian_compat = 3;
-    double bilateral_sxy = 80, bilateral_srgb = 13, bilateral_compat = 10;
+    double gaussian_sxy = 3, gaussian_compat = 1;
+    double bilateral_sxy = 8, bilateral_srgb = 5, bilateral_compat = 4;
     std::string normalization = "symmetric";
     std::int64_t iterations = 5;
     double stop_below = 0;
