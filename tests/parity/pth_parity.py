@@ -13,6 +13,7 @@ import argparse
 import collections
 import ctypes
 import datetime
+import functools
 import json
 import os
 import pathlib
@@ -115,10 +116,18 @@ def readable():
     yield "a dict of another class", {"model": Attributes(state)}, state, "", "model"
     yield "averages by key", checkpoint, other, "model_ema", "model_ema"
     yield "unusual key", {"mine": state, "epoch": 1}, state, "", "mine"
+    for protocol in (3, 4, 5):
+        yield f"protocol {protocol}", functools.partial(save_as, protocol, checkpoint), state, "", "state_dict"
+        yield f"anything beside in protocol {protocol}", functools.partial(save_as, protocol, beside), state, "", "model"
+    yield "state dicts in a list", {"models": [state, other]}, other, "models.1", "models.1"
     yield "nested", {"model": {"state_dict": state}, "epoch": 1}, state, "", "model.state_dict"
     yield "two by key", {"student": state, "teacher": other}, other, "teacher", "teacher"
     yield "extra state", dict(state, _extra_state=None, version=3), state, "", ""
     yield "many", {f"t{i}": torch.tensor([i]) for i in range(3000)}, {f"t{i}": torch.tensor([i]) for i in range(3000)}, "", ""
+
+
+def save_as(protocol, saved, path, legacy):
+    torch.save(saved, path, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
 
 
 class Attributes(dict):
@@ -150,8 +159,7 @@ def refused(folder):
     yield "repetition", {"w": torch.ones(1).expand(10 ** 9)}, "16 times the size of the file"
     yield "attack", {"x": Attack(trace)}, ".system"
     yield "attack alone", Attack(trace), ".system"
-    yield "TorchScript", lambda path: torch.jit.save(torch.jit.script(small_network()), path), "TorchScript"
-    yield "protocol 4", lambda path: torch.save(network.state_dict(), path, pickle_protocol=4), "protocol 4"
+    yield "TorchScript", lambda path, legacy: torch.jit.save(torch.jit.script(small_network()), path), "TorchScript"
 
 
 def differences(program, path, wanted, key, reported):
@@ -185,7 +193,7 @@ def differences(program, path, wanted, key, reported):
 
 def save(saved, path, legacy):
     if callable(saved) and not isinstance(saved, nn.Module):
-        saved(path)
+        saved(path, legacy)
     else:
         torch.save(saved, path, _use_new_zipfile_serialization=not legacy)
 
