@@ -47,14 +47,6 @@ plugin::Call call_of(const Context& context) {
   return plugin::Call(std::move(options));
 }
 
-plugin::ClassContext class_context(const recipe::DataSection& data) {
-  plugin::ClassContext classes;
-  classes.multiclass = data.kind == "multiclass";
-  classes.names = data.classes;
-  classes.mirrored.assign(data.mirrored.begin(), data.mirrored.end());
-  return classes;
-}
-
 data::ClassSet class_set(const recipe::DataSection& data) {
   data::ClassSet classes;
   classes.kind = data.kind == "multiclass" ? data::LabelKind::kMulticlass : data::LabelKind::kMultilabel;

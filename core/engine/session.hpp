@@ -11,6 +11,7 @@
 #include "plugin/call.hpp"
 #include "plugin/component.hpp"
 #include "plugin/model.hpp"
+#include "recipe/class_context.hpp"
 #include "recipe/recipe.hpp"
 #include "weights/load.hpp"
 
@@ -19,8 +20,7 @@ namespace osteon::engine {
 /// A verb's call: its threads, ended by an interrupt.
 plugin::Call call_of(const Context& context);
 
-/// The classes of a recipe as components are created with them, and as the data room knows them.
-plugin::ClassContext class_context(const recipe::DataSection& data);
+/// The classes of a recipe as the data room knows them.
 data::ClassSet class_set(const recipe::DataSection& data);
 /// How its data set is read; of no subset yet, and without weights of images.
 data::DatasetOptions dataset_options(const recipe::DataSection& data);

@@ -13,6 +13,7 @@
 #include "plugin/ensembler.hpp"
 #include "plugin/loss.hpp"
 #include "plugin/postprocessor.hpp"
+#include "recipe/class_context.hpp"
 #include "recipe/problems.hpp"
 
 namespace osteon::recipe {
@@ -74,10 +75,10 @@ class Trials {
 };
 
 plugin::ClassContext classes_for(const Component& component, const DataSection& data) {
-  plugin::ClassContext classes;
-  classes.multiclass = data.kind == "multiclass";
-  classes.names = component.classes.empty() ? data.classes : component.classes;
-  if (component.classes.empty()) classes.mirrored.assign(data.mirrored.begin(), data.mirrored.end());
+  plugin::ClassContext classes = class_context(data);
+  if (component.classes.empty()) return classes;
+  classes.names = component.classes;
+  classes.mirrored.clear();
   return classes;
 }
 
