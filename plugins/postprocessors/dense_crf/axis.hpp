@@ -15,11 +15,11 @@ struct Axis {
   float taps[kReach + 1] = {1};  ///< of the centre and of one side; the sum over both sides is 1
 };
 
-/// Of rows or columns of pixels. Vertices are 0.67 sigma apart, and never closer than pixels, where splat and slice are
-/// exact.
-Axis pixel_axis(double sigma, std::int64_t pixels);
+/// Of rows or columns of pixels. Vertices are never closer than pixels, where splat and slice are exact.
+/// @param spacing  of vertices, in sigmas
+Axis pixel_axis(double sigma, double spacing, std::int64_t pixels);
 /// Of a quantity between 0 and `range` that takes any value.
-Axis value_axis(double sigma, double range);
+Axis value_axis(double sigma, double spacing, double range);
 
 /// Where each pixel of an axis lies between vertices.
 struct AxisPlaces {

@@ -10,11 +10,14 @@
 
 namespace osteon::dense_crf {
 
-/// Values of kLanes classes on their way through a filter: splat() everywhere, blur(), slice() anywhere. What splat()
-/// gets is forgotten by the next blur().
+/// Values of kLanes classes on their way through a filter: divide(), then splat() everywhere, blur(), slice() anywhere,
+/// as often as wanted. What splat() gets is forgotten by the next blur().
 class Channels {
  public:
   virtual ~Channels() = default;
+
+  /// How the image is divided from now on. Not between splat() and blur().
+  virtual void divide(const Parts&) = 0;
 
   /// Adds weight[i] * values[i] at the i-th pixel of a segment, which lies in `part`. [one thread for each part]
   virtual void splat(std::int64_t part, const Segment&, const float* weight, const Lanes* values) = 0;
@@ -31,8 +34,8 @@ class Channels {
 class Filter {
  public:
   virtual ~Filter() = default;
-  /// Memory for kLanes classes. Outlived by the filter.
-  virtual std::unique_ptr<Channels> channels(const sdk::Call&, const Parts&) const = 0;
+  /// Memory for kLanes classes and divisions into up to `most` parts. Outlived by the filter.
+  virtual std::unique_ptr<Channels> channels(const sdk::Call&, std::int64_t most) const = 0;
   /// More parts than these would cost too much memory.
   virtual std::int64_t most_parts() const = 0;
 };

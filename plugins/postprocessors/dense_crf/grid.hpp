@@ -27,12 +27,13 @@ class Grid final : public Filter {
   /// @param intensity_sigma  in their unit
   Grid(const sdk::Call&, const Tiling&, double sigma, const Intensities&, double intensity_sigma);
 
-  std::unique_ptr<Channels> channels(const sdk::Call&, const Parts&) const override;
+  std::unique_ptr<Channels> channels(const sdk::Call&, std::int64_t most) const override;
   std::int64_t most_parts() const override { return 16; }
   std::int64_t vertices() const noexcept { return y_.vertices * x_.vertices * levels_; }
 
  private:
   class GridChannels;
+  Grid(const Tiling&, double sigma, double spacing);
   struct LevelRange {
     std::int32_t first = 0, count = 1;  ///< vertices that some pixels have a share of
   };

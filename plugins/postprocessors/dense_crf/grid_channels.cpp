@@ -21,15 +21,9 @@ void Grid::GridChannels::Columns::extend(std::int64_t from, std::int64_t to) noe
   end = std::max(end, to);
 }
 
-Grid::GridChannels::GridChannels(const sdk::Call& call, const Grid& grid, const Parts& parts)
+Grid::GridChannels::GridChannels(const sdk::Call& call, const Grid& grid, std::int64_t most)
     : grid_(grid), levels_(grid.levels_), row_size_(grid.x_.vertices * grid.levels_) {
-  std::int64_t above_end = 0;  // of the rows that the part above has a share of
-  for (std::int64_t part = 0; part < parts.count(); ++part) {
-    const std::int64_t first = grid.rows_.vertex[index(parts.pixel_row(part, grid.tiling_))];
-    parts_.push_back({first, above_end});
-    above_end = grid.rows_.vertex[index(parts.pixel_row(part + 1, grid.tiling_) - 1)] + 2;
-  }
-  const std::int64_t rows = grid.y_.vertices, shared = kShared * parts.count();
+  const std::int64_t rows = grid.y_.vertices, shared = kShared * most;
   sums_ = LaneBuffer(call, rows * row_size_);
   blurred_ = LaneBuffer(call, rows * row_size_);
   shared_ = LaneBuffer(call, shared * row_size_);
@@ -44,10 +38,20 @@ Grid::GridChannels::GridChannels(const sdk::Call& call, const Grid& grid, const 
   blurred_used_.resize(index(rows));
   shared_used_.resize(index(shared));
   const std::int64_t columns = std::min(grid.x_.vertices, static_cast<std::int64_t>(kTile / grid.x_.spacing) + 3);
-  work_size_ = columns * levels_;
-  work_ = LaneBuffer(call, parts.count() * work_size_);
+  work_size_ = 2 * columns * levels_;
+  work_ = LaneBuffer(call, most * work_size_);
   blur_work_size_ = (grid.x_.vertices + 2 * kReach) * levels_ + levels_ + 2 * kReach;
   blur_work_ = LaneBuffer(call, call.threads() * blur_work_size_);
+}
+
+void Grid::GridChannels::divide(const Parts& parts) {
+  parts_.clear();
+  std::int64_t above_end = 0;  // of the rows that the part above has a share of
+  for (std::int64_t part = 0; part < parts.count(); ++part) {
+    const std::int64_t first = grid_.rows_.vertex[index(parts.pixel_row(part, grid_.tiling_))];
+    parts_.push_back({first, above_end});
+    above_end = grid_.rows_.vertex[index(parts.pixel_row(part + 1, grid_.tiling_) - 1)] + 2;
+  }
 }
 
 Grid::GridChannels::RowRef Grid::GridChannels::row_of(std::int64_t part, std::int64_t r) {

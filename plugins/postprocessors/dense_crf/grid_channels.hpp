@@ -13,7 +13,8 @@ namespace osteon::dense_crf {
 /// hold anything: the blur works on these alone.
 class Grid::GridChannels final : public Channels {
  public:
-  GridChannels(const sdk::Call&, const Grid&, const Parts&);
+  GridChannels(const sdk::Call&, const Grid&, std::int64_t most);
+  void divide(const Parts&) override;
   void splat(std::int64_t part, const Segment&, const float* weight, const Lanes* values) override;
   void blur(const sdk::Call&) override;
   void slice(std::int64_t part, const Segment&, const float* weight, Lanes* sums) const override;

@@ -28,119 +28,180 @@ OSTEON_INLINE void find_cells(const SegmentPlace& in, Cells& out) {
   }
 }
 
-OSTEON_MULTIVERSION void splat_levels(const SegmentPlace& in, const Lanes* values, Lanes* work, Lanes* above,
-                                      Lanes* below) {
-  Cells cells;
-  find_cells(in, cells);
-  const std::int64_t levels = in.level_count, columns = in.columns();
-  fill_zero(work, columns * levels);
-  for (std::int64_t i = 0; i < in.count; ++i) {
-    Lanes* before = work + cells.at[i];
-    Lanes* behind = before + levels;
-    const Lanes value = values[i];
-    before[0] += value * cells.before[i];
-    before[1] += value * cells.before_up[i];
-    behind[0] += value * cells.behind[i];
-    behind[1] += value * cells.behind_up[i];
-  }
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const std::int64_t offset = (in.first_column() + c) * in.levels + in.first_level;
-    for (std::int64_t l = 0; l < levels; ++l) {
-      const Lanes value = work[c * levels + l];
-      const Lanes lower = value * in.row_share;
-      above[offset + l] += value - lower;
-      below[offset + l] += lower;
+// Pixels add to the same few vertices one after the other, and each addition waits for the one before it: every second
+// pixel adds to vertices of its own.
+struct SplatLevels {
+  template <class V>
+  static OSTEON_INLINE void run(const SegmentPlace* place, const Lanes* from, Lanes* room, Lanes* above_row,
+                                Lanes* below_row) {
+    const SegmentPlace& in = *place;
+    Cells cells;
+    find_cells(in, cells);
+    const std::int64_t levels = in.level_count, columns = in.columns(), size = columns * levels;
+    const V* values = as<V>(from);
+    V *even = as<V>(room), *odd = even + size;
+    for (std::int64_t v = 0; v < 2 * size; ++v) even[v] = V{};
+    const auto add = [&](std::int64_t i, V* work) OSTEON_INLINE_LAMBDA {
+      V* before = work + cells.at[i];
+      V* behind = before + levels;
+      const V value = values[i];
+      before[0] += value * cells.before[i];
+      before[1] += value * cells.before_up[i];
+      behind[0] += value * cells.behind[i];
+      behind[1] += value * cells.behind_up[i];
+    };
+    std::int64_t i = 0;
+    for (; i + 1 < in.count; i += 2) {
+      add(i, even);
+      add(i + 1, odd);
+    }
+    if (i < in.count) add(i, even);
+    V *above = as<V>(above_row), *below = as<V>(below_row);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const std::int64_t offset = (in.first_column() + c) * in.levels + in.first_level;
+      for (std::int64_t l = 0; l < levels; ++l) {
+        const V value = even[c * levels + l] + odd[c * levels + l];
+        const V lower = value * in.row_share;
+        above[offset + l] += value - lower;
+        below[offset + l] += lower;
+      }
     }
   }
-}
+};
 
-OSTEON_MULTIVERSION void slice_levels(const SegmentPlace& in, const Lanes* above, const Lanes* below, Lanes* work,
-                                      Lanes* sums) {
-  Cells cells;
-  find_cells(in, cells);
-  const std::int64_t levels = in.level_count, columns = in.columns();
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const std::int64_t offset = (in.first_column() + c) * in.levels + in.first_level;
-    for (std::int64_t l = 0; l < levels; ++l) {
-      const Lanes upper = above[offset + l];
-      work[c * levels + l] = upper + (below[offset + l] - upper) * in.row_share;
+struct SliceLevels {
+  template <class V>
+  static OSTEON_INLINE void run(const SegmentPlace* place, const Lanes* above_row, const Lanes* below_row, Lanes* room,
+                                Lanes* out) {
+    const SegmentPlace& in = *place;
+    Cells cells;
+    find_cells(in, cells);
+    const std::int64_t levels = in.level_count, columns = in.columns();
+    const V *above = as<V>(above_row), *below = as<V>(below_row);
+    V *work = as<V>(room), *sums = as<V>(out);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const std::int64_t offset = (in.first_column() + c) * in.levels + in.first_level;
+      for (std::int64_t l = 0; l < levels; ++l) {
+        const V upper = above[offset + l];
+        work[c * levels + l] = upper + (below[offset + l] - upper) * in.row_share;
+      }
+    }
+    for (std::int64_t i = 0; i < in.count; ++i) {
+      const V* before = work + cells.at[i];
+      const V* behind = before + levels;
+      sums[i] += before[0] * cells.before[i] + before[1] * cells.before_up[i] + behind[0] * cells.behind[i] +
+                 behind[1] * cells.behind_up[i];
     }
   }
-  for (std::int64_t i = 0; i < in.count; ++i) {
-    const Lanes* before = work + cells.at[i];
-    const Lanes* behind = before + levels;
-    sums[i] += before[0] * cells.before[i] + before[1] * cells.before_up[i] + behind[0] * cells.behind[i] +
-               behind[1] * cells.behind_up[i];
+};
+
+// The sums of two columns stay in registers until a pixel lies beyond them.
+struct SplatPlain {
+  template <class V>
+  static OSTEON_INLINE void run(const SegmentPlace* place, const Lanes* from, Lanes*, Lanes* above_row,
+                                Lanes* below_row) {
+    const SegmentPlace& in = *place;
+    const V* values = as<V>(from);
+    V *above = as<V>(above_row) + in.first_column(), *below = as<V>(below_row) + in.first_column();
+    const auto add = [&](std::int64_t column, const V& value) OSTEON_INLINE_LAMBDA {
+      const V lower = value * in.row_share;
+      above[column] += value - lower;
+      below[column] += lower;
+    };
+    V here = V{}, next = V{};
+    std::int32_t column = in.column[0];
+    for (std::int64_t i = 0; i < in.count; ++i) {
+      if (in.column[i] != column) {
+        add(column - in.column[0], here);
+        here = next;
+        next = V{};
+        column = in.column[i];
+      }
+      const float behind = in.column_share[i] * in.weight[i];
+      here += values[i] * (in.weight[i] - behind);
+      next += values[i] * behind;
+    }
+    add(column - in.column[0], here);
+    add(column - in.column[0] + 1, next);
   }
-}
+};
 
-OSTEON_MULTIVERSION void splat_plain(const SegmentPlace& in, const Lanes* values, Lanes* work, Lanes* above,
-                                     Lanes* below) {
-  const std::int64_t columns = in.columns();
-  fill_zero(work, columns);
-  for (std::int64_t i = 0; i < in.count; ++i) {
-    Lanes* before = work + (in.column[i] - in.column[0]);
-    const Lanes value = values[i] * in.weight[i];
-    const Lanes behind = value * in.column_share[i];
-    before[0] += value - behind;
-    before[1] += behind;
+struct SlicePlain {
+  template <class V>
+  static OSTEON_INLINE void run(const SegmentPlace* place, const Lanes* above_row, const Lanes* below_row, Lanes*,
+                                Lanes* out) {
+    const SegmentPlace& in = *place;
+    const V *above = as<V>(above_row) + in.first_column(), *below = as<V>(below_row) + in.first_column();
+    V* sums = as<V>(out);
+    const auto between = [&](std::int64_t column, V& value) OSTEON_INLINE_LAMBDA {
+      value = above[column] + (below[column] - above[column]) * in.row_share;
+    };
+    std::int32_t column = in.column[0];
+    V here, next;
+    between(0, here);
+    between(1, next);
+    for (std::int64_t i = 0; i < in.count; ++i) {
+      if (in.column[i] != column) {
+        column = in.column[i];
+        here = next;
+        between(column - in.column[0] + 1, next);
+      }
+      const float behind = in.column_share[i] * in.weight[i];
+      sums[i] += here * (in.weight[i] - behind) + next * behind;
+    }
   }
-  above += in.first_column();
-  below += in.first_column();
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const Lanes lower = work[c] * in.row_share;
-    above[c] += work[c] - lower;
-    below[c] += lower;
+};
+
+struct SumTaps {
+  template <class V>
+  static OSTEON_INLINE void run(const Lanes* const* sources, const float* taps, std::int64_t count, Lanes* to) {
+    const V *a = as<V>(sources[0]), *b = as<V>(sources[1]), *c = as<V>(sources[2]), *d = as<V>(sources[3]),
+            *e = as<V>(sources[4]), *f = as<V>(sources[5]), *g = as<V>(sources[6]), *h = as<V>(sources[7]),
+            *i = as<V>(sources[8]), *j = as<V>(sources[9]), *k = as<V>(sources[10]);
+    V* out = as<V>(to);
+    for (std::int64_t n = 0; n < count; ++n)
+      out[n] = f[n] * taps[0] + (e[n] + g[n]) * taps[1] + (d[n] + h[n]) * taps[2] + (c[n] + i[n]) * taps[3] +
+               (b[n] + j[n]) * taps[4] + (a[n] + k[n]) * taps[5];
   }
-}
+};
 
-OSTEON_MULTIVERSION void slice_plain(const SegmentPlace& in, const Lanes* above, const Lanes* below, Lanes* work,
-                                     Lanes* sums) {
-  const std::int64_t columns = in.columns();
-  above += in.first_column();
-  below += in.first_column();
-  for (std::int64_t c = 0; c < columns; ++c) work[c] = above[c] + (below[c] - above[c]) * in.row_share;
-  for (std::int64_t i = 0; i < in.count; ++i) {
-    const Lanes* before = work + (in.column[i] - in.column[0]);
-    sums[i] += (before[0] + (before[1] - before[0]) * in.column_share[i]) * in.weight[i];
+struct AddLanes {
+  template <class V>
+  static OSTEON_INLINE void run(const Lanes* from, std::int64_t count, Lanes* to) {
+    for (std::int64_t i = 0; i < count; ++i) as<V>(to)[i] += as<V>(from)[i];
   }
-}
+};
 
-OSTEON_MULTIVERSION void sum_taps_of(const Lanes* const* sources, const float* taps, std::int64_t count, Lanes* out) {
-  const Lanes *a = sources[0], *b = sources[1], *c = sources[2], *d = sources[3], *e = sources[4], *f = sources[5],
-              *g = sources[6], *h = sources[7], *i = sources[8], *j = sources[9], *k = sources[10];
-  for (std::int64_t n = 0; n < count; ++n)
-    out[n] = f[n] * taps[0] + (e[n] + g[n]) * taps[1] + (d[n] + h[n]) * taps[2] + (c[n] + i[n]) * taps[3] +
-             (b[n] + j[n]) * taps[4] + (a[n] + k[n]) * taps[5];
-}
-
-OSTEON_MULTIVERSION void add_all(const Lanes* from, std::int64_t count, Lanes* to) {
-  for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
-}
-
-OSTEON_MULTIVERSION void raise_all(const Lanes* values, std::int64_t count, Lanes& most) {
-  Lanes greatest = most;
-  for (std::int64_t i = 0; i < count; ++i) greatest = greater(values[i], greatest);
-  most = greatest;
-}
+struct RaiseToGreatest {
+  template <class V>
+  static OSTEON_INLINE void run(const Lanes* values, std::int64_t count, Lanes* most) {
+    V greatest = *as<V>(most);
+    for (std::int64_t i = 0; i < count; ++i) raise(greatest, as<V>(values)[i]);
+    *as<V>(most) = greatest;
+  }
+};
 
 }  // namespace
 
 void splat_segment(const SegmentPlace& in, const Lanes* values, Lanes* work, Lanes* above, Lanes* below) {
-  (in.level != nullptr ? splat_levels : splat_plain)(in, values, work, above, below);
+  if (in.level != nullptr) return on_lanes<SplatLevels>(&in, values, work, above, below);
+  on_lanes<SplatPlain>(&in, values, work, above, below);
 }
 
 void slice_segment(const SegmentPlace& in, const Lanes* above, const Lanes* below, Lanes* work, Lanes* sums) {
-  (in.level != nullptr ? slice_levels : slice_plain)(in, above, below, work, sums);
+  if (in.level != nullptr) return on_lanes<SliceLevels>(&in, above, below, work, sums);
+  on_lanes<SlicePlain>(&in, above, below, work, sums);
 }
 
 void sum_taps(const Lanes* const (&sources)[2 * Axis::kReach + 1], const float (&taps)[Axis::kReach + 1],
               std::int64_t count, Lanes* out) {
-  sum_taps_of(sources, taps, count, out);
+  on_lanes<SumTaps>(static_cast<const Lanes* const*>(sources), static_cast<const float*>(taps), count, out);
 }
 
-void add_lanes(const Lanes* from, std::int64_t count, Lanes* to) { add_all(from, count, to); }
+void add_lanes(const Lanes* from, std::int64_t count, Lanes* to) { on_lanes<AddLanes>(from, count, to); }
 
-void raise_to_greatest(const Lanes* values, std::int64_t count, Lanes& most) { raise_all(values, count, most); }
+void raise_to_greatest(const Lanes* values, std::int64_t count, Lanes& most) {
+  on_lanes<RaiseToGreatest>(values, count, &most);
+}
 
 }  // namespace osteon::dense_crf

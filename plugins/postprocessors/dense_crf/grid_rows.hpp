@@ -26,7 +26,7 @@ struct SegmentPlace {
   std::int64_t columns() const noexcept { return column[count - 1] - column[0] + 2; }
 };
 
-/// Adds values to the rows above and below. `work` has room for SegmentPlace::columns() * levels.
+/// Adds values to the rows above and below. `work` has room for twice SegmentPlace::columns() * levels.
 void splat_segment(const SegmentPlace&, const Lanes* values, Lanes* work, Lanes* above, Lanes* below);
 /// Adds what is interpolated between two rows to `sums`.
 void slice_segment(const SegmentPlace&, const Lanes* above, const Lanes* below, Lanes* work, Lanes* sums);

@@ -109,8 +109,8 @@ Lattice::Lattice(const Tiling& tiling, std::int64_t channels, Tables tables)
   lists_ = list_ends_ + tiling.tiles();
 }
 
-std::unique_ptr<Channels> Lattice::channels(const sdk::Call& call, const Parts& parts) const {
-  return std::make_unique<LatticeChannels>(call, *this, parts);
+std::unique_ptr<Channels> Lattice::channels(const sdk::Call& call, std::int64_t most) const {
+  return std::make_unique<LatticeChannels>(call, *this, most);
 }
 
 // Each part has sums of its own; together they are not to be much more than the image.

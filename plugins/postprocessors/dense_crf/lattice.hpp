@@ -28,7 +28,7 @@ class Lattice final : public Filter {
 
   Lattice(const Tiling&, std::int64_t channels, Tables);
 
-  std::unique_ptr<Channels> channels(const sdk::Call&, const Parts&) const override;
+  std::unique_ptr<Channels> channels(const sdk::Call&, std::int64_t most) const override;
   std::int64_t most_parts() const override;
   std::int64_t vertices() const noexcept { return vertices_; }
 

@@ -9,7 +9,8 @@ namespace osteon::dense_crf {
 /// parts.
 class Lattice::LatticeChannels final : public Channels {
  public:
-  LatticeChannels(const sdk::Call&, const Lattice&, const Parts&);
+  LatticeChannels(const sdk::Call&, const Lattice&, std::int64_t most);
+  void divide(const Parts& parts) override { parts_ = parts.count(); }
   void splat(std::int64_t part, const Segment&, const float* weight, const Lanes* values) override;
   void blur(const sdk::Call&) override;
   void slice(std::int64_t part, const Segment&, const float* weight, Lanes* sums) const override;
@@ -17,8 +18,8 @@ class Lattice::LatticeChannels final : public Channels {
 
  private:
   const Lattice& lattice_;
-  std::int64_t parts_, size_;  // vertices, and one that stays 0
-  LaneBuffer sums_;            // of each part
+  std::int64_t parts_ = 0, size_;  // vertices, and one that stays 0
+  LaneBuffer sums_;                // of each part
   LaneBuffer blurred_, other_;
 };
 

@@ -26,7 +26,10 @@ MeanField::Run::Run(const sdk::Call& call, const MeanField& field, float* logits
       logits_(logits),
       classes_(classes),
       padded_((classes + kLanes - 1) / kLanes * kLanes),
-      greatest_(greatest_logits(call, tiling_, logits, classes)) {
+      greatest_(greatest_logits(call, tiling_, logits, classes)),
+      most_parts_(tiling_.rows) {
+  for (const Kernel& kernel : field_.kernels_)
+    most_parts_ = std::min(most_parts_, kernel.filter->filter().most_parts());
   prepare_tiles();
 }
 
@@ -63,30 +66,33 @@ Parts MeanField::Run::divide() const {
     if (exclusive() || *std::max_element(greatest, greatest + count_) > kAbsent)
       work[index(tile / tiling_.columns)] += 1;
   }
-  std::int64_t most = tiling_.rows;
-  for (const Kernel& kernel : field_.kernels_) most = std::min(most, kernel.filter->filter().most_parts());
-  return even_parts(work, most);
+  return even_parts(work, most_parts_);
+}
+
+// Once: groups of classes that follow each other work in the same memory.
+void MeanField::Run::allocate(std::int64_t groups) {
+  for (std::int64_t g = 0; g < groups; ++g) {
+    unaries_.emplace_back(call_, tiling_, logits_, classes_, exclusive());
+    channels_.emplace_back();
+    for (const Kernel& kernel : field_.kernels_)
+      channels_.back().push_back(kernel.filter->filter().channels(call_, most_parts_));
+  }
+  values_ = LaneBuffer(call_, most_parts_ * groups * kTile);
+  sums_ = LaneBuffer(call_, most_parts_ * groups);
+  if (field_.options_.stop_below > 0) tile_sums_ = LaneBuffer(call_, tiling_.tiles() * groups);
+  tallies_.resize(index(most_parts_));
 }
 
 void MeanField::Run::infer(std::int64_t first, std::int64_t count) {
   first_ = first;
   count_ = count;
   parts_ = divide();
-  unaries_.clear();
-  channels_.clear();
-  for (std::int64_t c = first; c < first + count; c += kLanes) {
-    unaries_.emplace_back(call_, tiling_, logits_, classes_, c, std::min(kLanes, first + count - c), exclusive());
-    channels_.emplace_back();
-    for (const Kernel& kernel : field_.kernels_)
-      channels_.back().push_back(kernel.filter->filter().channels(call_, parts_));
+  if (unaries_.empty()) allocate((count + kLanes - 1) / kLanes);
+  for (std::int64_t g = 0; g < groups(); ++g) {
+    unaries_[index(g)].restart(first + g * kLanes, std::min(kLanes, count - g * kLanes));
+    for (const auto& channels : channels_[index(g)]) channels->divide(parts_);
   }
-  values_ = LaneBuffer(call_, parts_.count() * groups() * kTile);
-  sums_ = LaneBuffer(call_, parts_.count() * groups());
-  if (field_.options_.stop_below > 0) {
-    tile_sums_ = LaneBuffer(call_, tiling_.tiles() * groups());
-    fill_zero(tile_sums_.data(), tiling_.tiles() * groups());
-  }
-  tallies_.resize(std::max(tallies_.size(), index(parts_.count())));
+  if (field_.options_.stop_below > 0) fill_zero(tile_sums_.data(), tiling_.tiles() * groups());
   pass(Pass::kFirst);
   bool last = false;
   for (std::int64_t i = 1; !last; ++i) {
@@ -118,7 +124,8 @@ float MeanField::Run::bound(std::int64_t tile, Pass pass) const {
     for (std::size_t k = 0; k < kernels; ++k) {
       Lanes arrives = {};
       channels_[0][k]->raise_to_most(tile, arrives);
-      most += arrives * reach_[index(tile) * kernels + k];
+      const float reach = reach_[index(tile) * kernels + k];
+      for (std::int64_t lane = 0; lane < kLanes; ++lane) floats(&most)[lane] += floats(&arrives)[lane] * reach;
     }
     fall = least_pull_[index(tile)];
   }

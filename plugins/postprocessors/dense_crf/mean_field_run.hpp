@@ -29,6 +29,7 @@ class MeanField::Run {
   using Group = std::vector<std::unique_ptr<Channels>>;  // of each kernel
 
   void prepare_tiles();
+  void allocate(std::int64_t groups);
   Parts divide() const;
   void pass(Pass);
   void work_tile(std::int64_t part, std::int64_t tile, Pass);
@@ -51,6 +52,7 @@ class MeanField::Run {
   std::vector<float> reach_;       // of each tile and kernel, 2 * weight * the greatest factor after the filter
 
   std::int64_t first_ = 0, count_ = 0;  // classes at work
+  std::int64_t most_parts_;
   Parts parts_;
   std::vector<Unaries> unaries_;  // of each group
   std::vector<Group> channels_;

@@ -93,7 +93,7 @@ TEST(MeanField, IsTheExclusiveProblemOfTwoLabels) {
   for (std::int64_t p = 0; p < scene.pixels(); ++p) ASSERT_NEAR(one.q(p), std::exp(two.logits[Scene::index(p)]), 2e-3);
 }
 
-// Without edges, place alone is left: the kernels are one and the same.
+// Without edges, place alone is left: the kernels are one and the same, on grids that are not.
 TEST(MeanField, BlursByPlaceAloneWhereTheImageIsUniform) {
   Scene scene(50, 41, 1, 1);
   scene.image.assign(scene.image.size(), 0.5f);
@@ -104,7 +104,7 @@ TEST(MeanField, BlursByPlaceAloneWhereTheImageIsUniform) {
   place.kernels.gaussian_sxy = 4;
   place.kernels.gaussian_compat = both.kernels.bilateral_compat;
   const Answer a = infer(scene, both), b = infer(scene, place);
-  for (std::int64_t p = 0; p < scene.pixels(); ++p) ASSERT_NEAR(a.q(p), b.q(p), 1e-4);
+  for (std::int64_t p = 0; p < scene.pixels(); ++p) ASSERT_NEAR(a.q(p), b.q(p), 5e-4);
 }
 
 TEST(MeanField, FollowsTheEdgesOfTheImage) {

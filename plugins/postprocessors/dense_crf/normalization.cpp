@@ -71,7 +71,8 @@ NormalizedFilter::NormalizedFilter(const sdk::Call& call, const Tiling& tiling, 
   float* of_ones = factor + tiling.stored();
   std::fill_n(factor, 2 * tiling.stored(), 1.0f);  // what lies beyond the image is read, and used for nothing
   const Parts parts = even_parts(std::vector<double>(static_cast<std::size_t>(tiling.rows), 1.0), filter.most_parts());
-  const auto channels = filter.channels(call, parts);
+  const auto channels = filter.channels(call, parts.count());
+  channels->divide(parts);
   filter_plane(call, tiling, parts, *channels, nullptr, of_ones);
   const float mean = kind == Normalization::kNone ? mean_of(tiling, of_ones) : 0;
   for_each_row_of_tiles(call, tiling, [&](std::int64_t p) {

@@ -32,22 +32,40 @@ OSTEON_MULTIVERSION void pack(const float* from, const float* less, std::int64_t
   OSTEON_VECTOR_LOOP
   for (std::int64_t i = 0; i < count; ++i) values[i] = packed(finite(from[i]) - less[i]);
   for (std::int64_t i = 0; i < count; ++i) to[i * kLanes] = values[i];
+  // What the tile to the right will ask for: rows of many planes are a pattern that no processor foresees.
+  constexpr std::int64_t kCacheLine = 64 / sizeof(float);
+  for (std::int64_t i = 0; i < kTile; i += kCacheLine) __builtin_prefetch(from + kTile + i);
 }
 
-OSTEON_INLINE void unpack_eight(const std::int16_t* from, float less, Eight& to) {
-  using Shorts = std::int16_t __attribute__((vector_size(16), aligned(2), may_alias));
-  using Ints = std::int32_t __attribute__((vector_size(32)));
-  const Ints steps = __builtin_convertvector(*reinterpret_cast<const Shorts*>(from), Ints);
-  to = __builtin_convertvector(steps, Eight) * (1 / kSteps) - less;
-}
-
-OSTEON_MULTIVERSION void unpack(const std::int16_t* from, const float* less, std::int64_t count, Lanes* to) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const float base = less != nullptr ? less[i] : 0;
-    unpack_eight(from + i * kLanes, base, to[i].low);
-    unpack_eight(from + i * kLanes + 8, base, to[i].high);
+struct Unpack {
+  static OSTEON_INLINE void convert(const std::int16_t* from, Four& to) {
+    using Shorts = std::int16_t __attribute__((vector_size(8), aligned(2), may_alias));
+    using Ints = std::int32_t __attribute__((vector_size(16)));
+    to = __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const Shorts*>(from), Ints), Four);
   }
-}
+  static OSTEON_INLINE void convert(const std::int16_t* from, Eight& to) {
+    using Shorts = std::int16_t __attribute__((vector_size(16), aligned(2), may_alias));
+    using Ints = std::int32_t __attribute__((vector_size(32)));
+    to = __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const Shorts*>(from), Ints), Eight);
+  }
+  static OSTEON_INLINE void convert(const std::int16_t* from, Sixteen& to) {
+    using Shorts = std::int16_t __attribute__((vector_size(32), aligned(2), may_alias));
+    using Ints = std::int32_t __attribute__((vector_size(64)));
+    to = __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const Shorts*>(from), Ints), Sixteen);
+  }
+
+  template <class V>
+  static OSTEON_INLINE void run(const std::int16_t* from, const float* less, std::int64_t count, Lanes* to) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float base = less != nullptr ? less[i] : 0;
+      for_registers(as<V>(to)[i], [&](auto& part) OSTEON_INLINE_LAMBDA {
+        convert(from, part);
+        part = part * (1 / kSteps) - base;
+        from += sizeof part / sizeof(float);
+      });
+    }
+  }
+};
 
 // What brings the greatest of a pixel's logits to kLogitLimit.
 OSTEON_MULTIVERSION void excess(const float* planes, std::int64_t classes, std::int64_t plane, std::int64_t count,
@@ -87,22 +105,25 @@ OSTEON_MULTIVERSION float greatest_of(const float* values, std::int64_t count, f
 
 }  // namespace
 
-Unaries::Unaries(const sdk::Call& call, const Tiling& tiling, const float* planes, std::int64_t classes,
-                 std::int64_t first, std::int64_t count, bool exclusive)
+Unaries::Unaries(const sdk::Call& call, const Tiling& tiling, const float* planes, std::int64_t classes, bool exclusive)
     : tiling_(tiling),
       planes_(planes),
       classes_(classes),
-      first_(first),
-      count_(count),
       exclusive_(exclusive),
       values_(call.allocate<std::int16_t>({tiling.stored(), kLanes})),
       stored_(values_.data<std::int16_t>()),
       copied_(static_cast<std::size_t>(tiling.tiles()), 0) {}
 
+void Unaries::restart(std::int64_t first, std::int64_t count) {
+  first_ = first;
+  count_ = count;
+  std::fill(copied_.begin(), copied_.end(), std::uint8_t{0});
+}
+
 void Unaries::read(const Segment& segment, const float* less, Lanes* out) {
   const std::int64_t tile = segment.at / (kTile * kTile);
   if (copied_[static_cast<std::size_t>(tile)] == 0) copy(tile);
-  unpack(stored_ + segment.at * kLanes, less, segment.count, out);
+  on_lanes<Unpack>(static_cast<const std::int16_t*>(stored_) + segment.at * kLanes, less, segment.count, out);
 }
 
 void Unaries::copy(std::int64_t tile) {

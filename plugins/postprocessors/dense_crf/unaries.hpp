@@ -19,10 +19,11 @@ constexpr float kLogitLimit = 16;
 /// network's planes when it is first needed. In steps of 0.0005, where half floats would have up to 0.008.
 class Unaries {
  public:
-  /// Of classes [first, first + count) of planes [classes, height, width]. Classes exclude each other: logarithms of a
-  /// softmax over all classes, up to the greatest of them.
-  Unaries(const sdk::Call&, const Tiling&, const float* planes, std::int64_t classes, std::int64_t first,
-          std::int64_t count, bool exclusive);
+  /// Of planes [classes, height, width]. Classes exclude each other: logarithms of a softmax over all classes, up to
+  /// the greatest of them.
+  Unaries(const sdk::Call&, const Tiling&, const float* planes, std::int64_t classes, bool exclusive);
+  /// Of classes [first, first + count) from now on.
+  void restart(std::int64_t first, std::int64_t count);
 
   /// The pixels of a segment, less `less[i]` (null: 0). [one thread for each tile]
   void read(const Segment&, const float* less, Lanes* out);
@@ -32,7 +33,7 @@ class Unaries {
 
   Tiling tiling_;
   const float* planes_;
-  std::int64_t classes_, first_, count_;
+  std::int64_t classes_, first_ = 0, count_ = 0;
   bool exclusive_;
   sdk::OwnedTensor values_;
   std::int16_t* stored_;

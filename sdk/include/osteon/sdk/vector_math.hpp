@@ -19,6 +19,7 @@
 /// when the loader asks, and other compilers and processors know no clones: there the macro is empty.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__OPTIMIZE__) && \
     !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#define OSTEON_HAS_VERSIONS 1
 #define OSTEON_MULTIVERSION \
   __attribute__((optimize("O3"), target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
@@ -27,6 +28,8 @@
 
 /// For what a multiversioned function calls: only inlined code is compiled for each version.
 #define OSTEON_INLINE inline __attribute__((always_inline))
+/// Likewise, behind the parameters of a lambda.
+#define OSTEON_INLINE_LAMBDA __attribute__((always_inline))
 
 /// In front of a loop: its rounds do not depend on each other. (Not `omp simd`: GCC settles that one's width before it
 /// makes the clones, at plain x86-64's; it costs a factor of three.)
