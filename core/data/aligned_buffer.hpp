@@ -6,6 +6,8 @@
 #include <memory>
 #include <new>
 
+#include <osteon/sdk/pages.hpp>
+
 namespace osteon::data {
 
 /// Memory for tensors that cross to plugins: aligned to 64 bytes, content undefined.
@@ -14,7 +16,7 @@ class AlignedBuffer {
  public:
   void resize(std::size_t count) {
     if (count > capacity_) {
-      memory_.reset(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64)));
+      memory_.reset(static_cast<T*>(sdk::allocate_pages(count * sizeof(T))));
       if (!memory_) throw std::bad_alloc();
       capacity_ = count;
     }

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <vector>
 
+#include <osteon/sdk/pages.hpp>
+
 namespace osteon::plugin {
 namespace {
 
@@ -103,11 +105,11 @@ void* MemoryPool::take(std::size_t bytes) noexcept {
       }
     }
   }
-  void* memory = std::aligned_alloc(kAlignment, size + kHeader);
+  void* memory = sdk::allocate_pages(size + kHeader);
   if (memory == nullptr) {
     // What lies unused here may be what is missing there.
     drop_all();
-    memory = std::aligned_alloc(kAlignment, size + kHeader);
+    memory = sdk::allocate_pages(size + kHeader);
   }
   if (memory == nullptr) return nullptr;
   *static_cast<std::size_t*>(memory) = size;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <osteon/sdk/call.hpp>
+#include <osteon/sdk/pages.hpp>
 
 /// For tests of plugins: a call without a host. Not for plugins.
 namespace osteon::sdk::testing {
@@ -37,7 +38,7 @@ class TestCall {
 
  private:
   static const TestCall& self(const osteon_call* c) { return *static_cast<const TestCall*>(c->host); }
-  static void* aligned(std::uint64_t bytes) { return std::aligned_alloc(64, (bytes + 64) / 64 * 64); }
+  static void* aligned(std::uint64_t bytes) { return allocate_pages(bytes + 1); }
 
   static osteon_call functions() {
     auto raw = sized<osteon_call>();
