@@ -20,6 +20,7 @@
 #include "engine/post_preview.hpp"
 #include "engine/post_run.hpp"
 #include "engine/prediction.hpp"
+#include "engine/tensor_memory.hpp"
 #include "engine/training.hpp"
 #include "plugin/interrupt.hpp"
 #include "predict/cache.hpp"
@@ -70,6 +71,7 @@ auto at_the_door(Work&& work) -> decltype(work()) {
 class EngineImplementation final : public Engine {
  public:
   explicit EngineImplementation(const Context& context) : context_(context) {
+    install_tensor_memory();
     at::set_num_threads(context_.threads);
     cv::setNumThreads(context_.threads);
     plugin::watch_interrupts();

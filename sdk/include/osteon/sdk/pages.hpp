@@ -10,6 +10,8 @@
 
 namespace osteon::sdk {
 
+constexpr std::size_t kLargeBlock = std::size_t{4} << 20;  ///< bytes from which on a block holds huge pages
+
 /// `bytes` of memory for tensors, aligned to 64 bytes at least, content undefined; std::free() takes it back. Null
 /// where there is none. [any thread]
 ///
@@ -20,7 +22,7 @@ inline void* allocate_pages(std::size_t bytes) noexcept {
   const auto round_up = [bytes](std::size_t to) { return (bytes + to - 1) / to * to; };
   if (bytes > static_cast<std::size_t>(-1) - kHugePage) return nullptr;
 #ifdef MADV_HUGEPAGE
-  if (bytes >= 2 * kHugePage) {
+  if (bytes >= kLargeBlock) {
     // The size is not rounded to whole huge pages: what is beyond the last one costs what it is and no more.
     void* memory = nullptr;
     if (posix_memalign(&memory, kHugePage, bytes) != 0) return nullptr;

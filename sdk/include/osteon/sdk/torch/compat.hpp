@@ -13,6 +13,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
+#include <c10/core/Allocator.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/autograd/edge.h>
 #include <torch/csrc/autograd/engine.h>
@@ -51,6 +52,15 @@ inline osteon_status status_of(const c10::Error& error) {
   if (dynamic_cast<const c10::NotImplementedError*>(&error) != nullptr) return OSTEON_UNSUPPORTED;
   return OSTEON_FAILED;
 }
+
+/// An allocator for c10::SetCPUAllocator(). Which of these functions override one of LibTorch's depends on its version.
+class CpuAllocator : public c10::Allocator {
+ public:
+  virtual c10::DataPtr take(std::size_t bytes) const = 0;
+  c10::DataPtr allocate(std::size_t bytes) const { return take(bytes); }  // before 2.3
+  c10::DataPtr allocate(std::size_t bytes) { return take(bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
+};
 
 /// Mixed precision on one kind of device, as torch.autocast does it; ends with the scope. One thread's.
 class AutocastGuard {
