@@ -64,28 +64,28 @@ struct StoredPlanes {
       predictions[i]->to_image[0] = predictions[i]->to_image[4] = 1;
       out.move_to(&predictions[i]->values);
     }
-    return OSTEON_OK;
+    return call->cancelled(call) != 0 ? OSTEON_CANCELLED : OSTEON_OK;
   }
 };
 
-/// What the linked post-processor `name` gives over them.
+/// What the linked post-processor `name` gives over them, for a request's `raw` call.
 /// @param pixels   the image, [height, width, channels]; empty: grey
 /// @param classes  that are asked for; none: all
 template <class Element>
-sdk::Prediction process(const std::string& name, const std::map<std::string, plugin::ParameterValue>& parameters,
-                        const StoredPlanes<Element>& inner, std::uint32_t gives, std::vector<float> pixels = {},
-                        const std::vector<std::int32_t>& classes = {}, int threads = 1) {
-  plugin::CallOptions options;
-  options.threads = threads;
-  const plugin::Call call(std::move(options));
+sdk::Prediction process(const osteon_call* raw, const std::string& name,
+                        const std::map<std::string, plugin::ParameterValue>& parameters,
+                        const StoredPlanes<Element>& inner, std::uint32_t gives, const std::vector<float>& pixels = {},
+                        const std::vector<std::int32_t>& classes = {}) {
+  const plugin::Call call(raw, {});
   const plugin::LoadedComponent component = linked_component(plugin::Kind::kPostprocessor, name);
   plugin::ClassContext context;
   context.multiclass = inner.multiclass;
   for (std::int64_t c = 0; c < inner.classes; ++c) context.names.push_back("c" + std::to_string(c));
   const plugin::Postprocessor post(component, parameters_of(component, parameters), context, call);
-  if (pixels.empty()) pixels.assign(static_cast<std::size_t>(inner.height * inner.width), 0.5f);
-  const std::int64_t channels = static_cast<std::int64_t>(pixels.size()) / (inner.height * inner.width);
-  const sdk::BorrowedTensor view(pixels.data(), {inner.height, inner.width, channels});
+  const std::vector<float> grey(pixels.empty() ? static_cast<std::size_t>(inner.height * inner.width) : 0, 0.5f);
+  const std::vector<float>& of_image = pixels.empty() ? grey : pixels;
+  const std::int64_t channels = static_cast<std::int64_t>(of_image.size()) / (inner.height * inner.width);
+  const sdk::BorrowedTensor view(of_image.data(), {inner.height, inner.width, channels});
   auto image = sdk::sized<osteon_image>();
   image.pixels = view.view();
   image.to_root[0] = image.to_root[4] = 1;
@@ -97,6 +97,17 @@ sdk::Prediction process(const std::string& name, const std::map<std::string, plu
   osteon_prediction* out[] = {&prediction.raw()};
   post.process(call.raw(), inner.predictor(), 1, images, request, out);
   return prediction;
+}
+
+/// The same, for a call of its own.
+template <class Element>
+sdk::Prediction process(const std::string& name, const std::map<std::string, plugin::ParameterValue>& parameters,
+                        const StoredPlanes<Element>& inner, std::uint32_t gives, const std::vector<float>& pixels = {},
+                        const std::vector<std::int32_t>& classes = {}, int threads = 1) {
+  plugin::CallOptions options;
+  options.threads = threads;
+  const plugin::Call call(std::move(options));
+  return process(call.raw(), name, parameters, inner, gives, pixels, classes);
 }
 
 }  // namespace osteon::test

@@ -86,11 +86,12 @@ class Components {
   }
 
  private:
-  void clean(cv::Mat& mask) const {
+  void clean(const Call& call, cv::Mat& mask) const {
+    const auto step = [&] { call.stop_if_cancelled(); };
     const auto connectivity = static_cast<int>(params_.connectivity);
     if (params_.keep_largest > 0 || params_.min_area > 1)
-      keep_parts(mask, connectivity, params_.min_area, params_.keep_largest);
-    if (params_.fill_holes) fill_holes(mask, connectivity, params_.max_hole);
+      keep_parts(mask, connectivity, params_.min_area, params_.keep_largest, step);
+    if (params_.fill_holes) fill_holes(mask, connectivity, params_.max_hole, step);
   }
 
   // Classes of a plane share its words: their masks are made apart, then written one after the other.
@@ -99,15 +100,18 @@ class Components {
       const cv::Mat words = plane_mat(prediction.view(), first / 32);
       const auto count = static_cast<int>(std::min<std::int64_t>(32, classes - first));
       const std::vector<cv::Rect> boxes = boxes_of(words, count);
+      call.stop_if_cancelled();
       std::vector<cv::Mat> masks(boxes.size());
       parallel_for(call, count, [&](std::int64_t c, int) {
         const auto i = static_cast<std::size_t>(c);
         if (boxes[i].empty()) return;
         masks[i] = mask_of(words(boxes[i]), static_cast<int>(c));
-        clean(masks[i]);
+        clean(call, masks[i]);
       });
-      for (std::size_t i = 0; i < boxes.size(); ++i)
+      for (std::size_t i = 0; i < boxes.size(); ++i) {
+        call.stop_if_cancelled();
         if (!boxes[i].empty()) set_bit(words(boxes[i]), static_cast<int>(i), masks[i]);
+      }
     }
   }
 
@@ -124,7 +128,7 @@ class Components {
       if (box.empty()) continue;
       const cv::Mat before = mask_of(words(box), bit);
       cv::Mat after = before.clone();
-      clean(after);
+      clean(call, after);
       for (std::int64_t plane = 0; plane < prediction.classes(); ++plane) {
         cv::Mat others = plane_mat(prediction.view(), plane)(box);
         for (int y = 0; y < box.height; ++y)

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "support/stored_planes.hpp"
+#include "support/watched_call.hpp"
 
 namespace osteon::test {
 namespace {
@@ -155,6 +156,19 @@ TEST(Components, GiveWhatTheyDropToTheBackgroundWhereAPixelHasOneClass) {
   const sdk::Prediction one = process("components", parameters, inner, OSTEON_FORM_BITS, {}, {2});
   for (int p = 0; p < 24; ++p)
     EXPECT_EQ(sdk::data_of<const std::int32_t>(one.view(), "bits")[p], expected[p] == 2 ? 1 : 0) << p;
+}
+
+TEST(Components, StopWhenTheyAreTold) {
+  const auto parameters = Options{2, 3, 0, 8, true}.parameters();
+  const StoredPlanes<std::int32_t> small = random_bits(3, 20, 30, 7), large = random_bits(1, 2048, 2048, 8);
+  expect_to_stop_at_every_look<Interrupted>(
+      [&](const osteon_call* call) { process(call, "components", parameters, small, OSTEON_FORM_BITS); });
+  if (!kTimesCount) GTEST_SKIP() << "a build whose times say nothing";
+  const std::vector<float> image(2048 * 2048, 0.5f);
+  EXPECT_LT(longest_gap([&](const osteon_call* call) {
+              process(call, "components", parameters, large, OSTEON_FORM_BITS, image);
+            }),
+            kLongestGap);
 }
 
 TEST(Components, RefuseWhatDoesNotGoTogether) {

@@ -37,8 +37,11 @@ void keep_labels(cv::Mat& mask, const cv::Mat& labels, const std::vector<std::ui
 
 }  // namespace
 
-void keep_parts(cv::Mat& mask, int connectivity, std::int64_t min_area, std::int64_t most) {
+void keep_parts(cv::Mat& mask, int connectivity, std::int64_t min_area, std::int64_t most,
+                const std::function<void()>& step) {
+  step();
   const Parts parts(mask, connectivity);
+  step();
   std::vector<int> kept(static_cast<std::size_t>(parts.count - 1));
   std::iota(kept.begin(), kept.end(), 1);
   kept.erase(std::remove_if(kept.begin(), kept.end(), [&](int part) { return parts.area(part) < min_area; }),
@@ -53,12 +56,15 @@ void keep_parts(cv::Mat& mask, int connectivity, std::int64_t min_area, std::int
   }
   std::vector<std::uint8_t> value(static_cast<std::size_t>(parts.count), 0);
   for (const int part : kept) value[static_cast<std::size_t>(part)] = 1;
+  step();
   keep_labels(mask, parts.labels, value);
 }
 
-void fill_holes(cv::Mat& mask, int connectivity, std::int64_t largest) {
+void fill_holes(cv::Mat& mask, int connectivity, std::int64_t largest, const std::function<void()>& step) {
+  step();
   const cv::Mat clear = 1 - mask;
   const Parts gaps(clear, connectivity == 8 ? 4 : 8);
+  step();
   std::vector<std::uint8_t> value(static_cast<std::size_t>(gaps.count), 0);
   value[0] = 1;  // what is set stays
   for (int gap = 1; gap < gaps.count; ++gap) {

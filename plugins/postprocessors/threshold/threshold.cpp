@@ -89,7 +89,7 @@ class Threshold {
     std::vector<Prediction> predictions = inner.predict(call, images, wanted);
     for (Prediction& prediction : predictions) {
       parallel_for(call, prediction.classes(), [&](std::int64_t k, int) {
-        connect(limits[static_cast<std::size_t>(k)], plane_mat(prediction.view(), k));
+        connect(call, limits[static_cast<std::size_t>(k)], plane_mat(prediction.view(), k));
       });
       decide(call, limits, prediction);
     }
@@ -110,10 +110,11 @@ class Threshold {
   }
 
   // Makes 1 of the pixels that are set by hysteresis, and 0 of the others.
-  void connect(const Limits& limits, cv::Mat values) const {
+  void connect(const Call& call, const Limits& limits, cv::Mat values) const {
     if (!limits.connects()) return;
     cv::Mat labels;
     const int count = cv::connectedComponents(values > limits.low, labels, connectivity_, CV_32S);
+    call.stop_if_cancelled();
     std::vector<float> set(static_cast<std::size_t>(count), 0);
     for (int y = 0; y < values.rows; ++y)
       for (int x = 0; x < values.cols; ++x)

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "support/stored_planes.hpp"
+#include "support/watched_call.hpp"
 
 namespace osteon::test {
 namespace {
@@ -87,6 +88,19 @@ TEST(Threshold, HasValuesOfTheirOwnForSomeClasses) {
   parameters["lows"] = std::vector<double>{};
   parameters["low"] = std::vector<double>{0.4};
   expect({0.3, 0.5, 0.9}, {0.4, 0.4, 0.4});
+}
+
+TEST(Threshold, StopsWhenItIsTold) {
+  const Parameters hysteresis = {{"threshold", std::vector<double>{0.9}}, {"low", std::vector<double>{0.3}}};
+  const StoredPlanes<float> small = random_values(3, 20, 30), large = random_values(1, 2048, 2048);
+  expect_to_stop_at_every_look<Interrupted>(
+      [&](const osteon_call* call) { process(call, "threshold", hysteresis, small, OSTEON_FORM_BITS); });
+  if (!kTimesCount) GTEST_SKIP() << "a build whose times say nothing";
+  const std::vector<float> image(2048 * 2048, 0.5f);
+  EXPECT_LT(longest_gap([&](const osteon_call* call) {
+              process(call, "threshold", hysteresis, large, OSTEON_FORM_BITS, image);
+            }),
+            kLongestGap);
 }
 
 TEST(Threshold, RefusesWhatDoesNotGoTogether) {
