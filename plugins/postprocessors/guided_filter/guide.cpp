@@ -2,89 +2,110 @@
 #include "guide.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <string>
 
-#include <opencv2/imgproc.hpp>
+#include <osteon/sdk/parallel.hpp>
+
+#include "guide_rows.hpp"
+#include "window_sums.hpp"
 
 namespace osteon::guided_filter {
 namespace {
 
-// Sums over windows that end at the edge. A window that is larger than the image is the image.
-cv::Mat sums(const cv::Mat& plane, int radius) {
-  cv::Mat out;
-  cv::boxFilter(plane, out, CV_32F, {2 * std::min(radius, plane.cols) + 1, 2 * std::min(radius, plane.rows) + 1},
-                {-1, -1}, false, cv::BORDER_CONSTANT | cv::BORDER_ISOLATED);
-  return out;
-}
+constexpr std::int64_t kStrip = 256;  // rows whose sums are begun anew
 
-// Where row r and column c of a symmetric matrix lie in its upper half, by rows.
-std::size_t upper(std::size_t n, std::size_t r, std::size_t c) {
-  if (r > c) std::swap(r, c);
-  return r * n - r * (r + 1) / 2 + c;
-}
-
-// The inverse of a symmetric 3 x 3 matrix at each pixel, in double, by its cofactors.
-void invert_3(std::vector<cv::Mat>& m, const std::function<void()>& step) {
-  for (int y = 0; y < m[0].rows; ++y) {
-    if (y % 64 == 0) step();
-    for (int x = 0; x < m[0].cols; ++x) {
-      const auto at = [&](std::size_t i) -> float& { return m[i].at<float>(y, x); };
-      const double a = static_cast<double>(at(0)), b = static_cast<double>(at(1)), c = static_cast<double>(at(2)),
-                   d = static_cast<double>(at(3)), e = static_cast<double>(at(4)), f = static_cast<double>(at(5));
-      const double aa = d * f - e * e, ab = c * e - b * f, ac = b * e - c * d;
-      const double factor = 1 / (a * aa + b * ab + c * ac);
-      const double inverse[6] = {aa, ab, ac, a * f - c * c, b * c - a * e, a * d - b * b};
-      for (std::size_t i = 0; i < 6; ++i) at(i) = static_cast<float>(inverse[i] * factor);
-    }
-  }
+bool is_grey(const float* row, std::int64_t width) {
+  for (std::int64_t x = 0; x < width; ++x)
+    if (row[3 * x] != row[3 * x + 1] || row[3 * x] != row[3 * x + 2]) return false;
+  return true;
 }
 
 }  // namespace
 
-Guide::Guide(const cv::Mat& image, int radius, double eps, const std::function<void()>& step) : radius_(radius) {
-  cv::divide(1.0, sums(cv::Mat::ones(image.size(), CV_32FC1), radius), inverse_count_);
-  cv::split(image, channels_);
-  const cv::Scalar centre = cv::mean(image);
-  for (std::size_t c = 0; c < channels_.size(); ++c) {
-    cv::subtract(channels_[c], centre[static_cast<int>(c)], channels_[c]);
-    step();
-    means_.push_back(mean(channels_[c]));
-  }
-  for (std::size_t r = 0; r < channels_.size(); ++r)
-    for (std::size_t c = r; c < channels_.size(); ++c) {
-      step();
-      cv::Mat covariance = mean(channels_[r].mul(channels_[c])) - means_[r].mul(means_[c]);
-      // Rounding must not take a variance below 0, nor with it the matrix off its positive side.
-      if (r == c) covariance = cv::max(covariance, 0) + eps;
-      inverse_.push_back(covariance);
+Guide::Guide(const sdk::Call& call, const osteon_image& image, std::int64_t radius, double eps)
+    : height_(image.pixels.shape[0]),
+      width_(image.pixels.shape[1]),
+      channels_(image.pixels.shape[2]),
+      y_radius_(std::min(radius, height_ - 1)),
+      x_radius_(std::min(radius, width_ - 1)),
+      eps_(eps),
+      inverse_rows_(inverse_counts(height_, y_radius_)),
+      inverse_columns_(inverse_counts(width_, x_radius_)) {
+  const auto* pixels = sdk::data_of<const float>(image.pixels, "an image");
+  std::vector<char> grey(static_cast<std::size_t>(height_), 1);
+  if (channels_ == 3) {
+    sdk::parallel_for(call, height_, [&](std::int64_t y, int) {
+      grey[static_cast<std::size_t>(y)] = is_grey(pixels + y * width_ * 3, width_) ? 1 : 0;
+    });
+    // With three equal channels, a . I is that of one channel and a third of eps.
+    if (std::find(grey.begin(), grey.end(), 0) == grey.end()) {
+      channels_ = 1;
+      eps_ /= 3;
     }
-  if (channels_.size() == 1)
-    cv::divide(1.0, inverse_[0], inverse_[0]);
-  else
-    invert_3(inverse_, step);
+  }
+  planes_ = call.allocate<float>({channels_ == 1 ? 3 : 2 * kMostChannels + kProducts, height_, width_});
+  centre(call, image);
+  sdk::parallel_for(call, (height_ + kStrip - 1) / kStrip, [&](std::int64_t strip, int) {
+    fit(call, strip * kStrip, std::min(height_, (strip + 1) * kStrip));
+  });
 }
 
-cv::Mat Guide::mean(const cv::Mat& plane) const { return sums(plane, radius_).mul(inverse_count_); }
+void Guide::centre(const sdk::Call& call, const osteon_image& image) {
+  const auto* pixels = sdk::data_of<const float>(image.pixels, "an image");
+  const std::int64_t stored = image.pixels.shape[2];
+  for (std::int64_t c = 0; c < channels_; ++c) {
+    const double sum = sdk::parallel_sum(call, height_, [&](std::int64_t y, int) {
+      const float* from = pixels + y * width_ * stored + c;
+      double of_row = 0;
+      for (std::int64_t x = 0; x < width_; ++x) of_row += static_cast<double>(from[x * stored]);
+      if (!std::isfinite(of_row))
+        throw sdk::BadInput("row " + std::to_string(y) + " of the image holds what is not a finite number");
+      return of_row;
+    });
+    const auto mean = static_cast<float>(sum / static_cast<double>(height_ * width_));
+    sdk::parallel_for(call, height_, [&](std::int64_t y, int) {
+      const float* from = pixels + y * width_ * stored + c;
+      float* to = row(c, y);
+      for (std::int64_t x = 0; x < width_; ++x) to[x] = from[x * stored] - mean;
+    });
+  }
+}
 
-void Guide::filter(cv::Mat& plane, const std::function<void()>& step) const {
-  const std::size_t n = channels_.size();
-  const cv::Mat mean_p = mean(plane);
-  std::vector<cv::Mat> covariances;
-  for (std::size_t c = 0; c < n; ++c) {
-    step();
-    covariances.push_back(mean(channels_[c].mul(plane)) - means_[c].mul(mean_p));
+// Rows first..end - 1 of means and inverses.
+void Guide::fit(const sdk::Call& call, std::int64_t first, std::int64_t end) {
+  const std::int64_t products = channels_ == 1 ? 1 : kProducts;
+  WindowSums sums(channels_ + products, width_, x_radius_);
+  const auto each = [&](std::int64_t y, auto&& change) {
+    std::int64_t at = channels_;
+    for (std::int64_t r = 0; r < channels_; ++r) {
+      change(r, channel(r, y), nullptr);
+      for (std::int64_t c = r; c < channels_; ++c) change(at++, channel(r, y), channel(c, y));
+    }
+  };
+  const auto add = [&](std::int64_t q, const float* a, const float* b) { b ? sums.add(q, a, b) : sums.add(q, a); };
+  const auto take = [&](std::int64_t q, const float* a, const float* b) { b ? sums.take(q, a, b) : sums.take(q, a); };
+  const double* of[kMostChannels + kProducts] = {};
+  for (std::int64_t q = 0; q < channels_ + products; ++q) of[q] = sums.sums(q);
+  for (std::int64_t y = std::max<std::int64_t>(0, first - y_radius_); y < std::min(height_, first + y_radius_); ++y) {
+    call.stop_if_cancelled();
+    each(y, add);
   }
-  cv::Mat b = mean_p.clone(), result = cv::Mat::zeros(plane.size(), CV_32FC1);
-  for (std::size_t r = 0; r < n; ++r) {
-    step();
-    cv::Mat a = cv::Mat::zeros(plane.size(), CV_32FC1);
-    for (std::size_t c = 0; c < n; ++c) a += inverse_[upper(n, r, c)].mul(covariances[c]);
-    b -= a.mul(means_[r]);
-    step();
-    result += mean(a).mul(channels_[r]);
+  for (std::int64_t y = first; y < end; ++y) {
+    call.stop_if_cancelled();
+    if (y + y_radius_ < height_) each(y + y_radius_, add);
+    if (y > first && y - y_radius_ - 1 >= 0) each(y - y_radius_ - 1, take);
+    sums.sum_windows();
+    const double inverse_row = inverse_rows_[static_cast<std::size_t>(y)];
+    if (channels_ == 1) {
+      invert_variances(of[0], of[1], inverse_columns_.data(), inverse_row, eps_, width_, row(1, y), row(2, y));
+      continue;
+    }
+    float *means[kMostChannels], *inverses[kProducts];
+    for (std::int64_t c = 0; c < kMostChannels; ++c) means[c] = row(channels_ + c, y);
+    for (std::int64_t i = 0; i < kProducts; ++i) inverses[i] = row(2 * channels_ + i, y);
+    invert_covariances(of, of + channels_, inverse_columns_.data(), inverse_row, eps_, width_, means, inverses);
   }
-  step();
-  result += mean(b);
-  result.copyTo(plane);
 }
 
 }  // namespace osteon::guided_filter

@@ -7,11 +7,8 @@
 //     eps = 1e-4
 //
 // It is linear in the probabilities, and what it overshoots at an edge is cut to 0..1.
-#include <algorithm>
 #include <cstdint>
 
-#include <opencv2/core.hpp>
-#include <osteon/sdk/opencv.hpp>
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/postprocessor.hpp>
 
@@ -53,15 +50,11 @@ class GuidedFilter {
                                   const osteon_predict_request& request) const {
     std::vector<Prediction> predictions = inner.predict(call, images, request);
     for (std::size_t i = 0; i < images.size(); ++i) {
-      const auto step = [&] { call.stop_if_cancelled(); };
-      const Guide guide(as_mat(*images[i]), static_cast<int>(params_.radius), params_.eps, step);
-      Prediction& prediction = predictions[i];
-      parallel_for(call, prediction.classes(), [&](std::int64_t k, int) {
-        cv::Mat plane = plane_mat(prediction.view(), k);
-        guide.filter(plane, step);
-        cv::min(plane, 1.0, plane);
-        cv::max(plane, 0.0, plane);
-      });
+      const Guide guide(call, *images[i], params_.radius, params_.eps);
+      float* planes = predictions[i].data();
+      const std::int64_t pixels = predictions[i].height() * predictions[i].width();
+      parallel_for(call, predictions[i].classes(),
+                   [&](std::int64_t k, int) { guide.filter(call, planes + k * pixels); });
     }
     return predictions;
   }

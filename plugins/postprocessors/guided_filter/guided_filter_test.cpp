@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Against the definition, window by window and in double.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <gtest/gtest.h>
 
 #include <osteon/sdk/random.hpp>
 
+#include "base/error.hpp"
 #include "support/stored_planes.hpp"
+#include "support/watched_call.hpp"
 
 namespace osteon::test {
 namespace {
@@ -86,14 +90,15 @@ class Reference {
   double eps_;
 };
 
-void expect_as_defined(std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t radius,
-                       double eps) {
+void expect_as_defined(std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t radius, double eps,
+                       bool grey = false) {
   sdk::Random random(static_cast<std::uint64_t>(height), static_cast<std::uint64_t>(channels));
   std::vector<float> image;
   for (std::int64_t p = 0; p < height * width; ++p)
     for (std::int64_t c = 0; c < channels; ++c)
       image.push_back(static_cast<float>((p % width > width / 2 ? 0.7 : 0.2) + 0.02 * static_cast<double>(c) +
                                          0.05 * random.uniform()));
+  for (std::size_t i = 0; grey && i < image.size(); ++i) image[i] = image[i - i % 3];
   StoredPlanes<float> inner{2, height, width, {}};
   for (std::int64_t i = 0; i < 2 * height * width; ++i) inner.values.push_back(static_cast<float>(random.uniform()));
   const Parameters parameters = {{"radius", std::vector<std::int64_t>{radius}}, {"eps", std::vector<double>{eps}}};
@@ -112,11 +117,46 @@ TEST(GuidedFilter, IsWhatThePaperDefinesForAGreyImage) {
   expect_as_defined(21, 26, 1, 3, 1e-3);
   expect_as_defined(9, 30, 1, 40, 1e-4);
   expect_as_defined(1, 1, 1, 1, 1e-2);
+  expect_as_defined(600, 4, 1, 2, 1e-3);  // sums are begun anew now and then
 }
 
 TEST(GuidedFilter, IsWhatThePaperDefinesForColour) {
   expect_as_defined(18, 17, 3, 2, 1e-3);
   expect_as_defined(12, 1, 3, 4, 1e-2);
+  expect_as_defined(300, 5, 3, 3, 1e-3);
+}
+
+TEST(GuidedFilter, IsWhatThePaperDefinesForGreyInThreeChannels) { expect_as_defined(18, 17, 3, 2, 1e-3, true); }
+
+TEST(GuidedFilter, GivesTheSameBitsOnAnyNumberOfThreads) {
+  sdk::Random random(2, 3);
+  for (const std::int64_t channels : {1, 3}) {
+    const std::int64_t height = 530, width = 37;
+    std::vector<float> image;
+    for (std::int64_t i = 0; i < height * width * channels; ++i) image.push_back(static_cast<float>(random.uniform()));
+    StoredPlanes<float> inner{3, height, width, {}};
+    for (std::int64_t i = 0; i < 3 * height * width; ++i) inner.values.push_back(static_cast<float>(random.uniform()));
+    const auto filtered = [&](int threads) {
+      return process("guided_filter", {}, inner, OSTEON_FORM_PROBABILITIES, image, {}, threads);
+    };
+    const sdk::Prediction one = filtered(1);
+    for (const int threads : {2, 3}) {
+      const sdk::Prediction more = filtered(threads);
+      EXPECT_TRUE(std::equal(one.data(), one.data() + inner.values.size(), more.data())) << threads;
+    }
+  }
+}
+
+TEST(GuidedFilter, RefusesWhatIsNotFinite) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    StoredPlanes<float> inner{1, 40, 30, std::vector<float>(1200, 0.5f)};
+    std::vector<float> image(1200, 0.25f);
+    image[700] = bad;
+    EXPECT_THROW(process("guided_filter", {}, inner, OSTEON_FORM_PROBABILITIES, image), Error);
+    image[700] = 0.25f;
+    inner.values[1199] = bad;
+    EXPECT_THROW(process("guided_filter", {}, inner, OSTEON_FORM_PROBABILITIES, image), Error);
+  }
 }
 
 TEST(GuidedFilter, SmoothsWhereTheImageIsSmoothAndKeepsItsEdge) {
@@ -134,6 +174,20 @@ TEST(GuidedFilter, SmoothsWhereTheImageIsSmoothAndKeepsItsEdge) {
       process("guided_filter", {{"radius", std::vector<std::int64_t>{4}}}, inner, OSTEON_FORM_PROBABILITIES, image);
   for (std::int64_t y = 0; y < side; ++y)
     for (std::int64_t x = 0; x < side; ++x) EXPECT_EQ(got.data()[y * side + x] > 0.5f, x >= side / 2) << y << " " << x;
+}
+
+TEST(GuidedFilter, StopsWhenItIsTold) {
+  for (const std::int64_t channels : {1, 3}) {
+    const auto expect = [&](std::int64_t side, auto&& check) {
+      const std::vector<float> image(static_cast<std::size_t>(side * side * channels), 0.5f);
+      const StoredPlanes<float> inner{1, side, side, std::vector<float>(static_cast<std::size_t>(side * side), 0.25f)};
+      check([&](const osteon_call* call) {
+        process(call, "guided_filter", {}, inner, OSTEON_FORM_PROBABILITIES, image);
+      });
+    };
+    expect(24, [](auto&& work) { expect_to_stop_at_every_look<Interrupted>(work); });
+    if (kTimesCount) expect(2048, [](auto&& work) { EXPECT_LT(longest_gap(work), kLongestGap); });
+  }
 }
 
 }  // namespace
