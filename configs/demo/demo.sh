@@ -30,8 +30,8 @@ rm -rf "$run/predictions"
 "$osteon" predict "$run" "$data/test/DCM" --out "$run/predictions" --format csv,png,overlay >&2
 
 mean=$(printf '%s\n' "$table" | awk '$1 == "mean" {print $2}')
-low=$(printf '%s\n' "$table" | awk 'NR > 1 && $1 != "mean" {print $2, $1}' | sort -n | head -1)
-high=$(printf '%s\n' "$table" | awk 'NR > 1 && $1 != "mean" {print $2, $1}' | sort -n | tail -1)
+low=$(printf '%s\n' "$table" | awk '$2 ~ /^[0-9.]+$/ && $1 != "mean" {print $2, $1}' | sort -n | head -1)
+high=$(printf '%s\n' "$table" | awk '$2 ~ /^[0-9.]+$/ && $1 != "mean" {print $2, $1}' | sort -n | tail -1)
 minutes=$(awk -v s=$((SECONDS - started)) 'BEGIN {printf "%.1f", s / 60}')
 
 cat <<TEXT
