@@ -45,6 +45,9 @@ void print(const nlohmann::ordered_json& result) {
   }
   print_result("{:<24} {:>8.4f} {:>8.4f}   over {} images\n", "mean", dice.at("mean").get<double>(),
                iou.at("mean").get<double>(), result.at("images").get<int>());
+  if (const auto& odd = result.at("implausible"); odd.is_number() && odd > 0)
+    print_result("{:<24} {} of {} images, named above\n", "masks that look wrong", odd.get<int>(),
+                 result.at("images").get<int>());
   const auto& pooled = result.at("pooled");
   print_result("{:<24} {:>8} {:>8}   from the areas of all images together\n", "pooled mean",
                figure(pooled.at("dice").at("mean")), figure(pooled.at("iou").at("mean")));

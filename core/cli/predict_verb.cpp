@@ -53,7 +53,7 @@ ExitCode predict(Program& program, const PredictOptions& options) {
   request.recipe = program.load_recipe(request.run / "recipe.toml").recipe;
   const nlohmann::json result = program.engine().predict(request);
   const std::size_t failed = result.at("failed"), predicted = result.at("images").size() - failed,
-                    odd = result.at("implausible");
+                    odd = result.at("implausible").is_number() ? result.at("implausible").get<std::size_t>() : 0;
   if (program.json)
     program.print_json(result);
   else

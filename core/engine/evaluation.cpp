@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include <fmt/format.h>
@@ -14,8 +15,11 @@
 #include "base/file.hpp"
 #include "base/json.hpp"
 #include "engine/notes.hpp"
+#include "engine/opener.hpp"
+#include "engine/plausible.hpp"
 #include "engine/prediction.hpp"
 #include "engine/session.hpp"
+#include "exports/rle.hpp"
 #include "metrics/confusion.hpp"
 #include "predict/predict.hpp"
 #include "report/progress.hpp"
@@ -63,11 +67,22 @@ void keep(const EvaluateRequest& request, const metrics::Evaluation& evaluation,
   }
 }
 
+/// Adds to images what looks wrong with them; in how many something does.
+int add_implausible(const std::map<std::string, nlohmann::json>& wrong, nlohmann::ordered_json& images) {
+  int odd = 0;
+  for (nlohmann::ordered_json& image : images)
+    if (const auto found = wrong.find(image.at("image")); found != wrong.end()) {
+      image["implausible"] = found->second;
+      odd += found->second.empty() ? 0 : 1;
+    }
+  return odd;
+}
+
 }  // namespace
 
 void evaluate_images(const plugin::Call& call, const predict::Predictor& predictor, const predict::Decision& decision,
                      const data::Dataset& dataset, const std::vector<int>& indices, data::BrokenSamples& broken,
-                     const std::string& what, metrics::Evaluation& evaluation) {
+                     const std::string& what, metrics::Evaluation& evaluation, const MaskLook& look) {
   report::Progress progress(what, static_cast<std::int64_t>(indices.size()), "images");
   for (const int index : indices) {
     const data::Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
@@ -76,8 +91,9 @@ void evaluate_images(const plugin::Call& call, const predict::Predictor& predict
     try {
       const data::Image image = dataset.read_image(index);
       const data::Labels truth = dataset.read_labels(index);
-      counts =
-          metrics::count_confusion(predict::predict_labels(own.raw(), predictor, image, sample.id, decision), truth);
+      const data::Labels found = predict::predict_labels(own.raw(), predictor, image, sample.id, decision);
+      counts = metrics::count_confusion(found, truth);
+      if (look) look(sample.id, found);
     } catch (const Interrupted&) {
       throw;
     } catch (const Error& e) {
@@ -102,13 +118,20 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   metrics::Evaluation evaluation(recipe.data.classes);
   const plugin::Call call = call_of(context);
+  const auto seen = label_ranges(request.run, recipe, Opener(context, recipe));
+  if (!seen) say_no_ranges();
+  std::map<std::string, nlohmann::json> wrong;  // of each image
+  const auto look = [&](const std::string& image, const data::Labels& masks) {
+    if (seen) wrong[image] = implausible(*seen, recipe.data.classes, image, masks, exports::encode_rle(masks));
+  };
   evaluate_images(call, *run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, broken,
-                  "evaluating", evaluation);
+                  "evaluating", evaluation, look);
   if (broken.count() > 0) spdlog::warn("{}", broken.summary());
   if (const std::vector<std::string> left_out = evaluation.left_out(); !left_out.empty())
     spdlog::warn("no pixel counts in {} of the images, which are in no mean: {}", left_out.size(),
                  fmt::join(left_out, ", "));
   nlohmann::ordered_json result = evaluation.to_json();
+  result["implausible"] = seen ? nlohmann::ordered_json(add_implausible(wrong, result["per_image"])) : nullptr;
   const std::vector<plugin::Note> notes = call.notes();
   for (nlohmann::ordered_json& image : result["per_image"])
     if (const nlohmann::json of_image = notes_json(notes, {image.at("image")}); !of_image.empty())

@@ -14,6 +14,25 @@
 
 namespace osteon::engine {
 namespace fs = std::filesystem;
+namespace {
+
+// Characters of the runs of an image.
+std::int64_t length_of(const std::vector<std::string>& runs) {
+  std::int64_t length = 0;
+  for (const std::string& of_class : runs) length += static_cast<std::int64_t>(of_class.size());
+  return length;
+}
+
+void warn_of(const std::string& image, const std::vector<metrics::Implausible>& found) {
+  constexpr std::size_t kMost = 3;
+  if (found.empty()) return;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < std::min(kMost, found.size()); ++i) texts.push_back(found[i].text);
+  if (found.size() > kMost) texts.push_back(fmt::format("and {} more, which --json lists", found.size() - kMost));
+  spdlog::warn("{} looks wrong: {}", image, fmt::join(texts, "; "));
+}
+
+}  // namespace
 
 nlohmann::json measure_labels(const recipe::Recipe& recipe, const data::Dataset& dataset,
                               const std::vector<int>& indices, const Context& context, data::BrokenSamples& broken) {
@@ -57,19 +76,17 @@ std::optional<metrics::LabelRanges> label_ranges(const fs::path& run, const reci
   }
 }
 
-std::int64_t length_of(const std::vector<std::string>& runs) {
-  std::int64_t length = 0;
-  for (const std::string& of_class : runs) length += static_cast<std::int64_t>(of_class.size());
-  return length;
+nlohmann::json implausible(const metrics::LabelRanges& seen, const std::vector<std::string>& classes,
+                           const std::string& image, const data::Labels& labels, const std::vector<std::string>& runs) {
+  const auto found = seen.against(classes, metrics::shape_of(labels), length_of(runs), labels.size().height);
+  warn_of(image, found);
+  nlohmann::json list = nlohmann::json::array();
+  for (const metrics::Implausible& one : found) list.push_back(to_json(one));
+  return list;
 }
 
-void warn_of(const std::string& image, const std::vector<metrics::Implausible>& found) {
-  constexpr std::size_t kMost = 3;
-  if (found.empty()) return;
-  std::vector<std::string> texts;
-  for (std::size_t i = 0; i < std::min(kMost, found.size()); ++i) texts.push_back(found[i].text);
-  if (found.size() > kMost) texts.push_back(fmt::format("and {} more, which --json lists", found.size() - kMost));
-  spdlog::warn("{} looks wrong: {}", image, fmt::join(texts, "; "));
+void say_no_ranges() {
+  spdlog::info("the run does not say what labels it was trained on, so that no mask is held against them");
 }
 
 }  // namespace osteon::engine

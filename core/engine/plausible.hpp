@@ -23,10 +23,13 @@ nlohmann::json measure_labels(const recipe::Recipe& recipe, const data::Dataset&
 std::optional<metrics::LabelRanges> label_ranges(const std::filesystem::path& run, const recipe::Recipe& recipe,
                                                  const Opener& opener);
 
-/// Characters of the runs of an image.
-std::int64_t length_of(const std::vector<std::string>& runs);
+/// What looks wrong with the masks of an image beside those that were seen, as a list; said on stderr too, in a line:
+/// "hand.png looks wrong: ...", of which what is too much is counted.
+/// @param runs  of the masks, class by class (the competition's CSV)
+nlohmann::json implausible(const metrics::LabelRanges& seen, const std::vector<std::string>& classes,
+                           const std::string& image, const data::Labels& labels, const std::vector<std::string>& runs);
 
-/// "hand.png looks wrong: ..." on stderr; what is too much for a line is counted.
-void warn_of(const std::string& image, const std::vector<metrics::Implausible>& found);
+/// Says that masks are held against nothing.
+void say_no_ranges();
 
 }  // namespace osteon::engine

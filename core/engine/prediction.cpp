@@ -126,16 +126,6 @@ struct Prediction {
   std::optional<metrics::LabelRanges> seen;  ///< in training
 };
 
-/// What looks wrong with an image's masks; said on stderr too.
-nlohmann::json implausible(const metrics::LabelRanges& seen, const std::vector<std::string>& classes,
-                           const std::string& name, const data::Labels& labels, const std::vector<std::string>& runs) {
-  const auto found = seen.against(classes, metrics::shape_of(labels), length_of(runs), labels.size().height);
-  warn_of(name, found);
-  nlohmann::json list = nlohmann::json::array();
-  for (const metrics::Implausible& one : found) list.push_back(to_json(one));
-  return list;
-}
-
 /// What one file of a prediction comes to.
 nlohmann::json predict_file(const Prediction& with, const fs::path& input, const exports::OutputName& name,
                             const Context& context, Outputs& outputs) {
@@ -168,8 +158,7 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
   const std::vector<exports::OutputName> names = exports::output_names(inputs);
   const OpenedRun run = open_run(request.run, recipe, context, request.same_plugins);
   const Prediction with{recipe, run, label_ranges(request.run, recipe, Opener(context, recipe))};
-  if (!with.seen)
-    spdlog::info("the run does not say what labels it was trained on, so that no mask is held against them");
+  if (!with.seen) say_no_ranges();
   Outputs outputs(out, request, recipe);
   report::Progress progress("predicting", static_cast<std::int64_t>(names.size()), "images");
   nlohmann::json images = nlohmann::json::array();
@@ -199,8 +188,9 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
     for (const std::string& line : run.model->inference_plan()) fmt::print(stderr, "plan: {}\n", visible(line));
   nlohmann::json libraries = nlohmann::json::array();
   for (const OtherLibrary& other : run.other_libraries) libraries.push_back(to_json(other));
+  const nlohmann::json implausible = with.seen ? nlohmann::json(odd) : nlohmann::json();
   return {{"run", request.run.string()}, {"out", request.out.string()}, {"images", images}, {"failed", failed},
-          {"implausible", odd},          {"other_libraries", libraries}};
+          {"implausible", implausible},  {"other_libraries", libraries}};
 }
 
 }  // namespace osteon::engine

@@ -8,7 +8,7 @@
 namespace osteon::metrics {
 namespace {
 
-constexpr double kMoreArea = 2, kMoreExtent = 2, kMoreForeground = 1.5, kMoreRuns = 2;
+constexpr double kMoreArea = 2, kMoreExtent = 2, kMoreForeground = 1.5, kMoreRuns = 2, kLessOverlap = 0.25;
 // Of an image: what a mask may gain at its edge, and how far, whatever the class.
 constexpr double kEdgeArea = 1e-3, kEdgeExtent = 0.05;
 
@@ -37,7 +37,7 @@ nlohmann::json to_json(const Implausible& found) {
   return {{"class", found.class_name.empty() ? nlohmann::json() : nlohmann::json(found.class_name)},
           {"what", found.what},
           {"found", found.found},
-          {"most", found.most},
+          {found.too_little ? "least" : "most", found.bound},
           {"text", found.text}};
 }
 
@@ -51,6 +51,7 @@ void LabelRanges::add(const std::vector<std::string>& classes, const LabelShape&
     seen.extent.add(one.extent);
   }
   foreground_.add(shape.foreground);
+  if (shape.foreground > 0) overlap_.add(shape.overlap);
   runs_per_row_.add(static_cast<double>(runs) / height);
 }
 
@@ -62,6 +63,7 @@ void LabelRanges::add(const LabelRanges& other) {
     seen.extent.add(of_other.extent);
   }
   foreground_.add(other.foreground_);
+  overlap_.add(other.overlap_);
   runs_per_row_.add(other.runs_per_row_);
 }
 
@@ -74,22 +76,26 @@ std::vector<Implausible> LabelRanges::against(const std::vector<std::string>& cl
     const OfClass& seen = found->second;
     const ClassShape& one = shape.classes[c];
     if (one.area > kMoreArea * seen.area.most + kEdgeArea)
-      all.push_back({classes[c], "area", one.area, seen.area.most,
+      all.push_back({classes[c], "area", one.area, seen.area.most, false,
                      fmt::format("{} covers {} of the image, in training at most {}", classes[c], share(one.area),
                                  share(seen.area.most))});
     if (one.extent > kMoreExtent * seen.extent.most + kEdgeExtent)
-      all.push_back({classes[c], "extent", one.extent, seen.extent.most,
+      all.push_back({classes[c], "extent", one.extent, seen.extent.most, false,
                      fmt::format("{} reaches{} over {} of the image's side, in training over at most {}", classes[c],
                                  one.parts > 1 ? fmt::format(", in {} parts,", one.parts) : "", share(one.extent),
                                  share(seen.extent.most))});
   }
   if (!empty() && shape.foreground > kMoreForeground * foreground_.most + kEdgeArea)
-    all.push_back({"", "foreground", shape.foreground, foreground_.most,
+    all.push_back({"", "foreground", shape.foreground, foreground_.most, false,
                    fmt::format("all classes together cover {} of the image, in training at most {}",
                                share(shape.foreground), share(foreground_.most))});
+  if (shape.foreground > 0 && shape.overlap < kLessOverlap * overlap_.least)
+    all.push_back({"", "overlaps", shape.overlap, overlap_.least, true,
+                   fmt::format("{} of its foreground has more than one class, in training at least {}",
+                               share(shape.overlap), share(overlap_.least))});
   const double expected = runs_per_row_.most * height;
   if (!empty() && static_cast<double>(runs) > kMoreRuns * expected)
-    all.push_back({"", "runs", static_cast<double>(runs), expected,
+    all.push_back({"", "runs", static_cast<double>(runs), expected, false,
                    fmt::format("its runs take {} characters of CSV, after training at most {:.0f} are expected", runs,
                                expected)});
   return all;
@@ -102,6 +108,7 @@ nlohmann::json LabelRanges::to_json() const {
         {"area", range_json(seen.area)}, {"parts", range_json(seen.parts)}, {"extent", range_json(seen.extent)}};
   return {{"classes", std::move(classes)},
           {"foreground", range_json(foreground_)},
+          {"overlaps", range_json(overlap_)},
           {"runs_per_row", range_json(runs_per_row_)}};
 }
 
@@ -111,6 +118,7 @@ LabelRanges LabelRanges::from_json(const nlohmann::json& json) {
     ranges.classes_[name] = {range_from(of_class.at("area")), range_from(of_class.at("parts")),
                              range_from(of_class.at("extent"))};
   ranges.foreground_ = range_from(json.at("foreground"));
+  if (json.contains("overlaps")) ranges.overlap_ = range_from(json.at("overlaps"));  // runs made before it was kept
   ranges.runs_per_row_ = range_from(json.at("runs_per_row"));
   return ranges;
 }

@@ -24,9 +24,11 @@ struct SeenRange {
 /// What looks wrong with a prediction.
 struct Implausible {
   std::string class_name;  ///< empty: it is about all of them
-  std::string what;        ///< "area", "extent", "foreground" or "runs"
-  double found = 0, most = 0;
-  std::string text;  ///< "Radius covers 9.1 % of the image, in training at most 2.4 %"
+  std::string what;        ///< "area", "extent", "foreground", "overlaps" or "runs"
+  double found = 0;
+  double bound = 0;         ///< of what was seen: the greatest, of "overlaps" the least
+  bool too_little = false;  ///< `found` is far below it, not above
+  std::string text;         ///< "Radius covers 9.1 % of the image, in training at most 2.4 %"
 };
 nlohmann::json to_json(const Implausible& found);
 
@@ -36,6 +38,8 @@ nlohmann::json to_json(const Implausible& found);
 ///  - a class that covers more than twice as much of the image;
 ///  - parts of a class that reach over more than twice as much of the image;
 ///  - a foreground, of all classes together, of more than 1.5 times as much;
+///  - pixels of more than one class, as a share of the foreground's, that are less than a quarter of the least: a
+///    chain that lets classes compete has none, where bones lie over each other in every image;
 ///  - runs (the competition's CSV) of more than twice as many characters for each row of the image.
 class LabelRanges {
  public:
@@ -56,7 +60,7 @@ class LabelRanges {
     SeenRange area, parts, extent;
   };
   std::map<std::string, OfClass> classes_;
-  SeenRange foreground_, runs_per_row_;
+  SeenRange foreground_, overlap_, runs_per_row_;
 };
 
 }  // namespace osteon::metrics

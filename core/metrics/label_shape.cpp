@@ -47,6 +47,26 @@ ClassShape shape_of_mask(const cv::Mat& mask, cv::Size image) {
   return shape;
 }
 
+/// How many pixels have a class, and how many of these have two or more.
+struct Covered {
+  double once = 0, twice = 0;
+};
+Covered covered_by(const data::Labels& labels) {
+  Covered covered;
+  for (int y = 0; y < labels.size().height; ++y)
+    for (int x = 0; x < labels.size().width; ++x) {
+      std::uint32_t any = 0, again = 0;
+      for (const cv::Mat& plane : labels.planes()) {
+        const std::uint32_t word = plane.ptr<std::uint32_t>(y)[x];
+        again |= any != 0 ? word : word & (word - 1);  // the lowest bit cleared
+        any |= word;
+      }
+      covered.once += any != 0 ? 1 : 0;
+      covered.twice += again != 0 ? 1 : 0;
+    }
+  return covered;
+}
+
 }  // namespace
 
 LabelShape shape_of(const data::Labels& labels) {
@@ -59,9 +79,9 @@ LabelShape shape_of(const data::Labels& labels) {
     else
       shape.classes.push_back({labels.knows(c), 0, 0, 0});
   }
-  cv::Mat any = cv::Mat::zeros(labels.size(), CV_8UC1);
-  for (const cv::Mat& plane : labels.planes()) any |= plane != 0;
-  shape.foreground = static_cast<double>(cv::countNonZero(any)) / static_cast<double>(labels.size().area());
+  const Covered covered = covered_by(labels);
+  shape.foreground = covered.once / static_cast<double>(labels.size().area());
+  shape.overlap = covered.once > 0 ? covered.twice / covered.once : 0;
   return shape;
 }
 

@@ -20,6 +20,7 @@ struct ClassShape {
 struct LabelShape {
   std::vector<ClassShape> classes;
   double foreground = 0;  ///< share of the pixels that have a class
+  double overlap = 0;     ///< share of the foreground's pixels that have more than one
 };
 
 /// [any-thread]

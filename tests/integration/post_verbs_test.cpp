@@ -186,6 +186,27 @@ TEST_F(PostVerbs, PredictSaysWhatLooksWrong) {
   EXPECT_THAT(full.err, HasSubstr("which --json lists"));
 }
 
+TEST_F(PostVerbs, EvaluateSaysWhatLooksWrong) {
+  const std::string evaluate = "evaluate " + path("run") + " --subset test --set predict.threshold=0";
+  const Outcome said = osteon(evaluate);
+  EXPECT_THAT(said.err, HasSubstr(" looks wrong: "));
+  EXPECT_THAT(said.out, ::testing::ContainsRegex("masks that look wrong +2 of 2 images, named above"));
+  const json found = parsed(osteon(evaluate + " --json"));
+  EXPECT_EQ(found.at("implausible"), 2);
+  for (const json& image : found.at("per_image")) EXPECT_GE(image.at("implausible").size(), 29u);
+}
+
+TEST_F(PostVerbs, NothingLooksWrongToARunThatSawNoLabels) {
+  const Outcome made = osteon("train " + path("recipe.toml") + " --set train.epochs=0 --out " + path("begun"));
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const Outcome evaluated = osteon("evaluate " + path("begun") + " --subset test --set predict.threshold=0 --json");
+  EXPECT_EQ(parsed(evaluated).at("implausible"), json()) << "nobody looked";
+  EXPECT_THAT(evaluated.err, HasSubstr("does not say what labels it was trained on"));
+  const Outcome predicted =
+      osteon("predict " + path("begun") + " " + image_ + " --out " + path("of_begun") + " --json");
+  EXPECT_EQ(parsed(predicted).at("implausible"), json());
+}
+
 TEST_F(PostVerbs, RecipeShowSaysWhatOtherClassesCost) {
   write_text(path("some.toml"),
              "recipe = 1\nextends = \"recipe.toml\"\n[[predict.post]]\nplugin = \"components\"\n"

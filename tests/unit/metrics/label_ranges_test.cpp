@@ -36,6 +36,18 @@ TEST(LabelShape, IsAreaPartsAndExtent) {
   EXPECT_EQ(shape.classes[2].parts, 0);
   EXPECT_EQ(shape.classes[2].area, 0);
   EXPECT_DOUBLE_EQ(shape.foreground, (304.0 + 360 - 40) / 5000) << "an overlap counts once";
+  EXPECT_DOUBLE_EQ(shape.overlap, 40 / (304.0 + 360 - 40));
+  EXPECT_EQ(shape_of(labels_of({{}, {}})).overlap, 0);
+}
+
+TEST(LabelShape, FindsOverlapsOfClassesInWhateverWords) {
+  std::vector<std::vector<cv::Rect>> boxes(40);
+  boxes[3] = {{0, 0, 10, 10}};
+  boxes[5] = {{0, 5, 10, 10}};
+  boxes[35] = {{50, 0, 10, 10}};
+  boxes[36] = {{50, 8, 10, 10}};
+  boxes[31] = {{50, 16, 10, 4}};
+  EXPECT_DOUBLE_EQ(shape_of(labels_of(boxes)).overlap, (50.0 + 20 + 20) / (150 + 200));
 }
 
 TEST(LabelRanges, LetPassWhatIsLikeWhatWasSeen) {
@@ -67,6 +79,25 @@ TEST(LabelRanges, NameWhatIsFarFromIt) {
   const Implausible found = against(labels_of({{{10, 10, 25, 20}}, {}})).at(0);
   EXPECT_EQ(found.text, "a covers 10 % of the image, in training at most 4 %");
   EXPECT_EQ(to_json(found).at("class"), "a");
+}
+
+TEST(LabelRanges, MissOverlapsWhereTheyAlwaysWere) {
+  LabelRanges ranges;
+  ranges.add(kClasses, shape_of(labels_of({{{10, 10, 20, 10}}, {{26, 10, 20, 10}}})), 400, 50);  // 40 of 360 px
+  const auto against = [&](const LabelShape& shape) { return ranges.against(kClasses, shape, 300, 50); };
+  EXPECT_TRUE(against(shape_of(labels_of({{{10, 10, 20, 10}}, {{28, 10, 20, 10}}}))).empty()) << "20 of 380 px";
+  const std::vector<Implausible> none = against(shape_of(labels_of({{{10, 10, 20, 10}}, {{30, 10, 20, 10}}})));
+  EXPECT_EQ(whats(none), std::vector<std::string>{":overlaps"});
+  EXPECT_EQ(none[0].text, "0 % of its foreground has more than one class, in training at least 11.1 %");
+  EXPECT_DOUBLE_EQ(to_json(none[0]).at("least"), 40.0 / 360);
+  EXPECT_TRUE(against(shape_of(labels_of({{}, {}}))).empty()) << "of nothing there is no share";
+  // Where one training image had none, none is missed; nor by runs that kept nothing of it.
+  nlohmann::json kept = ranges.to_json();
+  kept.erase("overlaps");
+  const LabelShape apart = shape_of(labels_of({{{10, 10, 20, 10}}, {{30, 10, 20, 10}}}));
+  EXPECT_TRUE(LabelRanges::from_json(kept).against(kClasses, apart, 300, 50).empty());
+  ranges.add(kClasses, apart, 400, 50);
+  EXPECT_TRUE(against(apart).empty());
 }
 
 TEST(LabelRanges, KnowNothingOfAClassThatNobodyLookedFor) {
