@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
+#include <osteon/sdk/pages.hpp>
 #include <osteon/sdk/parallel.hpp>
 
 #include "lattice_channels.hpp"
@@ -26,10 +26,10 @@ class TileLists {
     ends.push_back(static_cast<std::int32_t>(list.size()));
     ++tile_;
   }
-  std::vector<std::int32_t> ends, list;
+  sdk::PagesVector<std::int32_t> ends, list;
 
  private:
-  std::vector<std::int32_t> seen_in_;
+  sdk::PagesVector<std::int32_t> seen_in_;
   std::int32_t tile_ = 0;
 };
 
@@ -60,7 +60,7 @@ Lattice::Tables Lattice::build(const sdk::Call& call, const Tiling& tiling, doub
   std::int32_t* vertex_of = tables.pixels.data<std::int32_t>();
   std::int32_t* share_of = vertex_of + tiling.stored() * corners;
   Simplex simplex(d);
-  VertexTable table(d);
+  VertexTable table(call, d);
   TileLists lists;
   std::int32_t found[Simplex::kMost + 1] = {};
   for (std::int64_t t = 0; t < tiling.tiles(); ++t) {

@@ -76,7 +76,10 @@ Lattice::LatticeChannels::LatticeChannels(const sdk::Call& call, const Lattice& 
       sums_(call, most * size_),
       blurred_(call, size_),
       other_(call, size_) {
-  sdk::parallel_for(call, most, [&](std::int64_t p, int) { fill_zero(sums_.data() + p * size_, size_); });
+  const std::int64_t all = most * size_;
+  sdk::parallel_for(call, (all + kChunk - 1) / kChunk, [&](std::int64_t c, int) {
+    fill_zero(sums_.data() + c * kChunk, std::min(kChunk, all - c * kChunk));
+  });
   blurred_.data()[size_ - 1] = other_.data()[size_ - 1] = Lanes{};
 }
 

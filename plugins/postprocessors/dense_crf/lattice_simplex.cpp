@@ -55,7 +55,7 @@ void Simplex::vertex(int remainder, std::int32_t* key) const {
   for (int i = 0; i < d_; ++i) key[i] = origin_[i] + remainder - (rank_[i] > d_ - remainder ? d_ + 1 : 0);
 }
 
-VertexTable::VertexTable(int dimensions) : d_(dimensions), slots_(1024, 0) {}
+VertexTable::VertexTable(const sdk::Call& call, int dimensions) : call_(call), d_(dimensions), slots_(1024, 0) {}
 
 std::size_t VertexTable::slot(const std::int32_t* key) const {
   std::uint64_t hash = 0;
@@ -82,8 +82,10 @@ std::int32_t VertexTable::find_or_add(const std::int32_t* key) {
 
 void VertexTable::grow() {
   slots_.assign(slots_.size() * 2, 0);
-  for (std::int64_t vertex = 0; vertex < size(); ++vertex)
+  for (std::int64_t vertex = 0; vertex < size(); ++vertex) {
+    if (vertex % 65536 == 0) call_.stop_if_cancelled();
     slots_[slot(key(vertex))] = static_cast<std::int32_t>(vertex) + 1;
+  }
 }
 
 }  // namespace osteon::dense_crf

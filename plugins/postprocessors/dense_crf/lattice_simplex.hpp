@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include <osteon/sdk/call.hpp>
+#include <osteon/sdk/pages.hpp>
+
 namespace osteon::dense_crf {
 
 /// Where points lie in a permutohedral lattice of d dimensions: d + 1 vertices of a simplex, with shares.
@@ -31,7 +34,8 @@ class Simplex {
 /// Numbers vertices in the order in which they are met.
 class VertexTable {
  public:
-  explicit VertexTable(int dimensions);
+  /// Throws Cancelled on the way where the call is to stop.
+  VertexTable(const sdk::Call&, int dimensions);
   std::int32_t find_or_add(const std::int32_t* key);
   /// -1: there is none.
   std::int32_t find(const std::int32_t* key) const;
@@ -42,8 +46,9 @@ class VertexTable {
   std::size_t slot(const std::int32_t* key) const;
   void grow();
 
+  const sdk::Call& call_;
   int d_;
-  std::vector<std::int32_t> keys_, slots_;  // a slot: number + 1; 0: empty
+  sdk::PagesVector<std::int32_t> keys_, slots_;  // a slot: number + 1; 0: empty
 };
 
 }  // namespace osteon::dense_crf

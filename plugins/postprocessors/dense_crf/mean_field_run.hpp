@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include <osteon/sdk/pages.hpp>
+
 #include "mean_field.hpp"
 #include "unaries.hpp"
 
@@ -47,7 +49,7 @@ class MeanField::Run {
   float* logits_;
   std::int64_t classes_, padded_;
   std::vector<float> greatest_;    // of each tile and class, the network's logit
-  std::vector<float> pull_;        // of each pixel, sum of weight * filter(1): towards absence
+  sdk::PagesVector<float> pull_;   // of each pixel, sum of weight * filter(1): towards absence
   std::vector<float> least_pull_;  // of each tile
   std::vector<float> reach_;       // of each tile and kernel, 2 * weight * the greatest factor after the filter
 

@@ -69,7 +69,7 @@ NormalizedFilter::NormalizedFilter(const sdk::Call& call, const Tiling& tiling, 
     : filter_(&filter), kind_(kind), factors_(call.allocate<float>({2, tiling.stored()})) {
   float* factor = factors_.data<float>();
   float* of_ones = factor + tiling.stored();
-  std::fill_n(factor, 2 * tiling.stored(), 1.0f);  // what lies beyond the image is read, and used for nothing
+  for_each_row_of_tiles(call, tiling, [&](std::int64_t p) { factor[p] = of_ones[p] = 1; });  // beyond the image as well
   const Parts parts = even_parts(std::vector<double>(static_cast<std::size_t>(tiling.rows), 1.0), filter.most_parts());
   const auto channels = filter.channels(call, parts.count());
   channels->divide(parts);

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <new>
+#include <vector>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -32,5 +34,30 @@ inline void* allocate_pages(std::size_t bytes) noexcept {
 #endif
   return std::aligned_alloc(kCacheLine, round_up(kCacheLine));
 }
+
+/// allocate_pages() for the vectors of the standard library.
+template <class T>
+struct PagesAllocator {
+  using value_type = T;
+  PagesAllocator() = default;
+  template <class U>
+  PagesAllocator(const PagesAllocator<U>&) noexcept {}
+  T* allocate(std::size_t count) {
+    void* memory = count <= static_cast<std::size_t>(-1) / sizeof(T) ? allocate_pages(count * sizeof(T)) : nullptr;
+    if (memory == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, std::size_t) noexcept { std::free(memory); }
+  template <class U>
+  bool operator==(const PagesAllocator<U>&) const noexcept {
+    return true;
+  }
+  template <class U>
+  bool operator!=(const PagesAllocator<U>&) const noexcept {
+    return false;
+  }
+};
+template <class T>
+using PagesVector = std::vector<T, PagesAllocator<T>>;
 
 }  // namespace osteon::sdk
