@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <osteon/sdk/call.hpp>
 
@@ -9,6 +11,9 @@
 #include "tiling.hpp"
 
 namespace osteon::dense_crf {
+
+/// Of an image.
+enum class Side { kHeight, kWidth };
 
 /// Values of kLanes classes on their way through a filter: divide(), then splat() everywhere, blur(), slice() anywhere,
 /// as often as wanted. What splat() gets is forgotten by the next blur().
@@ -38,6 +43,11 @@ class Filter {
   virtual std::unique_ptr<Channels> channels(const sdk::Call&, std::int64_t most) const = 0;
   /// More parts than these would cost too much memory.
   virtual std::int64_t most_parts() const = 0;
+
+  /// Whether K is one filter along the height after another along the width.
+  virtual bool separable() const noexcept { return false; }
+  /// That filter, of values at the rows or columns of pixels. Where separable() alone.
+  virtual std::vector<float> along(Side, const std::vector<float>& values) const { return values; }
 };
 
 }  // namespace osteon::dense_crf

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include <osteon/sdk/parallel.hpp>
 
@@ -39,7 +40,8 @@ Grid::Grid(const sdk::Call& call, const Tiling& tiling, double sigma, const Inte
   segment_levels_.resize(static_cast<std::size_t>(tiling.tiles() * kTile));
   float* level_of = level_of_.data<float>();
   const auto scale = static_cast<float>(1 / level_.spacing);
-  const float last = std::nextafter(static_cast<float>(levels_ - 1), 0.0f);  // rounding must not lead beyond
+  const float last = std::nextafter(static_cast<float>(levels_ - 1),
+                                    0.0f);  // rounding must not lead beyond
   sdk::parallel_for(call, tiling.tiles(), [&](std::int64_t t, int) {
     const Tile tile = tiling[t];
     LevelRange all;
@@ -65,6 +67,27 @@ Grid::Grid(const sdk::Call& call, const Tiling& tiling, double sigma, const Inte
 
 std::unique_ptr<Channels> Grid::channels(const sdk::Call& call, std::int64_t most) const {
   return std::make_unique<GridChannels>(call, *this, most);
+}
+
+std::vector<float> Grid::along(Side side, const std::vector<float>& values) const {
+  const Axis& axis = side == Side::kHeight ? y_ : x_;
+  const AxisPlaces& places = side == Side::kHeight ? rows_ : columns_;
+  std::vector<double> sums(static_cast<std::size_t>(axis.vertices + 2 * Axis::kReach));  // with room for the taps
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    double* before = sums.data() + Axis::kReach + places.vertex[i];
+    before[0] += double{values[i]} * (1 - double{places.share[i]});
+    before[1] += double{values[i]} * double{places.share[i]};
+  }
+  std::vector<double> blurred(static_cast<std::size_t>(axis.vertices));
+  for (std::size_t v = 0; v < blurred.size(); ++v)
+    for (std::int64_t k = -Axis::kReach; k <= Axis::kReach; ++k)
+      blurred[v] += double{axis.taps[std::abs(k)]} * sums[v + static_cast<std::size_t>(k + Axis::kReach)];
+  std::vector<float> out;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double* before = blurred.data() + places.vertex[i];
+    out.push_back(static_cast<float>(before[0] + (before[1] - before[0]) * double{places.share[i]}));
+  }
+  return out;
 }
 
 double grid_vertices(const Tiling& tiling, double sigma, double intensity_range, double intensity_sigma) {

@@ -29,13 +29,16 @@ class Grid final : public Filter {
 
   std::unique_ptr<Channels> channels(const sdk::Call&, std::int64_t most) const override;
   std::int64_t most_parts() const override { return 16; }
+  bool separable() const noexcept override { return tile_levels_.empty(); }
+  std::vector<float> along(Side, const std::vector<float>& values) const override;
   std::int64_t vertices() const noexcept { return y_.vertices * x_.vertices * levels_; }
 
  private:
   class GridChannels;
   Grid(const Tiling&, double sigma, double spacing);
   struct LevelRange {
-    std::int32_t first = 0, count = 1;  ///< vertices that some pixels have a share of
+    std::int32_t first = 0,
+                 count = 1;  ///< vertices that some pixels have a share of
   };
 
   Tiling tiling_;

@@ -10,15 +10,17 @@
 namespace osteon::dense_crf {
 namespace {
 
-constexpr std::int64_t kReach = Axis::kReach, kShared = 2;  // rows of vertices around a row of pixels
+constexpr std::int64_t kReach = Axis::kReach,
+                       kShared = 2;  // rows of vertices around a row of pixels
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-void Grid::GridChannels::Columns::extend(std::int64_t from, std::int64_t to) noexcept {
-  first = empty() ? from : std::min(first, from);
-  end = std::max(end, to);
+void Grid::GridChannels::Columns::extend(const Columns& by) noexcept {
+  if (by.empty()) return;
+  first = empty() ? by.first : std::min(first, by.first);
+  end = std::max(end, by.end);
 }
 
 Grid::GridChannels::GridChannels(const sdk::Call& call, const Grid& grid, std::int64_t most)
@@ -28,18 +30,15 @@ Grid::GridChannels::GridChannels(const sdk::Call& call, const Grid& grid, std::i
   blurred_ = LaneBuffer(call, rows * row_size_);
   shared_ = LaneBuffer(call, shared * row_size_);
   zeros_ = LaneBuffer(call, row_size_);
-  sdk::parallel_for(call, rows, [&](std::int64_t r, int) {
-    fill_zero(row(sums_, r), row_size_);
-    fill_zero(row(blurred_, r), row_size_);
-  });
-  fill_zero(shared_.data(), shared * row_size_);
   fill_zero(zeros_.data(), row_size_);
   used_.resize(index(rows));
+  spread_.resize(index(rows));
   blurred_used_.resize(index(rows));
   shared_used_.resize(index(shared));
   const std::int64_t columns = std::min(grid.x_.vertices, static_cast<std::int64_t>(kTile / grid.x_.spacing) + 3);
   work_size_ = 2 * columns * levels_;
   work_ = LaneBuffer(call, most * work_size_);
+  edge_ = LaneBuffer(call, most * work_size_);
   blur_work_size_ = (grid.x_.vertices + 2 * kReach) * levels_ + levels_ + 2 * kReach;
   blur_work_ = LaneBuffer(call, call.threads() * blur_work_size_);
 }
@@ -78,18 +77,51 @@ SegmentPlace Grid::GridChannels::place(const Segment& segment, const float* weig
   return in;
 }
 
+// Of a row that splat() is about to add to: what it holds of these columns, 0 where it held nothing.
+Lanes* Grid::GridChannels::hold(const RowRef& in, const Columns& columns) const {
+  const auto clear = [&](std::int64_t from, std::int64_t to) {
+    if (from < to) fill_zero(in.values + from * levels_, (to - from) * levels_);
+  };
+  if (in.used.empty()) {
+    clear(columns.first, columns.end);
+  } else {
+    clear(columns.first, in.used.first);
+    clear(in.used.end, columns.end);
+  }
+  in.used.extend(columns);
+  return in.values + columns.first * levels_;
+}
+
 void Grid::GridChannels::splat(std::int64_t part, const Segment& segment, const float* weight, const Lanes* values) {
   const SegmentPlace in = place(segment, weight);
+  const Columns columns{in.first_column(), in.first_column() + in.columns()};
   const std::int64_t r = grid_.rows_.vertex[index(segment.y)];
-  const RowRef above = row_of(part, r), below = row_of(part, r + 1);
-  above.used.extend(in.first_column(), in.first_column() + in.columns());
-  below.used.extend(in.first_column(), in.first_column() + in.columns());
-  splat_segment(in, values, work_.data() + part * work_size_, above.values, below.values);
+  Lanes *above = hold(row_of(part, r), columns), *below = hold(row_of(part, r + 1), columns);
+  splat_segment(in, values, work_.data() + part * work_size_, above, below);
+}
+
+// These columns of a row that blur() has made: where they are, or in `room`, with 0 where nothing arrived.
+const Lanes* Grid::GridChannels::arrived(std::int64_t r, const Columns& columns, Lanes* room) const {
+  const Columns& used = blurred_used_[index(r)];
+  const Lanes* values = row(blurred_, r);
+  if (used.first <= columns.first && columns.end <= used.end) return values + columns.first * levels_;
+  for (std::int64_t c = columns.first; c < columns.end; ++c) {
+    Lanes* to = room + (c - columns.first) * levels_;
+    if (used.first <= c && c < used.end)
+      std::copy_n(values + c * levels_, levels_, to);
+    else
+      fill_zero(to, levels_);
+  }
+  return room;
 }
 
 void Grid::GridChannels::slice(std::int64_t part, const Segment& segment, const float* weight, Lanes* sums) const {
+  const SegmentPlace in = place(segment, weight);
+  const Columns columns{in.first_column(), in.first_column() + in.columns()};
   const std::int64_t r = grid_.rows_.vertex[index(segment.y)];
-  slice_segment(place(segment, weight), row(blurred_, r), row(blurred_, r + 1), work_.data() + part * work_size_, sums);
+  Lanes* room = edge_.data() + part * work_size_;  // of two rows
+  const Lanes *above = arrived(r, columns, room), *below = arrived(r + 1, columns, room + work_size_ / 2);
+  slice_segment(in, above, below, work_.data() + part * work_size_, sums);
 }
 
 void Grid::GridChannels::raise_to_most(std::int64_t tile, Lanes& most) const {
@@ -106,18 +138,30 @@ void Grid::GridChannels::raise_to_most(std::int64_t tile, Lanes& most) const {
   }
 }
 
+// What rows hold is known of `used` columns alone; all else is never read, and needs no zeros but around these.
 void Grid::GridChannels::blur(const sdk::Call& call) {
   const std::int64_t rows = grid_.y_.vertices;
+  sdk::parallel_for(call, rows, [&](std::int64_t r, int) { take_shared(r); });
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Columns& used = used_[index(r)];
+    spread_[index(r)] = used.empty() ? Columns{}
+                                     : Columns{std::max<std::int64_t>(0, used.first - kReach),
+                                               std::min(grid_.x_.vertices, used.end + kReach)};
+  }
+  for (std::int64_t r = 0; r < rows; ++r) blurred_used_[index(r)] = around(spread_, r);
   sdk::parallel_for(call, rows, [&](std::int64_t r, int thread) {
-    take_shared(r);
-    blur_row(r, blur_work_.data() + thread * blur_work_size_);
+    blur_row(r, around(blurred_used_, r), blur_work_.data() + thread * blur_work_size_);
   });
   sdk::parallel_for(call, rows, [&](std::int64_t r, int) { blur_column(r); });
-  sdk::parallel_for(call, rows, [&](std::int64_t r, int) {
-    Columns& used = used_[index(r)];
-    fill_zero(row(sums_, r) + used.first * levels_, (used.end - used.first) * levels_);
-    used = {};
-  });
+  std::fill(used_.begin(), used_.end(), Columns{});
+}
+
+// All columns of the rows that the blur along rows brings together.
+Grid::GridChannels::Columns Grid::GridChannels::around(const std::vector<Columns>& of_rows, std::int64_t r) const {
+  Columns all;
+  for (std::int64_t k = std::max<std::int64_t>(0, r - kReach); k <= std::min(grid_.y_.vertices - 1, r + kReach); ++k)
+    all.extend(of_rows[index(k)]);
+  return all;
 }
 
 // Adds the copies that parts made of a row which belongs to a part above them.
@@ -127,29 +171,29 @@ void Grid::GridChannels::take_shared(std::int64_t r) {
     const std::int64_t copy = static_cast<std::int64_t>(part) * kShared + r - parts_[part].first;
     Columns& used = shared_used_[index(copy)];
     if (used.empty()) continue;
-    const std::int64_t from = used.first * levels_, count = (used.end - used.first) * levels_;
-    add_lanes(row(shared_, copy) + from, count, row(sums_, r) + from);
-    fill_zero(row(shared_, copy) + from, count);
-    used_[index(r)].extend(used.first, used.end);
+    Lanes* to = hold({row(sums_, r), used_[index(r)]}, used);
+    add_lanes(row(shared_, copy) + used.first * levels_, (used.end - used.first) * levels_, to);
     used = {};
   }
 }
 
 // Along intensities and columns, in place.
-void Grid::GridChannels::blur_row(std::int64_t r, Lanes* work) {
-  Columns& used = used_[index(r)];
-  if (used.empty()) return;
-  const Columns before = used;
-  used = {std::max<std::int64_t>(0, used.first - kReach), std::min(grid_.x_.vertices, used.end + kReach)};
-  const std::int64_t origin = used.first - kReach;  // the column that `work` begins with
+// @param wanted  columns that are read then: 0 where nothing arrives
+void Grid::GridChannels::blur_row(std::int64_t r, const Columns& wanted, Lanes* work) {
+  const Columns &before = used_[index(r)], &after = spread_[index(r)];
+  Lanes* values = row(sums_, r);
+  if (before.empty()) return fill_zero(values + wanted.first * levels_, (wanted.end - wanted.first) * levels_);
+  const std::int64_t origin = after.first - kReach;  // the column that `work` begins with
   Lanes* level_work = work + (grid_.x_.vertices + 2 * kReach) * levels_;
   fill_zero(work, (before.first - origin) * levels_);
   for (std::int64_t c = before.first; c < before.end; ++c)
-    blur_levels(row(sums_, r) + c * levels_, level_work, work + (c - origin) * levels_);
-  fill_zero(work + (before.end - origin) * levels_, (used.end + kReach - before.end) * levels_);
+    blur_levels(values + c * levels_, level_work, work + (c - origin) * levels_);
+  fill_zero(work + (before.end - origin) * levels_, (after.end + kReach - before.end) * levels_);
   const Lanes* sources[2 * kReach + 1];
   for (std::int64_t k = 0; k <= 2 * kReach; ++k) sources[k] = work + k * levels_;
-  sum_taps(sources, grid_.x_.taps, (used.end - used.first) * levels_, row(sums_, r) + used.first * levels_);
+  sum_taps(sources, grid_.x_.taps, (after.end - after.first) * levels_, values + after.first * levels_);
+  fill_zero(values + wanted.first * levels_, (after.first - wanted.first) * levels_);
+  fill_zero(values + after.end * levels_, (wanted.end - after.end) * levels_);
 }
 
 void Grid::GridChannels::blur_levels(const Lanes* from, Lanes* work, Lanes* to) const {
@@ -167,21 +211,13 @@ void Grid::GridChannels::blur_levels(const Lanes* from, Lanes* work, Lanes* to) 
 
 // Along rows.
 void Grid::GridChannels::blur_column(std::int64_t r) {
-  Columns now;
+  const Columns& columns = blurred_used_[index(r)];
   const Lanes* sources[2 * kReach + 1];
   for (std::int64_t k = -kReach; k <= kReach; ++k) {
     const bool there = r + k >= 0 && r + k < grid_.y_.vertices;
-    sources[k + kReach] = there ? row(sums_, r + k) : zeros_.data();
-    if (there && !used_[index(r + k)].empty()) now.extend(used_[index(r + k)].first, used_[index(r + k)].end);
+    sources[k + kReach] = (there ? row(sums_, r + k) : zeros_.data()) + columns.first * levels_;
   }
-  Lanes* out = row(blurred_, r);
-  Columns& old = blurred_used_[index(r)];
-  if (old.first < now.first) fill_zero(out + old.first * levels_, (std::min(old.end, now.first) - old.first) * levels_);
-  const std::int64_t stale = std::max(old.first, now.end);
-  if (stale < old.end) fill_zero(out + stale * levels_, (old.end - stale) * levels_);
-  for (const Lanes*& source : sources) source += now.first * levels_;
-  sum_taps(sources, grid_.y_.taps, (now.end - now.first) * levels_, out + now.first * levels_);
-  old = now;
+  sum_taps(sources, grid_.y_.taps, (columns.end - columns.first) * levels_, row(blurred_, r) + columns.first * levels_);
 }
 
 }  // namespace osteon::dense_crf

@@ -24,7 +24,7 @@ class Grid::GridChannels final : public Channels {
   struct Columns {
     std::int64_t first = 0, end = 0;  ///< the same: none
     bool empty() const noexcept { return first == end; }
-    void extend(std::int64_t from, std::int64_t to) noexcept;
+    void extend(const Columns& by) noexcept;
   };
   /// Rows of vertices that a part has a share of. Those up to `shared_end` belong to a part above.
   struct PartRows {
@@ -37,8 +37,11 @@ class Grid::GridChannels final : public Channels {
   RowRef row_of(std::int64_t part, std::int64_t row);
   SegmentPlace place(const Segment&, const float* weight) const;
   Lanes* row(const LaneBuffer& buffer, std::int64_t row) const { return buffer.data() + row * row_size_; }
+  Lanes* hold(const RowRef&, const Columns&) const;
+  const Lanes* arrived(std::int64_t row, const Columns&, Lanes* room) const;
+  Columns around(const std::vector<Columns>& of_rows, std::int64_t row) const;
   void take_shared(std::int64_t row);
-  void blur_row(std::int64_t row, Lanes* work);
+  void blur_row(std::int64_t row, const Columns& wanted, Lanes* work);
   void blur_levels(const Lanes* from, Lanes* work, Lanes* to) const;
   void blur_column(std::int64_t row);
 
@@ -48,9 +51,12 @@ class Grid::GridChannels final : public Channels {
   LaneBuffer sums_, shared_, blurred_, zeros_;
   std::int64_t work_size_;
   LaneBuffer work_;       ///< for each part's segments
+  LaneBuffer edge_;       ///< likewise
   LaneBuffer blur_work_;  ///< for each thread's rows
   std::int64_t blur_work_size_;
-  std::vector<Columns> used_, shared_used_, blurred_used_;
+  std::vector<Columns> used_, shared_used_;  ///< by splat()
+  std::vector<Columns> spread_;              ///< and what the blur along columns makes of it
+  std::vector<Columns> blurred_used_;        ///< and that along rows
 };
 
 }  // namespace osteon::dense_crf

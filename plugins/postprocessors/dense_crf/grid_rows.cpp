@@ -58,7 +58,7 @@ struct SplatLevels {
     if (i < in.count) add(i, even);
     V *above = as<V>(above_row), *below = as<V>(below_row);
     for (std::int64_t c = 0; c < columns; ++c) {
-      const std::int64_t offset = (in.first_column() + c) * in.levels + in.first_level;
+      const std::int64_t offset = c * in.levels + in.first_level;
       for (std::int64_t l = 0; l < levels; ++l) {
         const V value = even[c * levels + l] + odd[c * levels + l];
         const V lower = value * in.row_share;
@@ -80,7 +80,7 @@ struct SliceLevels {
     const V *above = as<V>(above_row), *below = as<V>(below_row);
     V *work = as<V>(room), *sums = as<V>(out);
     for (std::int64_t c = 0; c < columns; ++c) {
-      const std::int64_t offset = (in.first_column() + c) * in.levels + in.first_level;
+      const std::int64_t offset = c * in.levels + in.first_level;
       for (std::int64_t l = 0; l < levels; ++l) {
         const V upper = above[offset + l];
         work[c * levels + l] = upper + (below[offset + l] - upper) * in.row_share;
@@ -102,7 +102,7 @@ struct SplatPlain {
                                 Lanes* below_row) {
     const SegmentPlace& in = *place;
     const V* values = as<V>(from);
-    V *above = as<V>(above_row) + in.first_column(), *below = as<V>(below_row) + in.first_column();
+    V *above = as<V>(above_row), *below = as<V>(below_row);
     const auto add = [&](std::int64_t column, const V& value) OSTEON_INLINE_LAMBDA {
       const V lower = value * in.row_share;
       above[column] += value - lower;
@@ -131,7 +131,7 @@ struct SlicePlain {
   static OSTEON_INLINE void run(const SegmentPlace* place, const Lanes* above_row, const Lanes* below_row, Lanes*,
                                 Lanes* out) {
     const SegmentPlace& in = *place;
-    const V *above = as<V>(above_row) + in.first_column(), *below = as<V>(below_row) + in.first_column();
+    const V *above = as<V>(above_row), *below = as<V>(below_row);
     V* sums = as<V>(out);
     const auto between = [&](std::int64_t column, V& value) OSTEON_INLINE_LAMBDA {
       value = above[column] + (below[column] - above[column]) * in.row_share;

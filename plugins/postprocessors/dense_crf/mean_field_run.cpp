@@ -89,7 +89,7 @@ void MeanField::Run::infer(std::int64_t first, std::int64_t count) {
   parts_ = divide();
   if (unaries_.empty()) allocate((count + kLanes - 1) / kLanes);
   for (std::int64_t g = 0; g < groups(); ++g) {
-    unaries_[index(g)].restart(first + g * kLanes, std::min(kLanes, count - g * kLanes));
+    unaries_[index(g)].restart(first + g * kLanes, std::min(kLanes, count - g * kLanes), parts_.count());
     for (const auto& channels : channels_[index(g)]) channels->divide(parts_);
   }
   if (field_.options_.stop_below > 0) fill_zero(tile_sums_.data(), tiling_.tiles() * groups());
@@ -174,7 +174,7 @@ void MeanField::Run::work_segment(std::int64_t part, const Segment& segment, Pas
   const float* pull = exclusive() || pass == Pass::kFirst ? nullptr : pull_.data() + segment.at;
   const std::vector<Kernel>& kernels = field_.kernels_;
   float factors[kTile];
-  for (std::int64_t g = 0; g < groups(); ++g) unaries_[index(g)].read(segment, pull, values + g * kTile);
+  for (std::int64_t g = 0; g < groups(); ++g) unaries_[index(g)].read(part, segment, pull, values + g * kTile);
   for (std::size_t k = 0; k < kernels.size() && pass != Pass::kFirst; ++k) {
     const float* after = kernels[k].filter->after();
     scale_row(after != nullptr ? after + segment.at : nullptr, scale * kernels[k].weight, segment.count, factors);

@@ -11,6 +11,9 @@ namespace {
 
 constexpr float kTiny = 1e-20f;  // as in pydensecrf: what arrives may be 0
 
+bool has_before(Normalization kind) { return kind == Normalization::kBefore || kind == Normalization::kSymmetric; }
+bool has_after(Normalization kind) { return kind != Normalization::kBefore; }
+
 template <class Work>
 void for_each_segment(const sdk::Call& call, const Tiling& tiling, const Parts& parts, Work&& work) {
   sdk::parallel_for(call, parts.count(), [&](std::int64_t part, int) {
@@ -62,6 +65,23 @@ float mean_of(const Tiling& tiling, const float* values) {
   return static_cast<float>(sum / static_cast<double>(tiling.pixels()));
 }
 
+// The factors of a filter along one side.
+struct Line {
+  Line(const Filter& filter, Side side, std::int64_t pixels, Normalization kind) {
+    const auto count = static_cast<std::size_t>(pixels);
+    of_ones = filter.along(side, std::vector<float>(count, 1.0f));
+    double mean = 0;
+    for (const float k : of_ones) mean += double{k} / static_cast<double>(pixels);
+    for (const float of_one : of_ones) {
+      const float k = (kind == Normalization::kNone ? static_cast<float>(mean) : of_one) + kTiny;
+      factor.push_back(kind == Normalization::kSymmetric ? 1 / std::sqrt(k) : 1 / k);
+    }
+    if (has_before(kind)) of_ones = filter.along(side, factor);
+    for (std::size_t i = 0; i < count && has_after(kind); ++i) of_ones[i] *= factor[i];
+  }
+  std::vector<float> of_ones, factor;
+};
+
 }  // namespace
 
 NormalizedFilter::NormalizedFilter(const sdk::Call& call, const Tiling& tiling, const Filter& filter,
@@ -70,6 +90,10 @@ NormalizedFilter::NormalizedFilter(const sdk::Call& call, const Tiling& tiling, 
   float* factor = factors_.data<float>();
   float* of_ones = factor + tiling.stored();
   for_each_row_of_tiles(call, tiling, [&](std::int64_t p) { factor[p] = of_ones[p] = 1; });  // beyond the image as well
+  if (filter.separable()) {
+    multiply_lines(call, tiling, factor, of_ones);
+    return;
+  }
   const Parts parts = even_parts(std::vector<double>(static_cast<std::size_t>(tiling.rows), 1.0), filter.most_parts());
   const auto channels = filter.channels(call, parts.count());
   channels->divide(parts);
@@ -83,17 +107,32 @@ NormalizedFilter::NormalizedFilter(const sdk::Call& call, const Tiling& tiling, 
   if (after() != nullptr) for_each_row_of_tiles(call, tiling, [&](std::int64_t p) { of_ones[p] *= factor[p]; });
 }
 
+// A filter that is one along each side has factors that are as well.
+void NormalizedFilter::multiply_lines(const sdk::Call& call, const Tiling& tiling, float* factor,
+                                      float* of_ones) const {
+  const Line rows(*filter_, Side::kHeight, tiling.height, kind_), columns(*filter_, Side::kWidth, tiling.width, kind_);
+  sdk::parallel_for(call, tiling.tiles(), [&](std::int64_t t, int) {
+    const Tile tile = tiling[t];
+    for (std::int64_t row = 0; row < tile.height; ++row) {
+      const Segment segment = tile.row(row);
+      const auto y = static_cast<std::size_t>(segment.y), x = static_cast<std::size_t>(segment.x);
+      for (std::int64_t i = 0; i < segment.count; ++i) {
+        factor[segment.at + i] = rows.factor[y] * columns.factor[x + static_cast<std::size_t>(i)];
+        of_ones[segment.at + i] = rows.of_ones[y] * columns.of_ones[x + static_cast<std::size_t>(i)];
+      }
+    }
+  });
+}
+
 NormalizedFilter::NormalizedFilter(const Filter& filter, Normalization kind, sdk::OwnedTensor factors)
     : filter_(&filter), kind_(kind), factors_(std::move(factors)) {}
 
 const float* NormalizedFilter::before() const {
-  return kind_ == Normalization::kBefore || kind_ == Normalization::kSymmetric
-             ? static_cast<const float*>(factors_.view().data)
-             : nullptr;
+  return has_before(kind_) ? static_cast<const float*>(factors_.view().data) : nullptr;
 }
 
 const float* NormalizedFilter::after() const {
-  return kind_ != Normalization::kBefore ? static_cast<const float*>(factors_.view().data) : nullptr;
+  return has_after(kind_) ? static_cast<const float*>(factors_.view().data) : nullptr;
 }
 
 const float* NormalizedFilter::of_ones() const {

@@ -34,6 +34,8 @@ class NormalizedFilter {
   const float* of_ones() const;
 
  private:
+  void multiply_lines(const sdk::Call&, const Tiling&, float* factor, float* of_ones) const;
+
   const Filter* filter_;
   Normalization kind_;
   sdk::OwnedTensor factors_;

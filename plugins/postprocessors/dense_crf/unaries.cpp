@@ -10,6 +10,8 @@ namespace osteon::dense_crf {
 namespace {
 
 constexpr float kSteps = 32767 / kLogitLimit;
+constexpr std::int64_t kTilePixels = kTile * kTile,
+                       kBlock = 128;  // a block: tiles in 4 MiB
 
 OSTEON_INLINE float clipped(float logit) {
   logit = sdk::vector_select(logit < -kLogitLimit, -kLogitLimit, logit);
@@ -23,7 +25,8 @@ OSTEON_INLINE float finite(float logit) {
 }
 
 OSTEON_INLINE std::int16_t packed(float logit) {
-  constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: adding rounds to a whole number, which is in the low bits
+  constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: adding rounds to a whole number, which is in
+                                           // the low bits
   return static_cast<std::int16_t>(sdk::detail::as_bits(clipped(logit) * kSteps + kRounder));
 }
 
@@ -106,39 +109,52 @@ OSTEON_MULTIVERSION float greatest_of(const float* values, std::int64_t count, f
 }  // namespace
 
 Unaries::Unaries(const sdk::Call& call, const Tiling& tiling, const float* planes, std::int64_t classes, bool exclusive)
-    : tiling_(tiling),
+    : call_(call),
+      tiling_(tiling),
       planes_(planes),
       classes_(classes),
       exclusive_(exclusive),
-      values_(call.allocate<std::int16_t>({tiling.stored(), kLanes})),
-      stored_(values_.data<std::int16_t>()),
-      copied_(static_cast<std::size_t>(tiling.tiles()), 0) {}
+      copies_(static_cast<std::size_t>(tiling.tiles())) {}
 
-void Unaries::restart(std::int64_t first, std::int64_t count) {
+void Unaries::restart(std::int64_t first, std::int64_t count, std::int64_t parts) {
   first_ = first;
   count_ = count;
-  std::fill(copied_.begin(), copied_.end(), std::uint8_t{0});
+  if (rooms_.size() < static_cast<std::size_t>(parts)) rooms_.resize(static_cast<std::size_t>(parts));
+  for (Room& room : rooms_) room.tiles = 0;
+  std::fill(copies_.begin(), copies_.end(), nullptr);
 }
 
-void Unaries::read(const Segment& segment, const float* less, Lanes* out) {
-  const std::int64_t tile = segment.at / (kTile * kTile);
-  if (copied_[static_cast<std::size_t>(tile)] == 0) copy(tile);
-  on_lanes<Unpack>(static_cast<const std::int16_t*>(stored_) + segment.at * kLanes, less, segment.count, out);
+void Unaries::read(std::int64_t part, const Segment& segment, const float* less, Lanes* out) {
+  const std::int64_t tile = segment.at / kTilePixels;
+  std::int16_t*& copied = copies_[static_cast<std::size_t>(tile)];
+  if (copied == nullptr) {
+    copied = take(rooms_[static_cast<std::size_t>(part)]);
+    copy(tile, copied);
+  }
+  on_lanes<Unpack>(static_cast<const std::int16_t*>(copied) + segment.at % kTilePixels * kLanes, less, segment.count,
+                   out);
 }
 
-void Unaries::copy(std::int64_t tile) {
+std::int16_t* Unaries::take(Room& room) const {
+  const std::int64_t block = room.tiles / kBlock;
+  if (block == static_cast<std::int64_t>(room.blocks.size()))
+    room.blocks.push_back(call_.allocate<std::int16_t>({kBlock, kTilePixels, kLanes}));
+  return room.blocks[static_cast<std::size_t>(block)].data<std::int16_t>() +
+         room.tiles++ % kBlock * kTilePixels * kLanes;
+}
+
+void Unaries::copy(std::int64_t tile, std::int16_t* to_tile) const {
   const Tile at = tiling_[tile];
   for (std::int64_t row = 0; row < at.height; ++row) {
     const std::int64_t pixel = (at.y + row) * tiling_.width + at.x;
     float less[kTile] = {};
     if (exclusive_) excess(planes_ + pixel, classes_, tiling_.pixels(), at.width, less);
-    std::int16_t* to = stored_ + at.row(row).at * kLanes;
+    std::int16_t* to = to_tile + row * kTile * kLanes;
     for (std::int64_t lane = 0; lane < count_; ++lane)
       pack(planes_ + (first_ + lane) * tiling_.pixels() + pixel, less, at.width, to + lane);
     for (std::int64_t i = 0; i < at.width; ++i)
       std::fill(to + i * kLanes + count_, to + (i + 1) * kLanes, packed(-kLogitLimit));
   }
-  copied_[static_cast<std::size_t>(tile)] = 1;
 }
 
 std::vector<float> greatest_logits(const sdk::Call& call, const Tiling& tiling, const float* planes,

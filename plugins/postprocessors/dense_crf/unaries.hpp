@@ -22,22 +22,29 @@ class Unaries {
   /// Of planes [classes, height, width]. Classes exclude each other: logarithms of a softmax over all classes, up to
   /// the greatest of them.
   Unaries(const sdk::Call&, const Tiling&, const float* planes, std::int64_t classes, bool exclusive);
-  /// Of classes [first, first + count) from now on.
-  void restart(std::int64_t first, std::int64_t count);
+  /// Of classes [first, first + count) from now on, which `parts` parts of the image ask for.
+  void restart(std::int64_t first, std::int64_t count, std::int64_t parts);
 
-  /// The pixels of a segment, less `less[i]` (null: 0). [one thread for each tile]
-  void read(const Segment&, const float* less, Lanes* out);
+  /// The pixels of a segment, less `less[i]` (null: 0). [one thread for each part]
+  void read(std::int64_t part, const Segment&, const float* less, Lanes* out);
 
  private:
-  void copy(std::int64_t tile);
+  /// Memory for the tiles that a part has asked for.
+  struct Room {
+    std::vector<sdk::OwnedTensor> blocks;
+    std::int64_t tiles = 0;
+  };
+  std::int16_t* take(Room&) const;
+  void copy(std::int64_t tile, std::int16_t* to) const;
+
+  const sdk::Call& call_;
 
   Tiling tiling_;
   const float* planes_;
   std::int64_t classes_, first_ = 0, count_ = 0;
   bool exclusive_;
-  sdk::OwnedTensor values_;
-  std::int16_t* stored_;
-  std::vector<std::uint8_t> copied_;
+  std::vector<Room> rooms_;
+  std::vector<std::int16_t*> copies_;  // of each tile; null: not asked for yet
 };
 
 /// The greatest logit of each class in each tile, within +-kLogitLimit: [tiles, padded classes], padded to whole Lanes
