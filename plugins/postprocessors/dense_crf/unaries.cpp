@@ -10,8 +10,7 @@ namespace osteon::dense_crf {
 namespace {
 
 constexpr float kSteps = 32767 / kLogitLimit;
-constexpr std::int64_t kTilePixels = kTile * kTile,
-                       kBlock = 128;  // a block: tiles in 4 MiB
+constexpr std::int64_t kTilePixels = kTile * kTile, kMostInBlock = 128;  // tiles in 4 MiB
 
 OSTEON_INLINE float clipped(float logit) {
   logit = sdk::vector_select(logit < -kLogitLimit, -kLogitLimit, logit);
@@ -114,6 +113,7 @@ Unaries::Unaries(const sdk::Call& call, const Tiling& tiling, const float* plane
       planes_(planes),
       classes_(classes),
       exclusive_(exclusive),
+      block_(std::clamp<std::int64_t>(tiling.tiles() / 16, 1, kMostInBlock)),
       copies_(static_cast<std::size_t>(tiling.tiles())) {}
 
 void Unaries::restart(std::int64_t first, std::int64_t count, std::int64_t parts) {
@@ -136,11 +136,11 @@ void Unaries::read(std::int64_t part, const Segment& segment, const float* less,
 }
 
 std::int16_t* Unaries::take(Room& room) const {
-  const std::int64_t block = room.tiles / kBlock;
+  const std::int64_t block = room.tiles / block_;
   if (block == static_cast<std::int64_t>(room.blocks.size()))
-    room.blocks.push_back(call_.allocate<std::int16_t>({kBlock, kTilePixels, kLanes}));
+    room.blocks.push_back(call_.allocate<std::int16_t>({block_, kTilePixels, kLanes}));
   return room.blocks[static_cast<std::size_t>(block)].data<std::int16_t>() +
-         room.tiles++ % kBlock * kTilePixels * kLanes;
+         room.tiles++ % block_ * kTilePixels * kLanes;
 }
 
 void Unaries::copy(std::int64_t tile, std::int16_t* to_tile) const {

@@ -43,6 +43,7 @@ class Unaries {
   const float* planes_;
   std::int64_t classes_, first_ = 0, count_ = 0;
   bool exclusive_;
+  std::int64_t block_;  // tiles that are made room for at once
   std::vector<Room> rooms_;
   std::vector<std::int16_t*> copies_;  // of each tile; null: not asked for yet
 };
