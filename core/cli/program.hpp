@@ -13,7 +13,7 @@
 #include "base/error.hpp"
 #include "engine/engine.hpp"
 #include "plugin/registry.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 
 namespace osteon::cli {
 

@@ -10,8 +10,8 @@
 
 #include "data/aligned_buffer.hpp"
 #include "data/augment.hpp"
-#include "data/check.hpp"
 #include "data/dataset.hpp"
+#include "data/dataset_check.hpp"
 
 namespace osteon::data {
 

@@ -13,8 +13,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
-#include "engine/notes.hpp"
-#include "engine/prediction.hpp"
+#include "engine/notes_json.hpp"
+#include "engine/open_run.hpp"
 #include "engine/session.hpp"
 #include "metrics/confusion.hpp"
 #include "predict/predict.hpp"
@@ -42,7 +42,7 @@ std::string files_of(const EvaluateRequest& request) {
 /// Writes the files. Where the run folder may only be read, the figures are no worse for it: a warning says that they
 /// are not kept, and "files" is empty. So it is where writing fails, but that is an error, "not_kept", which the verb
 /// reports after the figures.
-void keep(const EvaluateRequest& request, const metrics::Evaluation& evaluation, nlohmann::ordered_json& result) {
+void keep(const EvaluateRequest& request, const metrics::Scores& evaluation, nlohmann::ordered_json& result) {
   const run::RunFolder folder(request.run);
   result["files"] = nlohmann::ordered_json::array();
   if (::access(folder.root().c_str(), W_OK) != 0) {
@@ -67,7 +67,7 @@ void keep(const EvaluateRequest& request, const metrics::Evaluation& evaluation,
 
 void evaluate_images(const plugin::Call& call, const predict::Predictor& predictor, const predict::Decision& decision,
                      const data::Dataset& dataset, const std::vector<int>& indices, data::BrokenSamples& broken,
-                     const std::string& what, metrics::Evaluation& evaluation) {
+                     const std::string& what, metrics::Scores& evaluation) {
   report::Progress progress(what, static_cast<std::int64_t>(indices.size()), "images");
   for (const int index : indices) {
     const data::Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
@@ -100,7 +100,7 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
                 std::string("the ") + name_of(request.subset) + " images have no labels to evaluate against",
                 recipe.data.root.string());
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
-  metrics::Evaluation evaluation(recipe.data.classes);
+  metrics::Scores evaluation(recipe.data.classes);
   const plugin::Call call = call_of(context);
   evaluate_images(call, *run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, broken,
                   "evaluating", evaluation);
