@@ -30,11 +30,41 @@ Node table_at(const Location& location) {
   return node;
 }
 
+/// See LoadOptions::post.
+void take_post(Node& root, const std::filesystem::path& path, Problems& problems) {
+  if (!is_file(path)) {
+    problems.add({path.string(), 0, 0}, "", "there is no such file of post-processing",
+                 "--post takes a recipe with a [predict]");
+    problems.throw_if_any();
+  }
+  const Node other = load_with_extends(path, problems);
+  if (problems.unreadable()) problems.throw_if_any();
+  const Node* theirs = other.find("predict");
+  Node& own = root.table().try_emplace("predict", table_at({path.string(), 0, 0})).first->second;
+  if (theirs != nullptr && !theirs->is_table()) {
+    own = *theirs;  // for the resolver to refuse in its place
+    return;
+  }
+  if (!own.is_table()) return;
+  bool any = false;
+  for (const char* key : {"post", "threshold", "thresholds"}) {
+    own.table().erase(key);
+    if (const Node* node = theirs != nullptr ? theirs->find(key) : nullptr) {
+      own.table()[key] = *node;
+      any = true;
+    }
+  }
+  if (!any)
+    problems.add({path.string(), 0, 0}, "predict", "this file says nothing of post-processing",
+                 "give it [[predict.post]], or `threshold` or `thresholds` in [predict]");
+}
+
 }  // namespace
 
 LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options) {
   Problems problems;
   Node root = read_root(path, problems);
+  if (!options.post.empty()) take_post(root, options.post, problems);
   for (const std::string& text : options.overrides) apply_override(root, text, problems);
   LoadedRecipe loaded = Resolver(root, options, problems).resolve();
   problems.throw_if_any();

@@ -24,6 +24,7 @@ struct LoadOptions {
   std::vector<std::string> overrides;            ///< `key.path=value`, applied in order after all files
   std::vector<plugin::ComponentSchema> schemas;  ///< of every plugin there is
   std::vector<RefusedLibrary> refused = {};      ///< where a plugin that is missing may be
+  std::filesystem::path post = {};               ///< a recipe whose post-processing is used, see below; empty: none
 };
 
 struct LoadedRecipe {
@@ -35,6 +36,10 @@ struct LoadedRecipe {
 ///
 /// Nothing is created and no plugin is loaded; a recipe that passes can still be refused by a plugin whose parameters
 /// do not go together (try_components()).
+///
+/// Of `options.post`, post, threshold and thresholds of [predict] stand in for the recipe's own, also where they are
+/// not there: then there are no post-processors, and thresholds are the defaults. At least one of the three is there.
+/// The rest of that file counts for nothing.
 LoadedRecipe load_recipe(const std::filesystem::path& path, const LoadOptions& options);
 
 /// A post-processor that is to be run by itself.

@@ -403,6 +403,56 @@ TEST_F(LoadRecipe, OverridesReachElements) {
               ElementsAre(HasSubstr("no element 2 of 'augment', which has 2")));
 }
 
+TEST_F(LoadRecipe, AnOverrideOfAnElementThatIsNotThereSaysWhatWouldWork) {
+  try {
+    load(kMinimal, {"predict.post[0].label=x"});
+    FAIL();
+  } catch (const RecipeErrors& e) {
+    EXPECT_THAT(e.problems().at(0).message, HasSubstr("no element 0 of 'post', which has 0"));
+    EXPECT_THAT(e.problems().at(0).suggestion, HasSubstr("--set 'predict.post=[{plugin = \"NAME\"}]'"));
+    EXPECT_THAT(e.problems().at(0).suggestion, HasSubstr("--post FILE"));
+  }
+  EXPECT_EQ(load(kMinimal, {"predict.post=[{plugin = \"tta\"}]", "predict.post[0].label=x"}).recipe.predict.post.size(),
+            1u);
+}
+
+TEST_F(LoadRecipe, TakesThePostProcessingOfAnotherFileAndNothingElse) {
+  const std::string own = kMinimal +
+                          "[predict]\nthreshold = 0.3\nbatch_size = 2\nthresholds = {left = 0.2}\n"
+                          "[[predict.post]]\nplugin = \"tta\"\nlabel = \"own\"\n";
+  const auto with = [&](const std::string& post, std::vector<std::string> overrides = {}) {
+    LoadOptions given = options(std::move(overrides));
+    given.post = write("post.toml", post);
+    return load_recipe(write("recipe.toml", own), given).recipe;
+  };
+  const Recipe swapped = with(
+      "name = \"other\"\n[train]\nepochs = 9\n[predict]\nthreshold = 0.6\nbatch_size = 8\n"
+      "[[predict.post]]\nplugin = \"tta\"\nlabel = \"first\"\n"
+      "[[predict.post]]\nplugin = \"tta\"\nlabel = \"second\"\n",
+      {"predict.post[1].label=set"});
+  ASSERT_EQ(swapped.predict.post.size(), 2u);
+  EXPECT_EQ(swapped.predict.post[0].parameters.at(1), ParameterValue(std::vector<std::string>{"first"}));
+  EXPECT_EQ(swapped.predict.post[1].parameters.at(1), ParameterValue(std::vector<std::string>{"set"}));
+  EXPECT_EQ(swapped.predict.threshold, 0.6);
+  EXPECT_TRUE(swapped.predict.thresholds.empty());
+  EXPECT_EQ(swapped.predict.batch_size, 2);
+  EXPECT_EQ(swapped.train.epochs, 3);
+  EXPECT_TRUE(with("[predict]\nthreshold = 0.6\n").predict.post.empty());
+
+  for (const char* nothing : {"name = \"x\"\n", "[predict]\nbatch_size = 2\n"}) {
+    try {
+      with(nothing);
+      FAIL() << nothing;
+    } catch (const RecipeErrors& e) {
+      ASSERT_EQ(e.problems().size(), 1u);
+      EXPECT_THAT(e.problems()[0].message, HasSubstr("says nothing of post-processing"));
+    }
+  }
+  LoadOptions missing = options();
+  missing.post = folder_ / "none.toml";
+  EXPECT_THROW(load_recipe(write("recipe.toml", own), missing), RecipeErrors);
+}
+
 TEST_F(LoadRecipe, OverridesTakeBareWordsAndToml) {
   EXPECT_EQ(load(kMinimal, {"name=wrist"}).recipe.name, "wrist");
   EXPECT_EQ(load(kMinimal, {"name=\"wr ist\""}).recipe.name, "wr ist");
