@@ -60,9 +60,7 @@ endfunction()
 
 option(OSTEON_UNITY "Compile sources in batches, which takes half the time from nothing; OFF rebuilds least after a change" ON)
 # Compiles the sources of a target in batches of `size` that lie in one folder: what a file spends on headers, and on the templates
-# that GCC instantiates once more behind a precompiled header, is spent once a batch. With BY_KIND, files whose names begin with
-# different kinds of components are in different ones, since they call what they have in common alike. OSTEON_UNITY=OFF compiles
-# each by itself.
+# that GCC instantiates once more behind a precompiled header, is spent once a batch. OSTEON_UNITY=OFF compiles each by itself.
 function(osteon_compile_in_batches target size)
   if(NOT OSTEON_UNITY)
     return()
@@ -73,10 +71,6 @@ function(osteon_compile_in_batches target size)
       continue()
     endif()
     get_filename_component(batch ${source} DIRECTORY)
-    get_filename_component(name ${source} NAME)
-    if("BY_KIND" IN_LIST ARGN AND name MATCHES "^(model|loss|augmentation|postprocessor|ensembler|fit)_")
-      string(APPEND batch "/${CMAKE_MATCH_1}")
-    endif()
     string(MAKE_C_IDENTIFIER "in${batch}" batch)
     if(NOT DEFINED ${batch})
       set(${batch} 0)

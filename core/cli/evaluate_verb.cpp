@@ -53,6 +53,15 @@ void print(const nlohmann::ordered_json& result) {
                figure(pooled.at("dice").at("mean")), figure(pooled.at("iou").at("mean")));
 }
 
+// What a file says of post-processing, as --set would: the evaluation is the same whatever the file is called.
+std::vector<std::string> post_settings(const recipe::Recipe& recipe) {
+  std::vector<std::string> settings;
+  for (const recipe::Origin& origin : recipe.origins)
+    if (origin.key.rfind("predict.post", 0) == 0 || origin.key.rfind("predict.threshold", 0) == 0)
+      settings.push_back(origin.key + '=' + origin.value);
+  return settings;
+}
+
 ExitCode evaluate(Program& program, const EvaluateOptions& options) {
   std::vector<std::string> overrides;
   if (!options.data.empty()) overrides.push_back("data.root=" + json_text(nlohmann::json(options.data)));
@@ -64,6 +73,8 @@ ExitCode evaluate(Program& program, const EvaluateOptions& options) {
   if (!std::filesystem::exists(request.run / "recipe.toml"))
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml", overrides).recipe;
+  if (!program.post_file.empty())
+    for (std::string& setting : post_settings(*request.recipe)) request.overrides.push_back(std::move(setting));
   const nlohmann::ordered_json result = program.engine().evaluate(request);
   if (program.json)
     program.print_json(result);
@@ -82,6 +93,7 @@ void add_evaluate_verb(CLI::App& app, Program& program) {
   program.add_common_flags(*verb, true);
   auto options = std::make_shared<EvaluateOptions>();
   verb->add_option("RUN", options->run, "The run folder")->required();
+  program.add_post_flag(*verb);
   verb->add_option("--subset", options->subset,
                    "Images to look at: the validation fold, what was trained on, test, or all")
       ->check(CLI::IsMember({"validation", "train", "test", "all"}))

@@ -74,6 +74,7 @@ void add_predict_verb(CLI::App& app, Program& program) {
   verb->add_option("RUN", options->run, "The run folder")->required();
   verb->add_option("INPUT", options->inputs, "Image files, folders of images, or quoted patterns")->required();
   verb->add_option("--out", options->out, "The folder to write")->type_name("DIR")->required();
+  program.add_post_flag(*verb);
   verb->add_option("--format", options->formats, "Comma-separated: csv, png, overlay, probabilities")
       ->type_name("LIST")
       ->capture_default_str();

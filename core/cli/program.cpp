@@ -34,6 +34,13 @@ void Program::add_common_flags(CLI::App& verb, bool takes_recipe) {
         ->allow_extra_args(false);
 }
 
+void Program::add_post_flag(CLI::App& verb) {
+  verb.add_option(
+          "--post", post_file,
+          "Post-processors and thresholds of [predict] in this recipe instead of the run's; --set comes after it")
+      ->type_name("FILE");
+}
+
 void Program::find_plugins(std::vector<plugin::AllowList> allow) {
   plugin::RegistryOptions options;
   options.folders.push_back((program_file().parent_path() / OSTEON_PLUGIN_FOLDER).lexically_normal());
@@ -63,6 +70,7 @@ engine::Engine& Program::engine(engine::KernelTest kernels) {
 recipe::LoadOptions Program::load_options(const std::vector<std::string>& more_overrides) {
   recipe::LoadOptions options;
   options.overrides = overrides;
+  options.post = post_file;
   options.overrides.insert(options.overrides.end(), more_overrides.begin(), more_overrides.end());
   options.schemas = registry().schemas();
   for (const plugin::Listing& listing : registry().listings())

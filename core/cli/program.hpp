@@ -13,7 +13,7 @@
 #include "base/error.hpp"
 #include "engine/engine.hpp"
 #include "plugin/registry.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 
 namespace osteon::cli {
 
@@ -22,6 +22,7 @@ class Program {
  public:
   bool json = false;                      ///< --json
   std::vector<std::string> overrides;     ///< --set
+  std::string post_file;                  ///< --post
   std::vector<std::string> plugin_paths;  ///< --plugin-path
   bool rescan = false;                    ///< --rescan
   bool shows_warnings = true;             ///< of the registry, on stderr; false: the verb shows them itself
@@ -29,6 +30,8 @@ class Program {
 
   /// Adds --json, --plugin-path and, for verbs that read a recipe, --set.
   void add_common_flags(CLI::App& verb, bool takes_recipe);
+  /// Adds --post, for verbs that predict with a run.
+  void add_post_flag(CLI::App& verb);
 
   /// The plugins there are. Where a recipe restricts them, load_recipe() comes first.
   plugin::Registry& registry();

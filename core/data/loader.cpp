@@ -91,7 +91,7 @@ struct Loader::State {
   /// Of an epoch that is begun at an image.
   std::int64_t batches(std::int64_t first) const {
     const auto n = std::max<std::int64_t>(0, static_cast<std::int64_t>(indices.size()) - first);
-    return options.drop_last ? n / options.batch_size : (n + options.batch_size - 1) / options.batch_size;
+    return (n + options.batch_size - 1) / options.batch_size;
   }
 
   void shuffle_order() {

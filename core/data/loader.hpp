@@ -10,8 +10,8 @@
 
 #include "data/aligned_buffer.hpp"
 #include "data/augment.hpp"
-#include "data/check.hpp"
 #include "data/dataset.hpp"
+#include "data/dataset_check.hpp"
 
 namespace osteon::data {
 
@@ -37,7 +37,6 @@ struct LoaderOptions {
   int prefetch = 2;  ///< batches that may be made ahead, at least 1; no fewer than there are workers
   std::uint64_t seed = 0;
   bool shuffle = false;
-  bool drop_last = false;           ///< leave a shorter last batch out
   int cache_mb = 0;                 ///< decoded views that are kept; once it is full, what is in it stays
   BrokenSamples* broken = nullptr;  ///< what becomes of samples that cannot be read; null: they are fatal
 };

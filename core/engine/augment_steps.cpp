@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/json.hpp"
-#include "engine/notes.hpp"
+#include "engine/notes_json.hpp"
 
 namespace osteon::engine {
 namespace {

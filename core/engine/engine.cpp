@@ -23,8 +23,8 @@
 #include "engine/tensor_memory.hpp"
 #include "engine/training.hpp"
 #include "plugin/interrupt.hpp"
-#include "predict/cache.hpp"
 #include "predict/resample.hpp"
+#include "predict/tensor_cache.hpp"
 #include "report/progress.hpp"
 
 namespace osteon::engine {

@@ -14,10 +14,10 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
-#include "engine/notes.hpp"
+#include "engine/notes_json.hpp"
+#include "engine/open_run.hpp"
 #include "engine/opener.hpp"
 #include "engine/plausible.hpp"
-#include "engine/prediction.hpp"
 #include "engine/session.hpp"
 #include "exports/rle.hpp"
 #include "metrics/confusion.hpp"
@@ -46,7 +46,7 @@ std::string files_of(const EvaluateRequest& request) {
 /// Writes the files. Where the run folder may only be read, the figures are no worse for it: a warning says that they
 /// are not kept, and "files" is empty. So it is where writing fails, but that is an error, "not_kept", which the verb
 /// reports after the figures.
-void keep(const EvaluateRequest& request, const metrics::Evaluation& evaluation, nlohmann::ordered_json& result) {
+void keep(const EvaluateRequest& request, const metrics::Scores& evaluation, nlohmann::ordered_json& result) {
   const run::RunFolder folder(request.run);
   result["files"] = nlohmann::ordered_json::array();
   if (::access(folder.root().c_str(), W_OK) != 0) {
@@ -82,7 +82,7 @@ int add_implausible(const std::map<std::string, nlohmann::json>& wrong, nlohmann
 
 void evaluate_images(const plugin::Call& call, const predict::Predictor& predictor, const predict::Decision& decision,
                      const data::Dataset& dataset, const std::vector<int>& indices, data::BrokenSamples& broken,
-                     const std::string& what, metrics::Evaluation& evaluation, const MaskLook& look) {
+                     const std::string& what, metrics::Scores& evaluation, const MaskLook& look) {
   report::Progress progress(what, static_cast<std::int64_t>(indices.size()), "images");
   for (const int index : indices) {
     const data::Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
@@ -116,7 +116,7 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
                 std::string("the ") + name_of(request.subset) + " images have no labels to evaluate against",
                 recipe.data.root.string());
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
-  metrics::Evaluation evaluation(recipe.data.classes);
+  metrics::Scores evaluation(recipe.data.classes);
   const plugin::Call call = call_of(context);
   const auto seen = label_ranges(request.run, recipe, Opener(context, recipe));
   if (!seen) say_no_ranges();

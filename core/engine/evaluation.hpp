@@ -7,10 +7,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/check.hpp"
 #include "data/dataset.hpp"
+#include "data/dataset_check.hpp"
 #include "engine/engine.hpp"
-#include "metrics/evaluation.hpp"
+#include "metrics/scores.hpp"
 #include "plugin/call.hpp"
 #include "predict/decide.hpp"
 #include "predict/predictor.hpp"
@@ -25,7 +25,7 @@ using MaskLook = std::function<void(const std::string& image, const data::Labels
 /// sees the masks that were predicted of each; it may be empty.
 void evaluate_images(const plugin::Call& call, const predict::Predictor& predictor, const predict::Decision& decision,
                      const data::Dataset& dataset, const std::vector<int>& indices, data::BrokenSamples& broken,
-                     const std::string& what, metrics::Evaluation& evaluation, const MaskLook& look = {});
+                     const std::string& what, metrics::Scores& evaluation, const MaskLook& look = {});
 
 /// `osteon evaluate`; also writes the figures into the run folder, if it can be written: "files" names them.
 nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Context& context);

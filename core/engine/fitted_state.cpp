@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
-#include "weights/finite.hpp"
+#include "weights/finite_tensors.hpp"
 #include "weights/safetensors.hpp"
 #include "weights/state.hpp"
 

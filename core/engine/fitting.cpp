@@ -19,7 +19,7 @@
 #include "engine/fitted_state.hpp"
 #include "engine/opener.hpp"
 #include "engine/session.hpp"
-#include "predict/fit.hpp"
+#include "predict/fit_task.hpp"
 #include "predict/leaf.hpp"
 #include "predict/predict.hpp"
 #include "report/progress.hpp"

@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/check.hpp"
 #include "data/dataset.hpp"
+#include "data/dataset_check.hpp"
 #include "engine/engine.hpp"
 #include "plugin/model.hpp"
 #include "recipe/recipe.hpp"

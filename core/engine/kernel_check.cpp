@@ -16,8 +16,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/host_library.hpp"
-#include "plugin/cache.hpp"
 #include "plugin/dependencies.hpp"
+#include "plugin/descriptor_cache.hpp"
 
 namespace osteon::engine {
 namespace fs = std::filesystem;

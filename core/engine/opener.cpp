@@ -12,7 +12,7 @@
 #include "predict/ensemble.hpp"
 #include "predict/leaf.hpp"
 #include "predict/predict.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "recipe/located.hpp"
 
 namespace osteon::engine {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "data/check.hpp"
 #include "data/dataset.hpp"
+#include "data/dataset_check.hpp"
 #include "engine/engine.hpp"
 #include "engine/opener.hpp"
 #include "metrics/label_ranges.hpp"

@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 #include "data/image.hpp"
-#include "engine/prediction.hpp"
+#include "engine/open_run.hpp"
 #include "engine/session.hpp"
 #include "exports/contact_sheet.hpp"
 #include "exports/display.hpp"

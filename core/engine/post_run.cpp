@@ -7,15 +7,15 @@
 
 #include "base/error.hpp"
 #include "data/image.hpp"
-#include "engine/notes.hpp"
+#include "engine/notes_json.hpp"
 #include "engine/opener.hpp"
 #include "engine/probabilities_file.hpp"
 #include "engine/session.hpp"
 #include "predict/bridge.hpp"
-#include "predict/cache.hpp"
 #include "predict/chain.hpp"
 #include "predict/predict.hpp"
 #include "predict/stored.hpp"
+#include "predict/tensor_cache.hpp"
 
 namespace osteon::engine {
 namespace fs = std::filesystem;

@@ -13,7 +13,7 @@
 #include "plugin/model.hpp"
 #include "recipe/class_context.hpp"
 #include "recipe/recipe.hpp"
-#include "weights/load.hpp"
+#include "weights/load_weights.hpp"
 
 namespace osteon::engine {
 

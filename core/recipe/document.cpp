@@ -280,9 +280,22 @@ void apply_override(Node& root, const std::string& text, Problems& problems) {
     for (const std::size_t index : steps[s].indices) {
       const std::size_t size = node->is_array() ? node->array().size() : 0;
       if (index >= size) {
+        std::string list;  // the key of the whole list
+        for (std::size_t above = 0; above <= s; ++above) {
+          list += (above > 0 ? "." : "") + steps[above].key;
+          if (above < s)
+            for (const std::size_t i : steps[above].indices) list += '[' + std::to_string(i) + ']';
+        }
+        std::string help = "--set '" + list + "=[...]' gives the whole list";
+        if (list == "predict.post")
+          help =
+              "--set 'predict.post=[{plugin = \"NAME\"}]' gives a whole chain, and so does --post FILE of `predict` "
+              "and `evaluate`";
         problems.add(location, path,
                      "there is no element " + std::to_string(index) + " of '" + steps[s].key + "', which has " +
-                         std::to_string(size));
+                         std::to_string(size),
+                     help);
+        if (added) parent->table().erase(found);  // the list that is not there is no empty table either
         return;
       }
       node = &node->array()[index];

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "recipe/fields.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "recipe/node.hpp"
 
 namespace osteon::recipe {

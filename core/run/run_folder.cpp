@@ -14,7 +14,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "recipe/value.hpp"
 #include "weights/shard_index.hpp"
 

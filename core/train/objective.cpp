@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -212,7 +211,6 @@ torch::Tensor Objective::add_output(const plugin::Call& call, std::size_t index,
     const double value = evaluate_use(call, use, input, scale);
     if (!std::isfinite(value)) blame_for_value(call, use, index, value, logits, target);
     result.value += terms_[use.term].weight * use.head_weight * value;
-    if (index == 0 || terms_[use.term].output == outputs_[index].name) result.terms[use.term] = value;
     input.flags |= OSTEON_LOSS_ACCUMULATE;
   }
   // One pass over the gradient; which loss it was is asked only where there is something to ask.
@@ -223,7 +221,6 @@ torch::Tensor Objective::add_output(const plugin::Call& call, std::size_t index,
 Objective::Result Objective::evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs,
                                       const Target& target, double scale) const {
   Result result;
-  result.terms.assign(terms_.size(), std::numeric_limits<double>::quiet_NaN());
   result.grads.resize(outputs.size());
   std::optional<Target> presence;
   for (std::size_t i = 0; i < outputs.size(); ++i) {

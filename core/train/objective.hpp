@@ -41,8 +41,6 @@ class Objective {
 
   struct Result {
     double value = 0;                  ///< weighted sum over losses and heads, unscaled
-    std::vector<double> terms;         ///< per loss: its unweighted value on its own output, else on the main one; NaN
-                                       ///< where that does not count
     std::vector<torch::Tensor> grads;  ///< per output: scale x d value / d logits, shape and dtype of the output;
                                        ///< undefined where the output does not count
   };
@@ -53,8 +51,6 @@ class Objective {
   /// `scale` makes so is the caller's to find.
   Result evaluate(const plugin::Call& call, std::vector<sdk::OwnedTensor> outputs, const Target& target,
                   double scale) const;
-
-  const std::vector<std::string>& term_names() const noexcept { return names_; }
 
  private:
   struct Term {

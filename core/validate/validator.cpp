@@ -4,8 +4,8 @@
 #include "base/error.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/library.hpp"
-#include "predict/cache.hpp"
 #include "predict/resample.hpp"
+#include "predict/tensor_cache.hpp"
 
 namespace osteon::validate {
 namespace {

@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.hpp"
-#include "weights/elements.hpp"
+#include "weights/float_elements.hpp"
 
 namespace osteon::weights {
 namespace {

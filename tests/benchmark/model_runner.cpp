@@ -22,7 +22,7 @@
 #include "engine/environment.hpp"
 #include "engine/session.hpp"
 #include "predict/leaf.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "support/peak_memory.hpp"
 
 namespace {

@@ -19,9 +19,9 @@
 #include "plugin/model.hpp"
 #include "plugin/postprocessor.hpp"
 #include "predict/bridge.hpp"
-#include "predict/cache.hpp"
 #include "predict/predictor.hpp"
 #include "predict/resample.hpp"
+#include "predict/tensor_cache.hpp"
 #include "support/found_plugins.hpp"
 
 namespace osteon::test {

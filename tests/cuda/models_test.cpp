@@ -11,7 +11,7 @@
 
 #include "engine/device.hpp"
 #include "engine/session.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "support/found_plugins.hpp"
 #include "support/model_checks.hpp"
 #include "support/program.hpp"

@@ -2,7 +2,7 @@
 // Recipes with anything in them: each is refused with places in its files, or resolved to one that resolves to itself.
 #include "base/error.hpp"
 #include "fuzz/mutation.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "unit/recipe/schemas.hpp"
 
 namespace osteon::test {

@@ -11,7 +11,7 @@
 #include "data/phantom/phantom.hpp"
 #include "engine/engine.hpp"
 #include "exports/palette.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "support/found_plugins.hpp"
 #include "support/program.hpp"
 

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/engine.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "support/found_plugins.hpp"
 #include "support/program.hpp"
 

@@ -12,7 +12,7 @@
 
 #include "support/program.hpp"
 #include "unit/weights/torch_bytes.hpp"
-#include "weights/elements.hpp"
+#include "weights/float_elements.hpp"
 #include "weights/safetensors.hpp"
 
 namespace osteon::test {

@@ -3,10 +3,10 @@
 // there, they are taken.
 #include <cstdlib>
 
-#include "predict/cache.hpp"
 #include "predict/resample.hpp"
+#include "predict/tensor_cache.hpp"
 #include "validate/check.hpp"
-#include "validate/working_call.hpp"
+#include "validate/harness/working_call.hpp"
 
 #define OSTEON_LEFT_OUT __attribute__((weak))
 

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/check.hpp"
+#include "data/dataset_check.hpp"
 #include "data/label_ops.hpp"
 #include "unit/data/files.hpp"
 

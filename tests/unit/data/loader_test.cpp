@@ -147,15 +147,6 @@ TEST_P(LoaderOfWorkers, AnEpochThatIsLeftDoesNotLeakIntoTheNext) {
   for (std::size_t b = 0; b < after.size(); ++b) EXPECT_TRUE(tests::same_batch(after[b], expected[b]));
 }
 
-TEST_P(LoaderOfWorkers, LeavesAShortLastBatchOutWhenAsked) {
-  const auto dataset = toy_dataset(folder_.path(), 5);
-  LoaderOptions o = options();
-  o.drop_last = true;
-  Loader loader(*dataset, first(5), nullptr, o);
-  EXPECT_EQ(loader.batches_per_epoch(), 2);
-  EXPECT_EQ(order_of(epoch(loader, 0)), first(4));
-}
-
 TEST_P(LoaderOfWorkers, GivesNothingBeforeTheFirstEpochAndAfterAnEnd) {
   const auto dataset = toy_dataset(folder_.path(), 2);
   Loader loader(*dataset, first(2), nullptr, options());

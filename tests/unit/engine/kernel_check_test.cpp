@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.hpp"
-#include "plugin/cache.hpp"
+#include "plugin/descriptor_cache.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace osteon::engine {

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "plugin/cache.hpp"
+#include "plugin/descriptor_cache.hpp"
 #include "unit/plugin/libraries.hpp"
 
 namespace osteon::plugin {

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 #include "unit/recipe/schemas.hpp"
 
 namespace osteon::recipe::test {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "plugin/schema.hpp"
-#include "recipe/load.hpp"
+#include "recipe/load_recipe.hpp"
 
 // Plugins as the recipe room sees them: schemas alone, no libraries.
 namespace osteon::recipe::test {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "validate/cancellation.hpp"
+#include "validate/harness/cancellation.hpp"
 
 #include <gtest/gtest.h>
 

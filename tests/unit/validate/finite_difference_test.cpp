@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "validate/finite_difference.hpp"
+#include "validate/harness/finite_difference.hpp"
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "validate/growth.hpp"
+#include "validate/harness/growth.hpp"
 
 #include <memory>
 #include <vector>

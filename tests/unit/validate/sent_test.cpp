@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "validate/sent.hpp"
+#include "validate/harness/sent.hpp"
 
 #include <gtest/gtest.h>
 

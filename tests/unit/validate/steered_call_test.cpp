@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "validate/steered_call.hpp"
+#include "validate/harness/steered_call.hpp"
 
 #include <cmath>
 #include <functional>

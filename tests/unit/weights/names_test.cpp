@@ -12,7 +12,7 @@
 
 #include "base/error.hpp"
 #include "unit/weights/toy_model.hpp"
-#include "weights/load.hpp"
+#include "weights/load_weights.hpp"
 
 namespace {
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+
+#include "engine/engine.hpp"
+#include "engine/opener.hpp"
+#include "recipe/recipe.hpp"
+
+namespace osteon::engine {
+
+/// Opens a run folder with this recipe (its own, or its own with overrides) to predict with; see Opener.
+OpenedRun open_run(const std::filesystem::path& run, const recipe::Recipe& recipe, const Context& context,
+                   bool same_libraries = false);
+
+}  // namespace osteon::engine
