@@ -14,6 +14,7 @@
 
 #include <osteon/sdk/cache.hpp>
 #include <osteon/sdk/call.hpp>
+#include <osteon/sdk/dispatch.hpp>
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/params.hpp>
 #include <osteon/sdk/predictor.hpp>
@@ -283,6 +284,24 @@ TEST(TheSdkGives, VectorCode) {
   std::vector<float> p(3);
   sigmoids(x.data(), 3, p.data());
   for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(double{p[i]}, 1 / (1 + std::exp(-double{x[i]})), 1e-6);
+}
+
+using Eight = float __attribute__((vector_size(32), aligned(4), may_alias));
+
+struct Doubled {
+  template <class V>
+  static OSTEON_INLINE void run(const float* x, float* y) {
+    *reinterpret_cast<V*>(y) = *reinterpret_cast<const V*>(x) * 2.0f;
+  }
+};
+
+void doubled(const float* x, float* y) { dispatch<Doubled, Eight, Eight, Eight>(x, y); }
+
+TEST(TheSdkGives, CodeForEachInstructionSet) {
+  const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};
+  std::vector<float> y(8);
+  doubled(x.data(), y.data());
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(y[i], 2 * x[i]);
 }
 
 }  // namespace
