@@ -40,8 +40,7 @@ Grid::Grid(const sdk::Call& call, const Tiling& tiling, double sigma, const Inte
   segment_levels_.resize(static_cast<std::size_t>(tiling.tiles() * kTile));
   float* level_of = level_of_.data<float>();
   const auto scale = static_cast<float>(1 / level_.spacing);
-  const float last = std::nextafter(static_cast<float>(levels_ - 1),
-                                    0.0f);  // rounding must not lead beyond
+  const float last = std::nextafter(static_cast<float>(levels_ - 1), 0.0f);  // rounding must not lead beyond
   sdk::parallel_for(call, tiling.tiles(), [&](std::int64_t t, int) {
     const Tile tile = tiling[t];
     LevelRange all;

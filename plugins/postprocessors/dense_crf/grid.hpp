@@ -37,8 +37,7 @@ class Grid final : public Filter {
   class GridChannels;
   Grid(const Tiling&, double sigma, double spacing);
   struct LevelRange {
-    std::int32_t first = 0,
-                 count = 1;  ///< vertices that some pixels have a share of
+    std::int32_t first = 0, count = 1;  ///< vertices that some pixels have a share of
   };
 
   Tiling tiling_;

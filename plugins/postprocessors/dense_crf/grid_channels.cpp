@@ -10,8 +10,7 @@
 namespace osteon::dense_crf {
 namespace {
 
-constexpr std::int64_t kReach = Axis::kReach,
-                       kShared = 2;  // rows of vertices around a row of pixels
+constexpr std::int64_t kReach = Axis::kReach, kShared = 2;  // rows of vertices around a row of pixels
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 

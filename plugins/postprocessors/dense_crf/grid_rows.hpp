@@ -14,14 +14,13 @@ namespace osteon::dense_crf {
 /// A segment's place in a grid.
 struct SegmentPlace {
   std::int64_t count = 0;
-  const std::int32_t* column = nullptr;  ///< of each pixel, the one before it
-  const float* column_share = nullptr;   ///< of the one behind it
-  const float* level = nullptr;          ///< of each pixel, in spacings; null: one level
-  std::int32_t first_level = 0,
-               level_count = 1;   ///< vertices that these pixels have a share of
-  std::int64_t levels = 1;        ///< of the grid
-  float row_share = 0;            ///< of the row of vertices below the segment
-  const float* weight = nullptr;  ///< of each pixel
+  const std::int32_t* column = nullptr;           ///< of each pixel, the one before it
+  const float* column_share = nullptr;            ///< of the one behind it
+  const float* level = nullptr;                   ///< of each pixel, in spacings; null: one level
+  std::int32_t first_level = 0, level_count = 1;  ///< vertices that these pixels have a share of
+  std::int64_t levels = 1;                        ///< of the grid
+  float row_share = 0;                            ///< of the row of vertices below the segment
+  const float* weight = nullptr;                  ///< of each pixel
 
   std::int64_t first_column() const noexcept { return column[0]; }
   std::int64_t columns() const noexcept { return column[count - 1] - column[0] + 2; }

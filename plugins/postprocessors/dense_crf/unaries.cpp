@@ -24,8 +24,7 @@ OSTEON_INLINE float finite(float logit) {
 }
 
 OSTEON_INLINE std::int16_t packed(float logit) {
-  constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: adding rounds to a whole number, which is in
-                                           // the low bits
+  constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: adding rounds to a whole number, which is in the low bits
   return static_cast<std::int16_t>(sdk::detail::as_bits(clipped(logit) * kSteps + kRounder));
 }
 
