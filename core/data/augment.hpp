@@ -28,6 +28,8 @@ class AugmentPipeline {
   AugmentPipeline(const AugmentPipeline&) = delete;
   AugmentPipeline& operator=(const AugmentPipeline&) = delete;
 
+  bool empty() const noexcept { return steps_.empty(); }
+
   /// Changes image and labels, which have one size and keep it; pixels and planes that came in are replaced, never
   /// written to. `key` decides all that is random; `view_index` says which view of its image this is. What ran is
   /// added to `applied`, in its order. Throws Error(kPlugin) when the steps end at another size.

@@ -4,8 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include <opencv2/imgproc.hpp>
-
 #include "base/error.hpp"
 #include "data/decode.hpp"
 #include "data/image_file.hpp"
@@ -48,17 +46,6 @@ cv::Size read_image_size(const std::filesystem::path& path) {
   if (format_of(bytes) == ImageFormat::kTiff) return tiff_size(bytes, path);
   if (const auto size = size_from_header(bytes)) return *size;
   return decode(bytes, path).size();
-}
-
-cv::Mat to_float(const Image& image, int channels) {
-  if (channels != 1 && channels != 3)
-    throw Error(ExitCode::kUsage, "an image becomes 1 or 3 channels, not " + std::to_string(channels));
-  cv::Mat result;
-  image.pixels.convertTo(result, CV_32F, 1.0 / image.maximum);
-  if (result.channels() == channels) return result;
-  cv::Mat converted;
-  cv::cvtColor(result, converted, channels == 1 ? cv::COLOR_RGB2GRAY : cv::COLOR_GRAY2RGB);
-  return converted;
 }
 
 }  // namespace osteon::data

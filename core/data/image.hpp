@@ -31,8 +31,4 @@ Image read_image(const std::filesystem::path& path);
 /// sees.
 cv::Size read_image_size(const std::filesystem::path& path);
 
-/// CV_32F, `channels` channels (1 or 3), H x W, values 0..1: pixels / maximum. Grey is repeated; colour becomes grey by
-/// ITU-R BT.601 weights. An image of three equal channels becomes that grey exactly to 1e-6.
-cv::Mat to_float(const Image& image, int channels);
-
 }  // namespace osteon::data

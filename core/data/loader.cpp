@@ -106,25 +106,18 @@ struct Loader::State {
   View load(int index) {
     if (auto known = cache.find(index)) return {known->image, known->labels};
     View view;
-    view.image = dataset.read_image(index);
+    const Image file = dataset.read_image(index);
     view.labels = resize_nearest(dataset.read_labels(index), options.size);
-    view.image.pixels = resize_image(view.image.pixels, options.size);
+    view.image = training_view(file, options.size, augment != nullptr && !augment->empty());
     if (options.cache_mb > 0) cache.put(index, view);
     return view;
   }
 
   // The sample as the model takes it, at place `at` of the batch.
-  void place(const Image& image, const Labels& labels, Batch& batch, std::size_t at) const {
-    const cv::Mat pixels = to_float(image, options.channels);
+  void place(const plugin::Call& call, const Image& image, const Labels& labels, Batch& batch, std::size_t at) const {
     const auto size = static_cast<std::size_t>(options.size.area());
-    for (int c = 0; c < options.channels; ++c) {
-      const auto i = static_cast<std::size_t>(c);
-      cv::Mat plane(options.size, CV_32F,
-                    batch.image.data() + (at * static_cast<std::size_t>(options.channels) + i) * size);
-      cv::extractChannel(pixels, plane, c);
-      const double mean = options.mean.empty() ? 0 : options.mean[i], std = options.std.empty() ? 1 : options.std[i];
-      if (mean != 0 || std != 1) plane.convertTo(plane, CV_32F, 1 / std, -mean / std);
-    }
+    write_planes(call, with_channels(root_pixels(image), options.channels), options.mean, options.std,
+                 batch.image.data() + at * static_cast<std::size_t>(options.channels) * size);
     for (std::size_t p = 0; p < labels.planes().size(); ++p)
       std::memcpy(batch.planes.data() + (at * labels.planes().size() + p) * size, labels.planes()[p].data,
                   size * sizeof(std::int32_t));
@@ -189,7 +182,7 @@ struct Loader::State {
       if (augment != nullptr)
         augment->apply(call, sample_key(options.seed, in_epoch, sample.id), view.image, view.labels);
       const std::size_t at = batch.indices.size();
-      place(view.image, view.labels, batch, at);
+      place(call, view.image, view.labels, batch, at);
       if (dataset.has_weights()) batch.sample_weight.data()[at] = static_cast<float>(sample.weight);
       batch.indices.push_back(index);
     }

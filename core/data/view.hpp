@@ -1,16 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include <opencv2/core.hpp>
 
+#include "data/image.hpp"
+#include "plugin/call.hpp"
+
+/// What a model sees of an image: the same code in training, validation and prediction, so that it is the same to the
+/// last bit. An image goes through it in this order:
+///
+///     root_pixels    the file's integers to float32 0..1, with the file's own channels
+///     resize_image   to the view's size
+///     (in training with augmentations: rounded to the file's depth, augmented, and 0..1 again)
+///     with_channels  grey or colour, as the model takes it
+///     write_planes   mean and standard deviation, one plane per channel
 namespace osteon::data {
 
-/// The resize of the view: what turns a file's pixels into what the model sees, the same in training and in prediction.
-/// Any depth, H x W x C.
+/// CV_32F, 0..1, continuous, with the image's own channels.
+cv::Mat root_pixels(const Image& image);
+
+/// The resize of the view. Any depth, H x W x C.
 ///
 /// Pixel areas are aligned (half-pixel centres, as cv::resize and PyTorch's align_corners = false do it). Where either
 /// axis shrinks by more than two, pixels are averaged over areas, for bilinear interpolation would skip some; otherwise
 /// bilinear.
 cv::Mat resize_image(const cv::Mat& pixels, cv::Size size);
+
+/// The view of a file's image in training: of 0..1, or, where it is to be augmented, rounded to the file's depth, which
+/// is what augmentations work on and a quarter or half of the memory.
+Image training_view(const Image& file, cv::Size size, bool augmented);
+
+/// `pixels` where they have so many channels, 1 or 3. Grey is repeated; colour becomes grey by ITU-R BT.601 weights.
+cv::Mat with_channels(const cv::Mat& pixels, int channels);
+
+/// CV_32F pixels, normalised, as planes [channels, H, W] at `out`.
+/// @param mean, std  per channel on 0..1; empty: 0 and 1
+void write_planes(const plugin::Call& call, const cv::Mat& pixels, const std::vector<double>& mean,
+                  const std::vector<double>& std, float* out);
+/// The same for a call of the ABI.
+void write_planes(const osteon_call* call, const cv::Mat& pixels, const std::vector<double>& mean,
+                  const std::vector<double>& std, float* out);
 
 }  // namespace osteon::data

@@ -61,7 +61,7 @@ class TileMaker {
 
   cv::Mat picture(const Shown& shown) const {
     // What the model gets but for mean and standard deviation, on the first view's scale of greys.
-    cv::Mat pixels = exports::to_bytes(data::to_float(shown.image, section_.channels), window_);
+    cv::Mat pixels = exports::to_bytes(data::with_channels(data::root_pixels(shown.image), section_.channels), window_);
     if (pixels.channels() == 1) cv::cvtColor(pixels, pixels, cv::COLOR_GRAY2RGB);
     const cv::Size enlarged = pixels.size() * scale_.enlarge;
     if (scale_.enlarge > 1) cv::resize(pixels, pixels, enlarged, 0, 0, cv::INTER_NEAREST);
@@ -195,9 +195,8 @@ nlohmann::ordered_json run_augment_preview(const AugmentPreviewRequest& request,
   expect_room(scale.size, tiles, request);
   const AugmentSource source = find_augment_source(section, request.image, request.labels);
 
-  // As the loader makes a view.
   Shown view;
-  view.image = {data::resize_image(source.image.pixels, size), source.image.maximum};
+  view.image = data::training_view(source.image, size, !pipeline.empty());
   view.labels = source.labels ? data::resize_nearest(*source.labels, size)
                               : data::Labels(static_cast<int>(section.classes.size()), size);
 

@@ -115,8 +115,9 @@ void Opener::open_ensemble(const run::RunFolder& folder, const recipe::Recipe& r
   });
   if (opened.ensembler->fit() != nullptr && state == FittedState::kLoaded)
     load_fitted(folder, fitted_part(*opened.ensembler), true);
-  opened.predictor = std::make_shared<predict::Ensemble>(opened.ensembler, opened.members, classes,
-                                                         who + "ensembler/" + component.plugin);
+  opened.predictor = std::make_shared<predict::Ensemble>(
+      opened.ensembler, opened.members, classes, who + "ensembler/" + component.plugin,
+      classes.multiclass ? std::vector<double>() : predict::decision_of(recipe).thresholds);
 }
 
 std::vector<std::string> member_names(const recipe::EnsembleSection& ensemble) {

@@ -31,22 +31,34 @@ struct Prediction {
   std::optional<metrics::LabelRanges> seen;  ///< in training
 };
 
+/// Masks, and the file of probabilities where it is wanted: the model runs once for both.
+data::Labels predict_and_write(const Prediction& with, const data::Image& image, const exports::OutputName& name,
+                               const plugin::Call& call, PredictionFiles& files, nlohmann::json& written) {
+  const predict::Decision decision = predict::decision_of(with.recipe);
+  data::Labels labels;
+  const auto predict = [&](const predict::ProbabilitySink& sink) {
+    labels = predict::predict_labels(call.raw(), *with.run.predictor, image, name.image, decision, sink);
+  };
+  if (files.wants("probabilities"))
+    written["probabilities"] = files.write_probabilities(name, image.size(), predict);
+  else
+    predict({});
+  return labels;
+}
+
 /// What one file of a prediction comes to.
 nlohmann::json predict_file(const Prediction& with, const fs::path& input, const exports::OutputName& name,
                             const Context& context, PredictionFiles& files) {
   const recipe::Recipe& recipe = with.recipe;
-  const OpenedRun& run = with.run;
   const plugin::Call call = call_of(context);
   const data::Image image = data::read_image(input);
-  const data::Labels labels =
-      predict::predict_labels(call.raw(), *run.predictor, image, name.image, predict::decision_of(recipe));
+  nlohmann::json probabilities = nlohmann::json::object();
+  const data::Labels labels = predict_and_write(with, image, name, call, files, probabilities);
   const std::vector<std::string> runs = exports::encode_rle(labels);
   nlohmann::json entry = {{"height", image.size().height}, {"width", image.size().width}};
   entry["files"] = files.write(name, image, labels, runs);
   if (with.seen) entry["implausible"] = implausible(*with.seen, recipe.data.classes, name.image, labels, runs);
-  if (files.wants("probabilities"))
-    entry["files"]["probabilities"] =
-        files.write_probabilities(name, predict::predict_probabilities(call.raw(), *run.predictor, image, name.image));
+  entry["files"].update(probabilities);
   std::size_t c = 0;
   for (const std::int64_t area : labels.areas()) entry["areas"][recipe.data.classes[c++]] = area;
   if (const nlohmann::json notes = notes_json(call.notes(), {"", name.image}); !notes.empty()) entry["notes"] = notes;

@@ -46,10 +46,11 @@ nlohmann::json PredictionFiles::write(const exports::OutputName& name, const dat
   return files;
 }
 
-std::string PredictionFiles::write_probabilities(const exports::OutputName& name,
-                                                 const predict::OwnedPrediction& prediction) {
+std::string PredictionFiles::write_probabilities(const exports::OutputName& name, cv::Size size,
+                                                 const std::function<void(const predict::ProbabilitySink&)>& predict) {
   const fs::path path = out_.probabilities() / (name.file + ".safetensors");
-  engine::write_probabilities(path, prediction.view(), half_);
+  engine::write_probabilities(path, static_cast<std::int64_t>(recipe_.data.classes.size()), size.height, size.width,
+                              half_, predict);
   return path.string();
 }
 

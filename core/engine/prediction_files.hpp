@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,7 +14,7 @@
 #include "engine/engine.hpp"
 #include "exports/output_folder.hpp"
 #include "exports/submission.hpp"
-#include "predict/predictor.hpp"
+#include "predict/predict.hpp"
 #include "recipe/recipe.hpp"
 
 namespace osteon::engine {
@@ -28,8 +29,10 @@ class PredictionFiles {
   /// @return what was written, `{format: path}`
   nlohmann::json write(const exports::OutputName& name, const data::Image& image, const data::Labels& labels,
                        const std::vector<std::string>& runs);
+  /// Probabilities, as `predict` gives them to the sink that it is called with.
   /// @return the file's path
-  std::string write_probabilities(const exports::OutputName& name, const predict::OwnedPrediction& prediction);
+  std::string write_probabilities(const exports::OutputName& name, cv::Size size,
+                                  const std::function<void(const predict::ProbabilitySink&)>& predict);
   /// Ends the CSV, which is not there before.
   void finish();
 

@@ -46,28 +46,41 @@ void expect_probabilities(const float* values, const std::vector<std::int64_t>& 
 
 }  // namespace
 
-void write_probabilities(const fs::path& path, const osteon_tensor_view& values, bool half) {
-  const std::int64_t count = sdk::element_count(values);
-  std::vector<std::uint16_t> halves;
-  weights::TensorData tensor{kName,
-                             "F32",
-                             {1, values.shape[0], values.shape[1], values.shape[2]},
-                             static_cast<const std::byte*>(values.data),
-                             static_cast<std::uint64_t>(count) * sizeof(float)};
-  if (half) {
-    halves.resize(static_cast<std::size_t>(count));
-    narrow(sdk::data_of<const float>(values, kName), count, halves.data());
-    tensor.dtype = "F16";
-    tensor.data = reinterpret_cast<const std::byte*>(halves.data());
-    tensor.size /= 2;
-  }
+void write_probabilities(const fs::path& path, std::int64_t classes, std::int64_t height, std::int64_t width, bool half,
+                         const std::function<void(const predict::ProbabilitySink&)>& predict) {
+  const std::int64_t element = half ? 2 : 4, row = width * element;
+  const weights::TensorData tensor{kName,
+                                   half ? "F16" : "F32",
+                                   {1, classes, height, width},
+                                   nullptr,
+                                   static_cast<std::uint64_t>(classes * height * row)};
   if (path.has_parent_path()) {
     std::error_code failure;
     fs::create_directories(path.parent_path(), failure);
     if (failure)
       throw Error(ExitCode::kResources, "cannot create the folder: " + failure.message(), path.parent_path().string());
   }
-  weights::write_safetensors(path, {tensor});
+  weights::write_safetensors_by_pieces(path, tensor, [&](const weights::PieceWriter& write) {
+    std::vector<std::uint16_t> halves;
+    predict([&](const osteon_tensor_view& band, std::int64_t first_row) {
+      const float* values = sdk::data_of<const float>(band, kName);
+      const std::int64_t rows = band.shape[1], count = rows * width;
+      halves.resize(half ? static_cast<std::size_t>(count) : 0);
+      for (std::int64_t k = 0; k < band.shape[0]; ++k) {
+        const void* piece = values + k * count;
+        if (half) {
+          narrow(values + k * count, count, halves.data());
+          piece = halves.data();
+        }
+        write(static_cast<std::uint64_t>((k * height + first_row) * row), piece, static_cast<std::size_t>(rows * row));
+      }
+    });
+  });
+}
+
+void write_probabilities(const fs::path& path, const osteon_tensor_view& values, bool half) {
+  write_probabilities(path, values.shape[0], values.shape[1], values.shape[2], half,
+                      [&](const predict::ProbabilitySink& sink) { sink(values, 0); });
 }
 
 sdk::OwnedTensor read_probabilities(const fs::path& path, std::int64_t classes, const plugin::Call& call) {

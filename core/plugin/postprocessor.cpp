@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "plugin/handle_support.hpp"
 
@@ -69,27 +70,78 @@ void Postprocessor::check_prediction(const osteon_call* call, const osteon_predi
       misbehaved(component_, "process", "refused an image and gave a prediction of it");
     return;
   }
+  const bool on_image = request.grid == OSTEON_GRID_IMAGE;
+  const osteon_tensor_view& pixels = image.pixels;
+  check_values(call, "process", inner, on_image ? pixels.shape[0] : -1, on_image ? pixels.shape[1] : -1, request,
+               prediction);
+}
+
+void Postprocessor::check_values(const osteon_call* call, const char* from, const osteon_predictor& inner,
+                                 std::int64_t height, std::int64_t width, const osteon_predict_request& request,
+                                 const osteon_prediction& prediction) const {
   if (prediction.form != request.form)
     misbehaved(
-        component_, "process",
+        component_, from,
         "gave form " + std::to_string(prediction.form) + " where " + std::to_string(request.form) + " was asked for");
   if (prediction.values.release == nullptr || prediction.values.view.ndim != 3)
-    misbehaved(component_, "process", "gave no [K, H, W] tensor");
+    misbehaved(component_, from, "gave no [K, H, W] tensor");
   const std::int64_t classes = request.n_classes > 0 ? static_cast<std::int64_t>(request.n_classes) : inner.n_classes;
-  const bool bits = request.form == OSTEON_FORM_BITS, on_image = request.grid == OSTEON_GRID_IMAGE;
-  const osteon_tensor_view& pixels = image.pixels;
+  const bool bits = request.form == OSTEON_FORM_BITS;
   std::vector<osteon_dtype> types = {bits ? sdk::dtype_of<std::int32_t>() : sdk::dtype_of<float>()};
   if (!bits && (request.elements & OSTEON_SET(OSTEON_ELEMENT_FLOAT16)) != 0)
     types.push_back({OSTEON_DTYPE_FLOAT, 16, 1});
   if (!bits && (request.elements & OSTEON_SET(OSTEON_ELEMENT_BFLOAT16)) != 0)
     types.push_back({OSTEON_DTYPE_BFLOAT, 16, 1});
-  check_owned(component_, "process", prediction.values,
-              {bits ? (classes + 31) / 32 : classes, on_image ? pixels.shape[0] : -1, on_image ? pixels.shape[1] : -1},
-              types, call->device);
+  check_owned(component_, from, prediction.values, {bits ? (classes + 31) / 32 : classes, height, width}, types,
+              call->device);
   if (sdk::element_count(prediction.values.view) == 0)
-    misbehaved(component_, "process", "gave a prediction without elements, " + sdk::shape_text(prediction.values.view));
+    misbehaved(component_, from, "gave a prediction without elements, " + sdk::shape_text(prediction.values.view));
   if (!std::all_of(prediction.to_image, prediction.to_image + 6, [](double m) { return std::isfinite(m); }))
-    misbehaved(component_, "process", "gave a to_image that is not finite");
+    misbehaved(component_, from, "gave a to_image that is not finite");
+}
+
+std::optional<Postprocessor::Reading> Postprocessor::open(const osteon_call* call, const osteon_predictor& inner,
+                                                          const osteon_image& image,
+                                                          const osteon_predict_request& request) const {
+  if (api_.open == nullptr) return std::nullopt;
+  if (api_.read == nullptr || api_.close == nullptr) misbehaved(component_, "open", "cannot be read or closed");
+  osteon_reading* handle = nullptr;
+  check_call(
+      component_, "open",
+      [&](osteon_error* error) { return api_.open(call, post_, &inner, &image, &request, &handle, error); }, call);
+  if (handle == nullptr) return std::nullopt;
+  return Reading(this, handle, inner, image, request);
+}
+
+Postprocessor::Reading::Reading(const Postprocessor* owner, osteon_reading* handle, const osteon_predictor& inner,
+                                const osteon_image& image, const osteon_predict_request& request)
+    : owner_(owner), handle_(handle), inner_(&inner), width_(image.pixels.shape[1]), request_(request) {}
+
+Postprocessor::Reading::Reading(Reading&& other) noexcept
+    : owner_(other.owner_),
+      handle_(std::exchange(other.handle_, nullptr)),
+      inner_(other.inner_),
+      width_(other.width_),
+      request_(other.request_) {}
+
+Postprocessor::Reading::~Reading() {
+  if (handle_ != nullptr) owner_->api_.close(owner_->post_, handle_);
+}
+
+void Postprocessor::Reading::read(const osteon_call* call, std::int64_t rows, osteon_prediction& prediction) {
+  try {
+    check_call(
+        owner_->component_, "read",
+        [&](osteon_error* error) { return owner_->api_.read(call, owner_->post_, handle_, rows, &prediction, error); },
+        call);
+  } catch (...) {
+    // What failed gave nothing, whatever stands there.
+    prediction.values = {};
+    prediction.values.struct_size = sizeof prediction.values;
+    throw;
+  }
+  owner_->check_values(call, "read", *inner_, rows, width_, request_,
+                       known_of(owner_->component_, "read", &prediction, "a prediction"));
 }
 
 }  // namespace osteon::plugin

@@ -31,10 +31,38 @@ class Postprocessor {
                const osteon_image* const* images, const osteon_predict_request& request,
                osteon_prediction* const* predictions) const;
 
+  /// A prediction of one image that is read in bands. Throws Error as process() does; closed when it dies, before what
+  /// it was opened with.
+  class Reading {
+   public:
+    Reading(Reading&& other) noexcept;
+    Reading& operator=(Reading&&) = delete;
+    ~Reading();
+    /// The next rows, no more than are left.
+    void read(const osteon_call* call, std::int64_t rows, osteon_prediction& prediction);
+
+   private:
+    friend class Postprocessor;
+    Reading(const Postprocessor* owner, osteon_reading* handle, const osteon_predictor& inner,
+            const osteon_image& image, const osteon_predict_request& request);
+
+    const Postprocessor* owner_;
+    osteon_reading* handle_;
+    const osteon_predictor* inner_;
+    std::int64_t width_;
+    osteon_predict_request request_;
+  };
+  /// As osteon_postprocessor_api.open; nothing where it does not work by bands.
+  std::optional<Reading> open(const osteon_call* call, const osteon_predictor& inner, const osteon_image& image,
+                              const osteon_predict_request& request) const;
+
  private:
   void read_info();
   void check_prediction(const osteon_call* call, const osteon_predictor& inner, const osteon_image& image,
                         const osteon_predict_request& request, const osteon_prediction& given) const;
+  void check_values(const osteon_call* call, const char* from, const osteon_predictor& inner, std::int64_t height,
+                    std::int64_t width, const osteon_predict_request& request,
+                    const osteon_prediction& prediction) const;
 
   LoadedComponent component_;
   osteon_postprocessor_api api_;

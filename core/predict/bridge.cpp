@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/bridge.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "predict/finite.hpp"
+#include "predict/reading.hpp"
 #include "predict/reform.hpp"
 #include "predict/resample.hpp"
 
@@ -13,6 +15,8 @@ namespace {
 Gives gives_of(const Predictor& inner, std::uint32_t forms) {
   constexpr std::uint32_t kProbabilities = OSTEON_SET(OSTEON_FORM_PROBABILITIES), kBits = OSTEON_SET(OSTEON_FORM_BITS);
   Gives gives;
+  gives.batch_size = inner.batch_size();
+  gives.thresholds = inner.thresholds();
   // Probabilities can be made of whatever there is, bits of all floats, and logits are the last resort.
   gives.forms = (forms & kProbabilities) != 0 ? kProbabilities
                 : (forms & kBits) != 0        ? kBits
@@ -62,6 +66,51 @@ void Bridge::predict(const osteon_call* call, const std::vector<const osteon_ima
     });
     if (request.form != OSTEON_FORM_BITS) select_classes(call, request, predictions[i].raw());
   }
+}
+
+namespace {
+
+/// Bands of another form than those that are read.
+class Reformed final : public Reading {
+ public:
+  Reformed(const Predictor& inner, const Decision& decision, const osteon_image& image,
+           const osteon_predict_request& request, const osteon_predict_request& below, std::unique_ptr<Reading> bands)
+      : Reading(image.pixels.shape[0]),
+        inner_(inner),
+        decision_(decision),
+        image_(image),
+        request_(request),
+        below_(below),
+        bands_(std::move(bands)) {}
+
+ protected:
+  OwnedPrediction next(const osteon_call* call, RowRange rows) override {
+    OwnedPrediction band = bands_->read(call, rows.count);
+    std::copy_n(sdk::Affine().m, 6, band.raw().to_image);  // it is an image of its own to what resizes
+    const osteon_predict_request& wanted = request_.get();
+    naming_not_finite(inner_, image_, below_.get(), below_.get().form,
+                      [&] { reform(call, inner_, wanted, rows.count, image_.pixels.shape[1], decision_, band); });
+    if (wanted.form != OSTEON_FORM_BITS) select_classes(call, wanted, band.raw());
+    return band;
+  }
+  void pass(const osteon_call* call, RowRange rows) override { bands_->skip(call, rows.count); }
+
+ private:
+  const Predictor& inner_;
+  const Decision& decision_;
+  const osteon_image& image_;
+  KeptRequest request_, below_;
+  std::unique_ptr<Reading> bands_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reading> Bridge::open(const osteon_call* call, const osteon_image& image,
+                                      const osteon_predict_request& request) const {
+  osteon_predict_request below = beneath(request);
+  // What is decided of a small grid takes no more room than the masks.
+  if (below.grid == OSTEON_GRID_MODEL) return Predictor::open(call, image, request);
+  return std::make_unique<Reformed>(*inner_, decision_, image, request, below, inner_->open(call, image, below));
 }
 
 }  // namespace osteon::predict

@@ -18,12 +18,17 @@ namespace {
 class Wrapped final : public Predictor {
  public:
   Wrapped(std::shared_ptr<const Predictor> inner, std::shared_ptr<const Link> link)
-      : Predictor(inner->classes(), link->gives()), inner_(std::move(inner)), link_(std::move(link)) {}
+      : Predictor(inner->classes(), link->gives(*inner)), inner_(std::move(inner)), link_(std::move(link)) {}
 
   std::string name() const override { return link_->name(); }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override {
     link_->process(call, *inner_, images, request, predictions);
+  }
+  std::unique_ptr<Reading> open(const osteon_call* call, const osteon_image& image,
+                                const osteon_predict_request& request) const override {
+    std::unique_ptr<Reading> bands = link_->open(call, *this, *inner_, image, request);
+    return bands ? std::move(bands) : Predictor::open(call, image, request);
   }
 
  private:

@@ -22,7 +22,7 @@ OSTEON_MULTIVERSION bool any_not_finite(const float* values, std::int64_t count)
   return any != 0;
 }
 
-void expect_finite(const sdk::Call& call, const osteon_prediction& prediction) {
+void expect_finite(const sdk::Call& call, const osteon_prediction& prediction, std::int64_t first_row) {
   if (prediction.form == OSTEON_FORM_BITS) return;
   const osteon_tensor_view& view = prediction.values.view;
   const Rows rows(view);
@@ -43,7 +43,7 @@ void expect_finite(const sdk::Call& call, const osteon_prediction& prediction) {
   const float* values = rows.row(first, scratch[0].data());
   std::int64_t column = 0;
   while (!any_not_finite(values + column, 1)) ++column;
-  throw NotFinite(first / height, first % height, column);
+  throw NotFinite(first / height, first_row + first % height, column);
 }
 
 Error not_finite_error(const Predictor& predictor, const osteon_image& image, const osteon_predict_request& request,

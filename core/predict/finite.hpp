@@ -28,8 +28,9 @@ inline bool is_as_the_model_gives(const osteon_predict_request& request) {
   return request.form == OSTEON_FORM_LOGITS && request.grid == OSTEON_GRID_MODEL;
 }
 
-/// Throws NotFinite for the first such value of logits or probabilities [K, H, W]. Bits have none.
-void expect_finite(const sdk::Call& call, const osteon_prediction& prediction);
+/// Throws NotFinite for the first such value of logits or probabilities [K, H, W], a band from row `first_row` on. Bits
+/// have none.
+void expect_finite(const sdk::Call& call, const osteon_prediction& prediction, std::int64_t first_row = 0);
 
 /// "model 'unet' gives logits of class 'Capitate' for image 'x' that are not finite".
 Error not_finite_error(const Predictor& predictor, const osteon_image& image, const osteon_predict_request& request,

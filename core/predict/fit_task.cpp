@@ -17,13 +17,6 @@
 namespace osteon::predict {
 namespace {
 
-// Of what the members say of one band, in floats.
-constexpr std::int64_t kBandElements = std::int64_t{16} << 20;
-
-std::int64_t rows_of_band(std::int64_t members, std::int64_t classes, std::int64_t height, std::int64_t width) {
-  return std::clamp<std::int64_t>(kBandElements / std::max<std::int64_t>(1, members * classes * width), 1, height);
-}
-
 /// Rows of the truth as the ABI has them.
 class Truth {
  public:
@@ -68,7 +61,7 @@ void add_image(const plugin::Call& call, const FitTask& task, const FitImage& im
                                                           OSTEON_SCALE_RECIPE, classes));
   }
   const std::int64_t step =
-      rows_of_band(static_cast<std::int64_t>(task.members.size()), n_classes, root.height(), root.width());
+      rows_of_band(static_cast<std::int64_t>(task.members.size()) * n_classes, root.height(), root.width());
   for (std::int64_t first = 0; first < root.height(); first += step) {
     const plugin::Call own = call.derive({});
     sdk::Call(own.raw()).stop_if_cancelled();
@@ -77,7 +70,8 @@ void add_image(const plugin::Call& call, const FitTask& task, const FitImage& im
     std::vector<const osteon_tensor_view*> views(opinions.size(), nullptr);
     for (std::size_t m = 0; m < opinions.size(); ++m) {
       if (!opinions[m]) continue;
-      said[m] = opinions[m]->band(own.raw(), classes, rows);
+      opinions[m]->advance(own.raw(), rows.count);
+      said[m] = opinions[m]->band(own.raw(), classes);
       views[m] = &said[m].view();
     }
     const Truth truth(image.truth, rows);

@@ -9,12 +9,12 @@
 #include <opencv2/imgproc.hpp>
 #include <osteon/sdk/call.hpp>
 #include <osteon/sdk/parallel.hpp>
-#include <osteon/sdk/vector_math.hpp>
 
 #include "data/view.hpp"
 #include "predict/elements.hpp"
 #include "predict/finite.hpp"
 #include "predict/grid.hpp"
+#include "predict/predict.hpp"
 #include "predict/resample.hpp"
 
 namespace osteon::predict {
@@ -22,13 +22,6 @@ namespace {
 
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
-}
-
-cv::Mat with_channels(const cv::Mat& pixels, int channels) {
-  if (pixels.channels() == channels) return pixels;
-  cv::Mat converted;
-  cv::cvtColor(pixels, converted, channels == 3 ? cv::COLOR_GRAY2RGB : cv::COLOR_RGB2GRAY);
-  return converted;
 }
 
 // A network makes NaN of all that it sees around one, and a mask cannot tell it from background.
@@ -42,43 +35,6 @@ void expect_finite_pixels(const osteon_image& image, const cv::Mat& pixels) {
     throw sdk::BadInput(name_of(image) + " has a value that is not finite in row " + std::to_string(y) + ", column " +
                         std::to_string(x / pixels.channels()));
   }
-}
-
-// A row of pixels to a row of each plane, normalised. The number of channels is known, so that loops over it become
-// shuffles.
-template <std::int64_t kChannels>
-OSTEON_INLINE void split(const float* pixels, std::int64_t count, const float* scale, const float* shift,
-                         std::int64_t plane, float* out) {
-  for (std::int64_t c = 0; c < kChannels; ++c) {
-    float* row = out + c * plane;
-    const float times = scale[c], plus = shift[c];
-    OSTEON_VECTOR_LOOP
-    for (std::int64_t x = 0; x < count; ++x) row[x] = pixels[x * kChannels + c] * times + plus;
-  }
-}
-OSTEON_MULTIVERSION void split_1(const float* pixels, std::int64_t count, const float* scale, const float* shift,
-                                 std::int64_t plane, float* out) {
-  split<1>(pixels, count, scale, shift, plane, out);
-}
-OSTEON_MULTIVERSION void split_3(const float* pixels, std::int64_t count, const float* scale, const float* shift,
-                                 std::int64_t plane, float* out) {
-  split<3>(pixels, count, scale, shift, plane, out);
-}
-
-// Planes of float32, normalised, into a batch.
-void write_planes(const sdk::Call& call, const cv::Mat& pixels, const recipe::DataSection& data, float* out) {
-  const auto channels = static_cast<std::size_t>(pixels.channels());
-  std::vector<float> scale(channels, 1), shift(channels, 0);
-  for (std::size_t i = 0; i < channels; ++i) {
-    const double mean = data.mean.empty() ? 0 : data.mean[i], std = data.std.empty() ? 1 : data.std[i];
-    scale[i] = static_cast<float>(1 / std);
-    shift[i] = static_cast<float>(-mean / std);
-  }
-  const auto function = channels == 1 ? split_1 : split_3;
-  const std::int64_t width = pixels.cols, plane = width * pixels.rows;
-  sdk::parallel_for(call, pixels.rows, [&](std::int64_t y, int) {
-    function(pixels.ptr<float>(static_cast<int>(y)), width, scale.data(), shift.data(), plane, out + y * width);
-  });
 }
 
 // Logits [1, K, H, W] as [K, H, W], in the same memory.
@@ -117,6 +73,13 @@ sdk::OwnedTensor cut(const sdk::Call& call, const osteon_tensor_view& logits, os
   return values;
 }
 
+Gives gives_of(const recipe::Recipe& recipe) {
+  Gives gives;
+  gives.batch_size = recipe.predict.batch_size;
+  if (recipe.data.kind != "multiclass") gives.thresholds = decision_of(recipe).thresholds;
+  return gives;
+}
+
 }  // namespace
 
 struct Leaf::Input {
@@ -128,7 +91,7 @@ struct Leaf::Input {
 
 Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe,
            const plugin::ClassContext& classes, LeafOptions options)
-    : Predictor(classes, Gives{}),
+    : Predictor(classes, gives_of(recipe)),
       model_(std::move(model)),
       data_(recipe.data),
       batch_size_(static_cast<std::size_t>(recipe.predict.batch_size)),
@@ -142,7 +105,7 @@ Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const 
   input.image_width = source.cols;
   const cv::Size size =
       scale == OSTEON_SCALE_NATIVE ? source.size() : cv::Size(data_.image_size[1], data_.image_size[0]);
-  cv::Mat pixels = with_channels(data::resize_image(source, size), data_.channels);
+  cv::Mat pixels = data::with_channels(data::resize_image(source, size), data_.channels);
   input.height = size.height;
   input.width = size.width;
   const std::int64_t multiple = model_->size_multiple();
@@ -167,8 +130,8 @@ void Leaf::run_batch(const osteon_call* raw, const std::vector<const Input*>& in
   const std::int64_t channels = sample.channels(), height = sample.rows, width = sample.cols;
   sdk::OwnedTensor batch = call.allocate<float>({static_cast<std::int64_t>(inputs.size()), channels, height, width});
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    write_planes(call, inputs[i]->pixels, data_,
-                 batch.data<float>() + static_cast<std::int64_t>(i) * channels * height * width);
+    data::write_planes(raw, inputs[i]->pixels, data_.mean, data_.std,
+                       batch.data<float>() + static_cast<std::int64_t>(i) * channels * height * width);
 
   plugin::Model::ForwardOptions options;
   options.precision = options_.precision;

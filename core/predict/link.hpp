@@ -7,6 +7,7 @@
 
 #include "plugin/postprocessor.hpp"
 #include "predict/predictor.hpp"
+#include "predict/reading.hpp"
 
 namespace osteon::predict {
 
@@ -19,7 +20,10 @@ class Link {
        std::string who);
 
   std::string name() const { return "post-processor '" + post_->component().name() + "'"; }
-  Gives gives() const { return {post_->info().gives_forms, post_->info().gives_grids}; }
+  /// What it gives over `inner`.
+  Gives gives(const Predictor& inner) const {
+    return {post_->info().gives_forms, post_->info().gives_grids, inner.batch_size(), inner.thresholds()};
+  }
   /// One inner call, for the same images.
   bool is_map() const { return post_->info().shape == OSTEON_POSTPROCESSOR_MAP; }
 
@@ -27,7 +31,15 @@ class Link {
   void process(const osteon_call* call, const Predictor& inner, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const;
 
+  /// As Predictor::open, of `whole`, which is this over `inner`; null where it does not work by bands.
+  std::unique_ptr<Reading> open(const osteon_call* call, const Predictor& whole, const Predictor& inner,
+                                const osteon_image& image, const osteon_predict_request& request) const;
+
  private:
+  class Bands;
+  void expect_fitted() const;
+  plugin::Call derived(const osteon_call* call) const;
+
   std::shared_ptr<plugin::Postprocessor> post_;
   std::vector<std::shared_ptr<const Predictor>> others_;
   std::string who_;

@@ -8,30 +8,35 @@
 #include "base/error.hpp"
 #include "base/suggest.hpp"
 #include "predict/bit_planes.hpp"
-#include "predict/finite.hpp"
 
 namespace osteon::predict {
 namespace {
 
 bool gives(const Predictor& member, std::uint32_t form) { return (member.gives_forms() & OSTEON_SET(form)) != 0; }
 
-// Bits are made of probabilities.
-std::uint32_t float_form(std::uint32_t form) {
-  return form == OSTEON_FORM_BITS ? std::uint32_t{OSTEON_FORM_PROBABILITIES} : form;
+// What bands of `form` are made of: bits of probabilities, where there are any.
+std::uint32_t form_to_ask(const Predictor& member, std::uint32_t form) {
+  if (form != OSTEON_FORM_BITS) return form;
+  const bool floats = gives(member, OSTEON_FORM_PROBABILITIES) || gives(member, OSTEON_FORM_LOGITS);
+  return floats ? std::uint32_t{OSTEON_FORM_PROBABILITIES} : form;
 }
 
-// What is asked of a member for bands of `form`: its logits where bands of them become that, on the cheapest grid.
-osteon_predict_request request_for(const Predictor& member, std::uint32_t form) {
-  const std::uint32_t wanted = float_form(form);
-  // A softmax of some rows needs the logits of all classes; the member makes it of its own.
-  const bool by_bands =
-      gives(member, OSTEON_FORM_LOGITS) && (wanted == OSTEON_FORM_LOGITS || !member.classes().multiclass);
-  const bool on_model = (member.gives_grids() & OSTEON_SET(OSTEON_GRID_MODEL)) != 0;
-  const bool on_image = (member.gives_grids() & OSTEON_SET(OSTEON_GRID_IMAGE)) != 0;
-  if (by_bands && (on_model || !gives(member, wanted)))
-    return make_request(OSTEON_FORM_LOGITS, on_model ? OSTEON_GRID_MODEL : OSTEON_GRID_IMAGE);
-  if (form == OSTEON_FORM_BITS && !gives(member, wanted)) return make_request(form, OSTEON_GRID_IMAGE);
-  return make_request(wanted, on_image ? OSTEON_GRID_IMAGE : OSTEON_GRID_MODEL);
+// Some planes of a band; a plane of -1 is 0.
+sdk::OwnedTensor pick_planes(const osteon_call* call, const osteon_tensor_view& band,
+                             const std::vector<std::int64_t>& planes) {
+  const std::int64_t plane = band.shape[1] * band.shape[2];
+  sdk::OwnedTensor picked =
+      sdk::Call(call).allocate<float>({static_cast<std::int64_t>(planes.size()), band.shape[1], band.shape[2]});
+  const float* from = sdk::data_of<const float>(band, "a band");
+  float* to = picked.data<float>();
+  for (const std::int64_t p : planes) {
+    if (p < 0)
+      std::fill_n(to, plane, 0.0f);
+    else
+      std::copy_n(from + p * plane, plane, to);
+    to += plane;
+  }
+  return picked;
 }
 
 sdk::OwnedTensor pack_bits(const osteon_call* call, const osteon_tensor_view& probabilities,
@@ -86,28 +91,29 @@ std::vector<std::uint8_t> class_table(const std::vector<Member>& members, const 
 }
 
 void expect_form(const Predictor& member, std::uint32_t form, const std::string& who) {
-  const osteon_predict_request request = request_for(member, form);
-  if (gives(member, request.form)) return;
+  const std::uint32_t asked = form_to_ask(member, form);
+  // Probabilities are made of logits.
+  if (gives(member, asked) || (asked == OSTEON_FORM_PROBABILITIES && gives(member, OSTEON_FORM_LOGITS))) return;
   throw Error(ExitCode::kUsage, who + " gives decided masks alone, and what is above it needs " +
-                                    (float_form(form) == OSTEON_FORM_LOGITS ? "logits" : "probabilities"));
+                                    (asked == OSTEON_FORM_LOGITS ? "logits" : "probabilities"));
 }
 
 Opinion::Opinion(const osteon_call* call, const Member& member, const osteon_image& image, std::uint32_t form,
                  std::uint32_t scale, const std::vector<std::int32_t>& classes)
-    : member_(member), form_(form), height_(image.pixels.shape[0]), width_(image.pixels.shape[1]) {
+    : member_(member), form_(form) {
   for (const std::int32_t c : classes)
     if (const std::int32_t channel = member.channels[static_cast<std::size_t>(c)]; channel >= 0)
       asked_.push_back(channel);
   std::sort(asked_.begin(), asked_.end());
-  osteon_predict_request request = request_for(*member.predictor, form);
+  osteon_predict_request request = make_request(form_to_ask(*member.predictor, form), OSTEON_GRID_IMAGE);
   request.scale = scale;
   request.n_classes = asked_.size();
   request.classes = asked_.data();
-  std::vector<OwnedPrediction> predictions(1);
-  member.predictor->predict(call, {&image}, request, predictions);
-  whole_ = std::move(predictions[0]);
-  naming_not_finite(*member.predictor, image, request, whole_.raw().form,
-                    [&] { expect_finite(sdk::Call(call), whole_.raw()); });
+  // What it does not give is made of what it does.
+  if (gives(*member.predictor, request.form))
+    reading_ = member.predictor->open(call, image, request);
+  else
+    reading_ = std::make_unique<HeldReading>(call, *member.predictor, image, request);
 }
 
 std::int64_t Opinion::plane_of(std::int32_t class_index) const {
@@ -116,7 +122,7 @@ std::int64_t Opinion::plane_of(std::int32_t class_index) const {
   return channel < 0 || found == asked_.end() || *found != channel ? -1 : found - asked_.begin();
 }
 
-sdk::OwnedTensor Opinion::band(const osteon_call* call, const std::vector<std::int32_t>& classes, RowRange rows) const {
+sdk::OwnedTensor Opinion::band(const osteon_call* call, const std::vector<std::int32_t>& classes) const {
   std::vector<std::int64_t> planes;
   std::vector<double> thresholds;
   for (const std::int32_t c : classes) {
@@ -128,12 +134,8 @@ sdk::OwnedTensor Opinion::band(const osteon_call* call, const std::vector<std::i
             ? 1.0
             : member_.thresholds[static_cast<std::size_t>(member_.channels[static_cast<std::size_t>(c)])]);
   }
-  if (whole_.raw().form == OSTEON_FORM_BITS) return pick_bits(call, whole_.view(), planes, rows);
-  const auto k = static_cast<std::int64_t>(classes.size());
-  sdk::OwnedTensor values = sdk::Call(call).allocate<float>({k, rows.count, width_});
-  resample_rows(call, whole_.raw(), planes, rows, height_, width_, values.data<float>());
-  if (whole_.raw().form == OSTEON_FORM_LOGITS && form_ != OSTEON_FORM_LOGITS)
-    Activation(call, false).apply(values.data<float>(), k, rows.count * width_);
+  if (band_.raw().form == OSTEON_FORM_BITS) return pick_bits(call, band_.view(), planes, {0, band_.height()});
+  sdk::OwnedTensor values = pick_planes(call, band_.view(), planes);
   return form_ == OSTEON_FORM_BITS ? pack_bits(call, values.view(), thresholds) : std::move(values);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "predict/predictor.hpp"
+#include "predict/reading.hpp"
 #include "predict/resample.hpp"
 
 namespace osteon::predict {
@@ -27,9 +28,7 @@ std::vector<std::int32_t> channels_of(const Predictor& member, const plugin::Cla
 /// that no member has.
 std::vector<std::uint8_t> class_table(const std::vector<Member>& members, const plugin::ClassContext& classes);
 
-/// What a member says of one image: predicted once, then cut into bands of whatever rows and classes. Where the member
-/// has logits on its own grid they are kept, and brought to the image's grid band by band, so that its full-size planes
-/// are never there together.
+/// What a member says of one image: predicted once, and read in bands from the top to the bottom.
 class Opinion {
  public:
   /// @param form     OSTEON_FORM_* that bands are wanted in
@@ -37,18 +36,20 @@ class Opinion {
   Opinion(const osteon_call* call, const Member& member, const osteon_image& image, std::uint32_t form,
           std::uint32_t scale, const std::vector<std::int32_t>& classes);
 
-  /// Float32 [classes, rows, width] or bit planes over `classes`, which are among those that were asked for; 0 for a
-  /// class that the member does not have.
-  sdk::OwnedTensor band(const osteon_call* call, const std::vector<std::int32_t>& classes, RowRange rows) const;
+  /// Goes on to the next rows.
+  void advance(const osteon_call* call, std::int64_t rows) { band_ = reading_->read(call, rows); }
+  /// Of these rows float32 [classes, rows, width] or bit planes over `classes`, which are among those that were asked
+  /// for; 0 for a class that the member does not have.
+  sdk::OwnedTensor band(const osteon_call* call, const std::vector<std::int32_t>& classes) const;
 
  private:
   std::int64_t plane_of(std::int32_t class_index) const;
 
   const Member& member_;
   std::uint32_t form_;
-  std::int64_t height_, width_;
   std::vector<std::int32_t> asked_;  // the member's channels, rising
-  OwnedPrediction whole_;
+  std::unique_ptr<Reading> reading_;
+  OwnedPrediction band_;
 };
 
 /// Throws Error(kUsage), calling the member `who`, when it cannot be asked for what is made into `form`.

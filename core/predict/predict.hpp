@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "data/image.hpp"
 #include "predict/decide.hpp"
@@ -31,12 +33,17 @@ class FileImage {
 /// the root. Of 2048 x 2048 grey bytes it takes 3 ms, a quarter of what float32 would take.
 std::array<std::uint8_t, 32> digest_of(const data::Image& image);
 
-/// Masks of an image at its own size. Takes the predictor's cheapest form: logits on the model's grid where it gives
-/// them, then probabilities, then bits. Throws Interrupted when the call is cancelled, as all here do.
-data::Labels predict_labels(const osteon_call* call, const Predictor& predictor, const data::Image& image,
-                            const std::string& name, const Decision& decision);
+/// Told a prediction's probabilities, float32 [K, rows, W], band by band from the top to the bottom.
+using ProbabilitySink = std::function<void(const osteon_tensor_view& band, std::int64_t first_row)>;
 
-/// Probabilities [K, H, W] of an image at its own size. Throws Error(kUsage) when the predictor gives bits alone.
+/// Masks of an image at its own size. Takes the predictor's cheapest form: logits on the model's grid where it gives
+/// them, then probabilities, then bits. With a sink its probabilities too, of the same one run of the model; the masks
+/// are the same with it and without. Throws Interrupted when the call is cancelled.
+data::Labels predict_labels(const osteon_call* call, const Predictor& predictor, const data::Image& image,
+                            const std::string& name, const Decision& decision, const ProbabilitySink& sink = {});
+
+/// Probabilities [K, H, W] of an image at its own size, at once. Throws Error(kUsage) when the predictor gives bits
+/// alone.
 OwnedPrediction predict_probabilities(const osteon_call* call, const Predictor& predictor, const data::Image& image,
                                       const std::string& name);
 

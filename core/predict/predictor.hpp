@@ -19,10 +19,15 @@ namespace osteon::predict {
 using OwnedPrediction = sdk::Prediction;
 using sdk::make_request;
 
+class Reading;
+
 /// Sets of forms and grids (OSTEON_SET) that a predictor can be asked for.
 struct Gives {
   std::uint32_t forms = OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
   std::uint32_t grids = OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE);
+  std::int64_t batch_size = 1;  ///< images that a model beneath runs together
+  /// Of each class: on probabilities, when it is set; empty: unknown, or where the greatest wins.
+  std::vector<double> thresholds = {};
 };
 
 /// A predictor of the host: a leaf, a post-processor over another, or an ensemble. Thread-safe.
@@ -48,12 +53,27 @@ class Predictor {
   virtual void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                        const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const = 0;
 
+  /// As osteon_predictor.open, with a request that is in order and whose classes need not outlive the call. Here:
+  /// predicted at once and held in the form that takes
+  /// the least room, of which bands are made as they are read.
+  virtual std::unique_ptr<Reading> open(const osteon_call* call, const osteon_image& image,
+                                        const osteon_predict_request& request) const;
+
+  std::int64_t batch_size() const noexcept { return raw_.batch_size; }
+  const std::vector<double>& thresholds() const noexcept { return thresholds_; }
+
  private:
   static osteon_status predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n,
                                    const osteon_image* const* images, const osteon_predict_request* request,
                                    osteon_prediction* const* predictions, osteon_error* error);
+  static osteon_status open_raw(const osteon_call* call, const osteon_predictor* self, const osteon_image* image,
+                                const osteon_predict_request* request, osteon_reading** out, osteon_error* error);
+  osteon_predict_request checked(const osteon_predict_request* request, std::uint32_t flags) const;
+  void predict_regions(const osteon_call* call, const std::vector<const osteon_image*>& images,
+                       const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const;
   plugin::ClassContext classes_;
   std::vector<const char*> names_;
+  std::vector<double> thresholds_;
   osteon_predictor raw_{};
 };
 

@@ -13,6 +13,7 @@
 #include "predict/bit_planes.hpp"
 #include "predict/bridge.hpp"
 #include "predict/finite.hpp"
+#include "predict/reading.hpp"
 #include "predict/reform.hpp"
 #include "predict/resample.hpp"
 
@@ -139,8 +140,20 @@ plugin::ClassContext narrowed(const plugin::ClassContext& all, const Classes& cl
   return some;
 }
 
+namespace {
+
+std::vector<double> thresholds_of(const Predictor& all, const Classes& classes) {
+  std::vector<double> some;
+  for (const std::int32_t c : classes)
+    if (!all.thresholds().empty()) some.push_back(all.thresholds()[static_cast<std::size_t>(c)]);
+  return some;
+}
+
+}  // namespace
+
 Narrowed::Narrowed(std::shared_ptr<const Predictor> inner, Classes classes)
-    : Predictor(narrowed(inner->classes(), classes), {inner->gives_forms(), inner->gives_grids()}),
+    : Predictor(narrowed(inner->classes(), classes),
+                {inner->gives_forms(), inner->gives_grids(), inner->batch_size(), thresholds_of(*inner, classes)}),
       inner_(std::move(inner)),
       classes_(std::move(classes)) {}
 
@@ -156,6 +169,11 @@ void Narrowed::predict(const osteon_call* call, const std::vector<const osteon_i
                        const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const {
   const Classes own = inner_classes(request);
   inner_->predict(call, images, for_classes(request, own), predictions);
+}
+
+std::unique_ptr<Reading> Narrowed::open(const osteon_call* call, const osteon_image& image,
+                                        const osteon_predict_request& request) const {
+  return inner_->open(call, image, for_classes(request, inner_classes(request)));
 }
 
 /// Which classes of a request are the post-processor's, and what is said of these and of the others.
@@ -186,7 +204,7 @@ struct SomeClasses::Parts {
 
 SomeClasses::SomeClasses(std::shared_ptr<const Predictor> inner, std::shared_ptr<const Link> link, Classes classes,
                          Decision decision)
-    : Predictor(inner->classes(), link->gives()),
+    : Predictor(inner->classes(), link->gives(*inner)),
       inner_(std::move(inner)),
       link_(std::move(link)),
       classes_(std::move(classes)),

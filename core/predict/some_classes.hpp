@@ -25,6 +25,8 @@ class Narrowed : public Predictor {
   std::string name() const override { return inner_->name(); }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override;
+  std::unique_ptr<Reading> open(const osteon_call* call, const osteon_image& image,
+                                const osteon_predict_request& request) const override;
 
  protected:
   /// What `inner` calls the classes of a request.

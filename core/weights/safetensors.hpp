@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -67,5 +68,14 @@ class SafetensorsFile {
 /// shape), Error(kResources) from the disk.
 void write_safetensors(const std::filesystem::path& path, std::vector<TensorData> tensors,
                        const std::map<std::string, std::string>& metadata = {});
+
+/// Writes bytes of a tensor's data from an offset on. Throws Error(kResources), std::out_of_range beyond its end.
+using PieceWriter = std::function<void(std::uint64_t offset, const void* data, std::size_t size)>;
+
+/// A file of one tensor, whose data `fill` writes piece by piece, in any order, each byte once; so it need not be in
+/// memory. `tensor.data` is not looked at. Throws as write_safetensors, and what `fill` throws; std::logic_error when
+/// it did not write all. Until all is on disk, what was at `path` stays.
+void write_safetensors_by_pieces(const std::filesystem::path& path, const TensorData& tensor,
+                                 const std::function<void(const PieceWriter&)>& fill);
 
 }  // namespace osteon::weights

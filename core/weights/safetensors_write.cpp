@@ -79,6 +79,17 @@ class Output {
       size -= static_cast<std::size_t>(n);
     }
   }
+  void write_at(std::uint64_t offset, const void* data, std::size_t size) {
+    const char* bytes = static_cast<const char*>(data);
+    while (size > 0) {
+      const ssize_t n = ::pwrite(descriptor_, bytes, size, static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail("cannot write the file");
+      bytes += n;
+      offset += static_cast<std::uint64_t>(n);
+      size -= static_cast<std::size_t>(n);
+    }
+  }
   void flush() {
     if (::fsync(descriptor_) != 0) fail("cannot flush the file to disk");
   }
@@ -111,6 +122,27 @@ void write_safetensors(const std::filesystem::path& path, std::vector<TensorData
     Output out(temporary, path);
     out.write(header.data(), header.size());
     for (const TensorData& tensor : tensors) out.write(tensor.data, tensor.size);
+    out.flush();
+  });
+}
+
+void write_safetensors_by_pieces(const std::filesystem::path& path, const TensorData& tensor,
+                                 const std::function<void(const PieceWriter&)>& fill) {
+  check(tensor);
+  const std::string header = header_of({tensor}, {});
+  write_atomically(path, [&](const std::filesystem::path& temporary) {
+    Output out(temporary, path);
+    out.write(header.data(), header.size());
+    std::uint64_t written = 0;
+    fill([&](std::uint64_t offset, const void* data, std::size_t size) {
+      if (size > tensor.size || offset > tensor.size - size)
+        throw std::out_of_range("a piece is written beyond the end of tensor '" + tensor.name + "'");
+      out.write_at(header.size() + offset, data, size);
+      written += size;
+    });
+    if (written != tensor.size)
+      throw std::logic_error("of the " + std::to_string(tensor.size) + " bytes of tensor '" + tensor.name + "' " +
+                             std::to_string(written) + " were written");
     out.flush();
   });
 }

@@ -138,6 +138,50 @@ std::vector<float> PostprocessorProbe::values(const LeafPredictor& inner, const 
   return floats_of(process(inner, {image}, request, call).front());
 }
 
+std::optional<std::vector<float>> PostprocessorProbe::values_by_bands(const LeafPredictor& inner,
+                                                                      const osteon_image* image,
+                                                                      const osteon_predict_request& request,
+                                                                      std::int64_t rows) const {
+  expect(api_.read != nullptr && api_.close != nullptr, "it has `open`, and not both of `read` and `close`");
+  const std::string what = "for " + describe(request) + " in bands";
+  osteon_reading* reading = nullptr;
+  {
+    const SteeredCall own;  // gone before the first band is read
+    expect_ok(attempt([&](osteon_error* e) {
+                return api_.open(own.raw(), post_, inner.checked(), image, &request, &reading, e);
+              }),
+              "open " + what);
+  }
+  if (reading == nullptr) return std::nullopt;
+  const std::int64_t height = image->pixels.shape[0], width = image->pixels.shape[1];
+  std::vector<float> values;
+  for (std::int64_t first = 0; first < height; first += rows) {
+    const SteeredCall own;
+    const std::int64_t count = std::min(rows, height - first);
+    sdk::Prediction band;
+    expect_ok(attempt([&](osteon_error* e) { return api_.read(own.raw(), post_, reading, count, &band.raw(), e); }),
+              "read " + what);
+    expect_owned(band.raw().values, "read " + what + ", what it gave");
+    expect(band.raw().form == request.form, "read {} gave form {}", what, band.raw().form);
+    expect(band.view().ndim == 3 && band.height() == count && band.width() == width,
+           "read {} gave {} where {} rows of {} pixels were asked for", what, sdk::shape_text(band.view()), count,
+           width);
+    const double place[6] = {1, 0, 0, 0, 1, static_cast<double>(first)};
+    expect(std::equal(place, place + 6, band.raw().to_image),
+           "read {} gave a to_image that is not that of row {} of the image", what, first);
+    const std::vector<float> part = floats_of(band);
+    const auto size = static_cast<std::size_t>(count * width);
+    values.resize(part.size() / size * static_cast<std::size_t>(height * width));
+    for (std::size_t k = 0; k < part.size() / size; ++k)
+      std::copy_n(part.begin() + static_cast<std::ptrdiff_t>(k * size), size,
+                  values.begin() + static_cast<std::ptrdiff_t>(static_cast<std::int64_t>(k) * height * width) +
+                      static_cast<std::ptrdiff_t>(first * width));
+  }
+  api_.close(post_, reading);
+  inner.expect_well_used();
+  return values;
+}
+
 void for_each_labels(const Subject& subject, const std::function<void(const PostprocessorProbe& post)>& body) {
   bool any = false;
   for (const bool multiclass : {false, true}) {

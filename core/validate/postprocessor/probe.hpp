@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,9 @@ class PostprocessorProbe {
   /// The values of one image's prediction, as floats whatever the form.
   std::vector<float> values(const LeafPredictor& inner, const osteon_image* image,
                             const osteon_predict_request& request, const osteon_call* call = nullptr) const;
+  /// The same, read in bands of `rows`; nothing where it does not work by bands. Fails unless each band is one.
+  std::optional<std::vector<float>> values_by_bands(const LeafPredictor& inner, const osteon_image* image,
+                                                    const osteon_predict_request& request, std::int64_t rows) const;
 
  private:
   PostprocessorProbe(const Subject& subject, bool multiclass, std::int64_t n_classes, Outcome* outcome);

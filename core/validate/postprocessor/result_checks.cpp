@@ -218,6 +218,34 @@ std::string maps_call_once(const Subject& subject) {
   return {};
 }
 
+std::string bands_are_the_whole(const Subject& subject) {
+  int count = 0;
+  for_each_labels(subject, [&](const PostprocessorProbe& post) {
+    if (post.api().open == nullptr) return;
+    const auto leaf = post.leaf();
+    const ProbeImage image(40, 61);
+    const std::vector<std::int32_t> last = {2};
+    for (osteon_predict_request request : post.requests())
+      for (const bool some : {false, true}) {
+        if (request.grid != OSTEON_GRID_IMAGE) continue;
+        request.n_classes = some ? last.size() : 0;
+        request.classes = last.data();
+        const std::vector<float> whole = post.values(*leaf, image, request);
+        for (const std::int64_t rows : {1, 7, 40}) {
+          const std::optional<std::vector<float>> bands = post.values_by_bands(*leaf, image, request, rows);
+          if (!bands) continue;
+          const Difference apart = difference(whole, *bands);
+          const double allowed = request.form == OSTEON_FORM_BITS ? 0 : 1e-5;
+          expect(apart.worst <= allowed, "{} in bands of {} rows are not what they are at once: {}", describe(request),
+                 rows, apart.describe());
+          ++count;
+        }
+      }
+  });
+  if (count == 0) skip("it does not work by bands");
+  return fmt::format("{} readings", count);
+}
+
 }  // namespace
 
 const std::vector<Check>& postprocessor_result_checks() {
@@ -233,6 +261,8 @@ const std::vector<Check>& postprocessor_result_checks() {
       {"works-with-what-it-needs", "any one of the forms and grids that it needs is enough; none else is asked for",
        works_with_what_it_needs},
       {"maps-call-once", "a map calls its inner predictor once, on the same images", maps_call_once},
+      {"bands-are-the-whole", "what is read in bands, of whatever height, is what is predicted at once",
+       bands_are_the_whole},
   };
   return checks;
 }

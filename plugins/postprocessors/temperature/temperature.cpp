@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 
 #include <osteon/sdk/parallel.hpp>
 #include <osteon/sdk/postprocessor.hpp>
@@ -60,15 +61,15 @@ class Temperature {
     const osteon_predict_request below = inner.as_logits(request);
     std::vector<Prediction> predictions = inner.predict(call, images, below);
     for (std::size_t i = 0; i < images.size(); ++i) {
-      const std::int64_t plane = predictions[i].height() * predictions[i].width();
-      float* logits = predictions[i].data();
-      parallel_for(call, predictions[i].classes(), [&](std::int64_t k, int) {
-        const auto scale = static_cast<float>(1 / temperature_of(below.n_classes > 0 ? below.classes[k] : k));
-        for (float* z = logits + k * plane; z != logits + (k + 1) * plane; ++z) *z *= scale;
-      });
+      divide(call, below, predictions[i]);
       inner.finish(call, request, images[i]->pixels.shape[0], images[i]->pixels.shape[1], predictions[i]);
     }
     return predictions;
+  }
+
+  std::unique_ptr<Reading> open(const Call& call, const Predictor& inner, const osteon_image& image,
+                                const osteon_predict_request& request) const {
+    return std::make_unique<Bands>(*this, call, inner, image, request);
   }
 
   std::vector<StateTensor> tensors() {
@@ -123,6 +124,39 @@ class Temperature {
   }
 
  private:
+  class Bands final : public Reading {
+   public:
+    Bands(const Temperature& post, const Call& call, const Predictor& inner, const osteon_image& image,
+          const osteon_predict_request& request)
+        : post_(post),
+          inner_(inner),
+          request_(request),
+          below_(inner.as_logits(request)),
+          logits_(inner.open(call, image, below_)) {}
+
+    Prediction read(const Call& call, std::int64_t rows) override {
+      Prediction band = logits_->read(call, rows);
+      post_.divide(call, below_, band);
+      inner_.finish_band(call, request_, band);
+      return band;
+    }
+
+   private:
+    const Temperature& post_;
+    const Predictor& inner_;
+    osteon_predict_request request_, below_;
+    std::unique_ptr<Reading> logits_;
+  };
+
+  void divide(const Call& call, const osteon_predict_request& asked, Prediction& prediction) const {
+    const std::int64_t plane = prediction.height() * prediction.width();
+    float* logits = prediction.data();
+    parallel_for(call, prediction.classes(), [&](std::int64_t k, int) {
+      const auto scale = static_cast<float>(1 / temperature_of(asked.n_classes > 0 ? asked.classes[k] : k));
+      for (float* z = logits + k * plane; z != logits + (k + 1) * plane; ++z) *z *= scale;
+    });
+  }
+
   double temperature_of(std::int64_t c) const {
     const double value = temperatures_[temperatures_.size() == 1 ? 0 : static_cast<std::size_t>(c)];
     if (!(value > 0 && std::isfinite(value)))

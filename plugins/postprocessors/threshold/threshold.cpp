@@ -12,6 +12,8 @@
 // Where a pixel has exactly one class the greatest probability decides, and no threshold does.
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include <opencv2/imgproc.hpp>
 #include <osteon/sdk/opencv.hpp>
@@ -82,10 +84,7 @@ class Threshold {
                                   const osteon_predict_request& request) const {
     osteon_predict_request wanted = request;
     wanted.form = OSTEON_FORM_PROBABILITIES;
-    std::vector<Limits> limits;
-    for (std::uint64_t k = 0; k < request.n_classes; ++k)
-      limits.push_back(limits_[static_cast<std::size_t>(request.classes[k])]);
-    if (request.n_classes == 0) limits = limits_;
+    const std::vector<Limits> limits = limits_of(request);
     std::vector<Prediction> predictions = inner.predict(call, images, wanted);
     for (Prediction& prediction : predictions) {
       parallel_for(call, prediction.classes(), [&](std::int64_t k, int) {
@@ -96,12 +95,47 @@ class Threshold {
     return predictions;
   }
 
+  /// What is connected may reach from the first row to the last.
+  std::unique_ptr<Reading> open(const Call& call, const Predictor& inner, const osteon_image& image,
+                                const osteon_predict_request& request) const {
+    std::vector<Limits> limits = limits_of(request);
+    if (std::any_of(limits.begin(), limits.end(), [](const Limits& limit) { return limit.connects(); })) return nullptr;
+    osteon_predict_request wanted = request;
+    wanted.form = OSTEON_FORM_PROBABILITIES;
+    return std::make_unique<Bands>(std::move(limits), inner.open(call, image, wanted));
+  }
+
  private:
   struct Limits {
     float high, low;
     bool connects() const { return low < high; }
     float last() const { return connects() ? 0.5f : high; }  // after connect()
   };
+
+  class Bands final : public Reading {
+   public:
+    Bands(std::vector<Limits> limits, std::unique_ptr<Reading> probabilities)
+        : limits_(std::move(limits)), probabilities_(std::move(probabilities)) {}
+
+    Prediction read(const Call& call, std::int64_t rows) override {
+      Prediction band = probabilities_->read(call, rows);
+      decide(call, limits_, band);
+      return band;
+    }
+
+   private:
+    std::vector<Limits> limits_;
+    std::unique_ptr<Reading> probabilities_;
+  };
+
+  /// Of the classes of a request.
+  std::vector<Limits> limits_of(const osteon_predict_request& request) const {
+    if (request.n_classes == 0) return limits_;
+    std::vector<Limits> limits;
+    for (std::uint64_t k = 0; k < request.n_classes; ++k)
+      limits.push_back(limits_[static_cast<std::size_t>(request.classes[k])]);
+    return limits;
+  }
 
   static void expect_one_each(const char* what, std::size_t found, std::size_t classes) {
     if (found != classes)

@@ -8,11 +8,11 @@
 //
 // `mean_logits` averages before the sigmoid, as ttach does with models that give logits; `mean_probabilities` after it.
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include <osteon/sdk/postprocessor.hpp>
 
+#include "mean.hpp"
 #include "transform.hpp"
 
 namespace osteon::tta {
@@ -91,55 +91,28 @@ class Tta {
     below.n_classes = asked.size();
     below.classes = asked.data();
 
-    std::vector<Image> copies;
-    std::vector<const osteon_image*> pointers;
-    for (const Transform& transform : transforms_) copies.push_back(transformed(call, transform, image));
-    for (const Image& copy : copies) pointers.push_back(copy.raw());
-    std::vector<Prediction> predictions = inner.predict(call, pointers, below);
-
-    // On the model's grid when all copies come back to one and the same grid there, else on the image's.
-    bool common = true;
-    for (std::size_t i = 0; i < predictions.size(); ++i)
-      common = common && !transforms_[i].swaps && covers_evenly(predictions[i], copies[i].raw()->pixels) &&
-               predictions[i].height() == predictions[0].height() && predictions[i].width() == predictions[0].width();
-    if (!common) {
-      below.grid = OSTEON_GRID_IMAGE;
-      for (std::size_t i = 0; i < predictions.size(); ++i)
-        inner.convert(call, below, copies[i].raw()->pixels.shape[0], copies[i].raw()->pixels.shape[1], predictions[i]);
-    }
-
-    const bool swapped = transforms_[0].swaps;
-    const std::int64_t height = swapped ? predictions[0].width() : predictions[0].height();
-    const std::int64_t width = swapped ? predictions[0].height() : predictions[0].width();
-    OwnedTensor sum = call.allocate<float>({static_cast<std::int64_t>(wanted.size()), height, width});
-    std::fill_n(sum.data<float>(), element_count(sum.view()), 0.0f);
-    const float weight = 1.0f / static_cast<float>(transforms_.size());
-    for (std::size_t i = 0; i < predictions.size(); ++i) {
-      call.stop_if_cancelled();
-      const float* values = predictions[i].data();
-      for (std::size_t k = 0; k < wanted.size(); ++k) {
-        const std::int32_t c = exchanges(transforms_[i]) ? mirrored_[static_cast<std::size_t>(wanted[k])] : wanted[k];
-        const auto position = std::lower_bound(asked.begin(), asked.end(), c) - asked.begin();
-        add_back(transforms_[i], values + position * height * width, height, width, weight,
-                 sum.data<float>() + static_cast<std::int64_t>(k) * height * width);
-      }
-    }
-    Prediction result;
-    result.raw().form = form_;
-    std::copy_n(common ? predictions[0].raw().to_image : Affine().m, 6, result.raw().to_image);
-    result.set(std::move(sum));
-    return result;
+    const bool turns = std::any_of(transforms_.begin(), transforms_.end(), [](const Transform& t) { return t.swaps; });
+    Mean mean(inner, below, image.pixels, transforms_.size(), wanted.size(), turns);
+    const auto step = static_cast<std::size_t>(inner.batch_size());
+    for (std::size_t first = 0; first < transforms_.size(); first += step)
+      add_copies(call, inner, image, first, std::min(first + step, transforms_.size()), wanted, mean);
+    return mean.take();
   }
 
-  // Whether the grid lies symmetrically over its image, so that turning it back is exact.
-  static bool covers_evenly(Prediction& prediction, const osteon_tensor_view& pixels) {
-    const double* m = prediction.raw().to_image;
-    const auto even = [](double scale, double offset, std::int64_t grid, std::int64_t image) {
-      return std::abs(2 * offset + scale * static_cast<double>(grid - 1) - static_cast<double>(image - 1)) <
-             1e-6 * static_cast<double>(image);
-    };
-    return m[1] == 0 && m[3] == 0 && even(m[0], m[2], prediction.width(), pixels.shape[1]) &&
-           even(m[4], m[5], prediction.height(), pixels.shape[0]);
+  // Predicts some of the copies together and adds what is said of them, one after the other.
+  void add_copies(const Call& call, const Predictor& inner, const osteon_image& image, std::size_t begin,
+                  std::size_t end, const std::vector<std::int32_t>& wanted, Mean& mean) const {
+    std::vector<Image> copies;
+    std::vector<const osteon_image*> pointers;
+    for (std::size_t i = begin; i < end; ++i) copies.push_back(transformed(call, transforms_[i], image));
+    for (const Image& copy : copies) pointers.push_back(copy.raw());
+    std::vector<Prediction> predictions = inner.predict(call, pointers, mean.asked());
+    for (std::size_t i = begin; i < end; ++i) {
+      std::vector<std::int32_t> classes = wanted;
+      if (exchanges(transforms_[i]))
+        for (std::int32_t& c : classes) c = mirrored_[static_cast<std::size_t>(c)];
+      mean.add(call, transforms_[i], copies[i - begin].raw()->pixels, std::move(predictions[i - begin]), classes);
+    }
   }
 
   std::vector<Transform> transforms_;

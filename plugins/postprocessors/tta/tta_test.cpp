@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -27,6 +28,7 @@ struct PixelPredictor {
                      const osteon_image* const* images, const osteon_predict_request* request,
                      osteon_prediction* const* predictions, osteon_error*) -> osteon_status {
       const auto& me = *static_cast<const PixelPredictor*>(self->host);
+      me.most_at_once = std::max(me.most_at_once, n);
       for (std::uint64_t i = 0; i < n; ++i) {
         const std::int64_t height = images[i]->pixels.shape[0], width = images[i]->pixels.shape[1];
         const auto classes = static_cast<std::int64_t>(request->n_classes);
@@ -44,6 +46,7 @@ struct PixelPredictor {
     };
   }
   Function function;
+  mutable std::uint64_t most_at_once = 0;
   osteon_predictor raw{};
 };
 
@@ -99,6 +102,22 @@ TEST_F(Tta, TurnsEveryCopyBack) {
       EXPECT_NEAR(values[i], static_cast<float>(i) / 40, 1e-6) << transform;
       EXPECT_NEAR(values[35 + i], static_cast<float>(i) / 40 + 2, 1e-6) << transform;
     }
+  }
+}
+
+// Each copy that is there at once has its own prediction, of which 29 planes of 2048 x 2048 are 487 MB.
+TEST_F(Tta, HasNoMoreCopiesAtOnceThanAModelRuns) {
+  const std::vector<std::string> all = {"identity", "hflip", "vflip", "rot90", "rot180", "rot270", "transpose"};
+  std::vector<float> expected;
+  for (const std::int64_t size : {0, 1, 3, 16}) {
+    PixelPredictor inner([](std::int32_t c, float value, std::int64_t x, std::int64_t width) {
+      return value * static_cast<float>(c + x) / static_cast<float>(width);
+    });
+    inner.raw.batch_size = size;
+    const std::vector<float> values = predict(all, inner, {}, {0, 2});
+    EXPECT_EQ(inner.most_at_once, static_cast<std::uint64_t>(std::clamp<std::int64_t>(size, 1, 7)));
+    if (expected.empty()) expected = values;
+    EXPECT_EQ(values, expected);
   }
 }
 

@@ -137,6 +137,24 @@ TEST(TheSdkGives, ALossAsAKernel) {
 
 // Predictors.
 
+class SharpBands final : public Reading {
+ public:
+  SharpBands(const Call& call, const Predictor& inner, const osteon_image& image, const osteon_predict_request& request)
+      : inner_(inner), request_(request), logits_(inner.open(call, image, inner.as_logits(request))) {}
+
+  Prediction read(const Call& call, std::int64_t rows) override {
+    Prediction band = logits_->read(call, rows);
+    for (std::int64_t p = 0; p < element_count(band.view()); ++p) band.data()[p] *= 2;
+    inner_.finish_band(call, request_, band);  // to the form and the classes that were asked for
+    return band;
+  }
+
+ private:
+  const Predictor& inner_;
+  osteon_predict_request request_;
+  std::unique_ptr<Reading> logits_;
+};
+
 struct Sharpen {
   PostprocessorTraits traits() const {
     PostprocessorTraits traits;
@@ -160,6 +178,11 @@ struct Sharpen {
       inner.finish(call, request, images[i]->pixels.shape[0], images[i]->pixels.shape[1], predictions[i]);
     }
     return predictions;
+  }
+
+  std::unique_ptr<Reading> open(const Call& call, const Predictor& inner, const osteon_image& image,
+                                const osteon_predict_request& request) const {
+    return std::make_unique<SharpBands>(call, inner, image, request);
   }
 };
 
@@ -210,6 +233,11 @@ TEST(TheSdkGives, PredictorsAndImages) {
   EXPECT_TRUE(Sharpen().traits().map);
   const auto made = Sharpen().process(call.get(), inner, {&image}, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
   EXPECT_EQ(made.at(0).data()[3], 1.5f);
+  EXPECT_EQ(inner.batch_size(), 1);
+  EXPECT_EQ(inner.threshold(0), 0.5);
+  const auto reading = Sharpen().open(call.get(), inner, image, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
+  EXPECT_EQ(reading->read(call.get(), 1).data()[1], 0.5f);
+  EXPECT_EQ(reading->read(call.get(), 1).data()[1], 1.5f);
   const Image lower = half_of(call.get(), image);
   EXPECT_EQ(lower.data()[0], 0.5f);
   EXPECT_EQ(lower.raw()->to_root[5], 1);

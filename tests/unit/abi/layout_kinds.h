@@ -135,12 +135,15 @@ OSTEON_FIELD(osteon_postprocessor_info, needs_grids, 16);
 OSTEON_FIELD(osteon_postprocessor_info, gives_forms, 20);
 OSTEON_FIELD(osteon_postprocessor_info, gives_grids, 24);
 OSTEON_FIELD(osteon_postprocessor_info, reserved, 28);
-OSTEON_SIZE(osteon_postprocessor_api, 40);
+OSTEON_SIZE(osteon_postprocessor_api, 64);
 OSTEON_FIELD(osteon_postprocessor_api, flags, 4);
 OSTEON_FIELD(osteon_postprocessor_api, create, 8);
 OSTEON_FIELD(osteon_postprocessor_api, destroy, 16);
 OSTEON_FIELD(osteon_postprocessor_api, info, 24);
 OSTEON_FIELD(osteon_postprocessor_api, process, 32);
+OSTEON_FIELD(osteon_postprocessor_api, open, 40);
+OSTEON_FIELD(osteon_postprocessor_api, read, 48);
+OSTEON_FIELD(osteon_postprocessor_api, close, 56);
 
 /* ensembler.h */
 OSTEON_SIZE(osteon_ensembler_request, 56);

@@ -6,6 +6,7 @@
 
 #include "data/image_file.hpp"
 #include "data/index_png.hpp"
+#include "data/view.hpp"
 #include "unit/data/files.hpp"
 
 namespace osteon::data {
@@ -154,19 +155,19 @@ TEST(ReadImage, RefusesCutTiffsAndThingsThatAreNoImages) {
     EXPECT_EQ(error_of([&] { read_image(folder / name); }).code(), ExitCode::kData) << name;
 }
 
-TEST(ToFloat, ScalesByTheDepthAndMakesChannels) {
+TEST(View, ScalesByTheDepthAndMakesChannels) {
   Image deep;
   deep.pixels = (cv::Mat_<std::uint16_t>(1, 2) << 0, 65535);
   deep.maximum = 65535.0;
-  const cv::Mat three = to_float(deep, 3);
+  const cv::Mat three = with_channels(root_pixels(deep), 3);
   ASSERT_EQ(three.type(), CV_32FC3);
   EXPECT_EQ(three.at<cv::Vec3f>(0, 1), cv::Vec3f(1.0f, 1.0f, 1.0f));
   Image color;
   color.pixels = cv::Mat(1, 1, CV_8UC3, cv::Scalar(255, 0, 51));
-  const cv::Mat grey = to_float(color, 1);
+  const cv::Mat grey = with_channels(root_pixels(color), 1);
   ASSERT_EQ(grey.type(), CV_32FC1);
   EXPECT_NEAR(grey.at<float>(0, 0), 0.299 + 0.114 * 0.2, 1e-6);
-  EXPECT_THROW(to_float(color, 2), Error);
+  EXPECT_THROW(with_channels(root_pixels(color), 2), Error);
 }
 
 TEST(ReadIndexPng, ReadsStoredValuesAtEveryDepth) {

@@ -209,9 +209,13 @@ TEST(FitBands, AreWhatTheWholeWouldBe) {
   const RootImage image(pixels, "image");
   const std::vector<std::int32_t> all = {0, 1, 2}, some = {1, 2};
   for (const std::uint32_t form : {OSTEON_FORM_LOGITS, OSTEON_FORM_PROBABILITIES, OSTEON_FORM_BITS}) {
-    const Opinion opinion(call.raw(), member, *image.get(), form, OSTEON_SCALE_RECIPE, all);
-    const sdk::OwnedTensor whole = opinion.band(call.raw(), all, {0, 50}),
-                           part = opinion.band(call.raw(), some, {13, 9});
+    Opinion at_once(call.raw(), member, *image.get(), form, OSTEON_SCALE_RECIPE, all);
+    at_once.advance(call.raw(), 50);
+    const sdk::OwnedTensor whole = at_once.band(call.raw(), all);
+    Opinion by_bands(call.raw(), member, *image.get(), form, OSTEON_SCALE_RECIPE, all);
+    by_bands.advance(call.raw(), 13);
+    by_bands.advance(call.raw(), 9);
+    const sdk::OwnedTensor part = by_bands.band(call.raw(), some);
     if (form == OSTEON_FORM_BITS) {
       const auto *a = whole.data<std::int32_t>() + 13 * 41, *b = part.data<std::int32_t>();
       for (int i = 0; i < 9 * 41; ++i) ASSERT_EQ(b[i], a[i] >> 1);

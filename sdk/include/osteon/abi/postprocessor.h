@@ -64,6 +64,21 @@ typedef struct osteon_postprocessor_api {
   osteon_status (*process)(const osteon_call* call, const osteon_postprocessor* post, const osteon_predictor* inner,
                            uint64_t n, const osteon_image* const* images, const osteon_predict_request* request,
                            osteon_prediction* const* predictions, osteon_error* error);
+
+  /** Opens a prediction of one image, to be read in bands; as osteon_predictor.open, over `inner`, which lives until
+   * `close`. For post-processors whose bands need no more of `inner` than bands: a map of each pixel, a window that
+   * slides. NULL, or `*out` left NULL: the host asks `process` for the whole and cuts it. [any-thread] */
+  osteon_status (*open)(const osteon_call* call, const osteon_postprocessor* post, const osteon_predictor* inner,
+                        const osteon_image* image, const osteon_predict_request* request, osteon_reading** out,
+                        osteon_error* error);
+
+  /** As osteon_predictor.read; the host never asks for more rows than are left. There when `open` is.
+   * [one-call-per-instance] */
+  osteon_status (*read)(const osteon_call* call, const osteon_postprocessor* post, osteon_reading* reading,
+                        int64_t rows, osteon_prediction* prediction, osteon_error* error);
+
+  /** As osteon_predictor.close. There when `open` is. [one-call-per-instance] */
+  void (*close)(const osteon_postprocessor* post, osteon_reading* reading);
 } osteon_postprocessor_api;
 
 #endif

@@ -51,13 +51,16 @@ enum {
 enum {
   /** The asker looks at each prediction's `status`: an image that cannot be predicted does not fail the others. Without
    * it one bad image fails the call with OSTEON_BAD_INPUT. */
-  OSTEON_PREDICT_EACH = 1u << 0
+  OSTEON_PREDICT_EACH = 1u << 0,
+  /** `region` is what is wanted of each image, on its own grid (OSTEON_GRID_IMAGE). Predictors of the host take it;
+   * they ask post-processors for what it takes, never for a region. */
+  OSTEON_PREDICT_REGION = 1u << 1
 };
 
 /** What is asked of a predictor. Borrowed for the call. */
 typedef struct osteon_predict_request {
   uint32_t struct_size;
-  uint32_t flags; /**< OSTEON_PREDICT_EACH */
+  uint32_t flags; /**< OSTEON_PREDICT_* */
   uint32_t form;  /**< OSTEON_FORM_* */
   uint32_t grid;  /**< OSTEON_GRID_* */
   uint32_t scale; /**< OSTEON_SCALE_* */
@@ -67,6 +70,9 @@ typedef struct osteon_predict_request {
   /** Channel numbers that are wanted, rising; the prediction has these, in this order. n_classes 0: all. */
   uint64_t n_classes;
   const int32_t* classes;
+  /** With OSTEON_PREDICT_REGION: first row, first column, rows and columns of each image, all of them inside of it. The
+   * prediction has these alone, and its to_image says where they lie. */
+  int64_t region[4];
 } osteon_predict_request;
 
 /** A prediction. An out-struct: the caller sets struct_size and `error` and zeroes the rest; after OSTEON_OK it owns
@@ -81,6 +87,9 @@ typedef struct osteon_prediction {
   double to_image[6];   /**< row-major 2 x 3, finite: a pixel of the grid to one of the image that was predicted */
   osteon_error* error;  /**< with OSTEON_PREDICT_EACH: where the text behind `status` goes; NULL: nowhere */
 } osteon_prediction;
+
+/** A prediction of one image that is being read, band by band; whose it is says who opened it. */
+typedef struct osteon_reading osteon_reading;
 
 /** A predictor. The host makes them; [any-thread]; valid as long as who gave it says. */
 typedef struct osteon_predictor {
@@ -103,6 +112,30 @@ typedef struct osteon_predictor {
   /** What it can be asked for: OSTEON_SET of OSTEON_FORM_* and of OSTEON_GRID_*. */
   uint32_t gives_forms;
   uint32_t gives_grids;
+
+  /** Of each of its classes the probability above which a pixel of it is set, 0..1, as the recipe, its overrides and
+   * the operator want it. NULL: unknown, or where exactly one class holds for a pixel, the greatest wins. */
+  const double* thresholds;
+
+  /** Images that a model beneath runs together, the recipe's predict.batch_size; who asks for more at once holds more
+   * memory and is not faster. 0: unknown, one at a time is best. */
+  int64_t batch_size;
+
+  /** Opens a prediction of one image on the image's grid, to be read in bands of rows from the top to the bottom, so
+   * that nobody has to hold all of it: models beneath run once, however many bands are read. `request` has
+   * OSTEON_GRID_IMAGE and no flags. The image, the predictor and the request's classes live until `close`; `call` does
+   * not, for each read has its own. The caller owns `*out`. Returns as `predict`. [any-thread] */
+  osteon_status (*open)(const osteon_call* call, const struct osteon_predictor* self, const osteon_image* image,
+                        const osteon_predict_request* request, osteon_reading** out, osteon_error* error);
+
+  /** The next `rows` rows, at least one, in a prediction as of `predict` whose to_image says where they lie. More rows
+   * than are left are OSTEON_INVALID_ARGUMENT, and read nothing; after any other failure there is nothing to be done
+   * but `close`. [one-call-per-instance] */
+  osteon_status (*read)(const osteon_call* call, const struct osteon_predictor* self, osteon_reading* reading,
+                        int64_t rows, osteon_prediction* prediction, osteon_error* error);
+
+  /** Ends a reading, read to its end or not. NULL is ignored. [one-call-per-instance] */
+  void (*close)(const struct osteon_predictor* self, osteon_reading* reading);
 } osteon_predictor;
 
 /** Service "osteon.resample/1": the one place where grids, forms and element types change. */

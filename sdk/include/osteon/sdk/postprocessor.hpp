@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,13 @@
 ///                                       const osteon_predict_request&) const;
 ///     };
 ///     OSTEON_PLUGIN("my_post", "1.0.0", osteon::sdk::postprocessor<MyPost>({"my_post", "1.0.0", "..."}))
+///
+/// One whose rows need no more than bands of what lies beneath has this too, so that nobody holds all of a prediction:
+///
+///       std::unique_ptr<Reading> open(const Call&, const Predictor& inner, const osteon_image&,
+///                                     const osteon_predict_request&) const;
+///
+/// Empty: not so for this request, and process() is asked for the whole.
 ///
 /// An image that it cannot work on it answers with `throw BadInput(why)`: where the caller wants each image by itself,
 /// this layer tries the others again without it. One that learns from validation images has traits().fits and what
@@ -54,6 +62,20 @@ struct PostprocessorTraits {
 };
 
 namespace detail {
+
+template <class T, class = void>
+struct HasOpen : std::false_type {};
+template <class T>
+struct HasOpen<T, std::void_t<decltype(std::declval<const T&>().open(
+                      std::declval<const Call&>(), std::declval<const Predictor&>(),
+                      std::declval<const osteon_image&>(), std::declval<const osteon_predict_request&>()))>>
+    : std::true_type {};
+
+inline void expect_pixels(const osteon_image& image) {
+  if (element_count(image.pixels) > 0) return;
+  throw BadInput(image.root != nullptr ? "image '" + std::string(image.root) + "' has no pixels"
+                                       : "an image has no pixels");
+}
 
 template <class T>
 struct PostprocessorLayer {
@@ -121,10 +143,7 @@ struct PostprocessorLayer {
 
   static std::vector<Prediction> predict(const Instance& instance, const Call& call, const Predictor& inner,
                                          const Images& images, const osteon_predict_request& request) {
-    for (const osteon_image* image : images)
-      if (element_count(image->pixels) == 0)
-        throw BadInput(image->root != nullptr ? "image '" + std::string(image->root) + "' has no pixels"
-                                              : "an image has no pixels");
+    for (const osteon_image* image : images) expect_pixels(*image);
     std::vector<Prediction> made = instance.author.process(call, inner, images, request);
     if (made.size() != images.size())
       throw Error(OSTEON_FAILED, "it gave " + std::to_string(made.size()) + " predictions for " +
@@ -151,8 +170,63 @@ struct PostprocessorLayer {
     return made;
   }
 
-  static constexpr osteon_postprocessor_api kApi{
-      sizeof(osteon_postprocessor_api), 0, &create, &destroy, &info, &process};
+  /// What a reading is of lives as long as it does.
+  struct Opened {
+    Opened(const osteon_predictor* within, const osteon_image* given) : inner(within), images(1, &given) {
+      expect_pixels(image());
+    }
+    const osteon_image& image() const { return *images.list()[0]; }
+    Predictor inner;
+    KnownImages images;
+    std::vector<std::int32_t> classes;
+    std::int64_t rows_left = 0;
+    std::unique_ptr<Reading> reading;
+  };
+
+  static osteon_status open(const osteon_call* call, const osteon_postprocessor* raw, const osteon_predictor* inner,
+                            const osteon_image* image, const osteon_predict_request* given, osteon_reading** out,
+                            osteon_error* error) {
+    return guard(error, [&] {
+      if constexpr (HasOpen<T>::value) {
+        const Instance& instance = self(raw);
+        osteon_predict_request request = known(given, "a request");
+        auto opened = std::make_unique<Opened>(inner, image);
+        check_request(request, opened->inner.n_classes());
+        if ((instance.info.gives_forms & OSTEON_SET(request.form)) == 0 || request.grid != OSTEON_GRID_IMAGE)
+          throw Unsupported("bands are of a form that it gives, on the image's grid");
+        instance.fit.expect_ready();
+        request.elements &= instance.elements;
+        opened->classes.assign(request.classes, request.classes + request.n_classes);
+        request.classes = opened->classes.data();
+        opened->rows_left = opened->image().pixels.shape[0];
+        opened->reading = instance.author.open(Call(call), opened->inner, opened->image(), request);
+        *out = opened->reading ? reinterpret_cast<osteon_reading*>(opened.release()) : nullptr;
+      }
+    });
+  }
+  static osteon_status read(const osteon_call* call, const osteon_postprocessor*, osteon_reading* raw,
+                            std::int64_t rows, osteon_prediction* prediction, osteon_error* error) {
+    return guard(error, [&] {
+      Opened& opened = *reinterpret_cast<Opened*>(raw);
+      check_out(1, &prediction);
+      if (rows < 1 || rows > opened.rows_left)
+        throw InvalidArgument(std::to_string(rows) + " rows were asked for, and " + std::to_string(opened.rows_left) +
+                              " are left");
+      opened.reading->read(Call(call), rows).move_to(prediction);
+      opened.rows_left -= rows;
+    });
+  }
+  static void close(const osteon_postprocessor*, osteon_reading* raw) { delete reinterpret_cast<Opened*>(raw); }
+
+  static constexpr osteon_postprocessor_api kApi{sizeof(osteon_postprocessor_api),
+                                                 0,
+                                                 &create,
+                                                 &destroy,
+                                                 &info,
+                                                 &process,
+                                                 HasOpen<T>::value ? &open : nullptr,
+                                                 HasOpen<T>::value ? &read : nullptr,
+                                                 HasOpen<T>::value ? &close : nullptr};
 };
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -160,6 +161,8 @@ inline void check_request(const osteon_predict_request& request, std::int64_t n_
     throw Unsupported("a request for form " + std::to_string(request.form) + " on grid " +
                       std::to_string(request.grid) + " at scale " + std::to_string(request.scale) +
                       " is for something unknown");
+  if ((request.flags & OSTEON_PREDICT_REGION) != 0 && request.grid != OSTEON_GRID_IMAGE)
+    throw Unsupported("a region is one of the image's grid");
   if (request.n_classes > 0 && request.classes == nullptr) throw InvalidArgument("a request's classes are NULL");
   for (std::uint64_t k = 0; k < request.n_classes; ++k)
     if (request.classes[k] < 0 || request.classes[k] >= n_classes ||
@@ -240,6 +243,71 @@ class OutPredictions {
 
 }  // namespace detail
 
+/// A prediction of one image that is read in bands of rows, from the top to the bottom. Closed when it dies, before the
+/// predictor and the image.
+class Reading {
+ public:
+  virtual ~Reading() = default;
+  Reading() = default;
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+  /// The next rows, at least one and no more than are left: float32 [K, rows, W], or bit planes. to_image says where
+  /// they lie.
+  virtual Prediction read(const Call& call, std::int64_t rows) = 0;
+};
+
+namespace detail {
+
+/// A reading of the host's.
+class HostReading final : public Reading {
+ public:
+  HostReading(const osteon_predictor* of, osteon_reading* reading) : of_(of), reading_(reading) {}
+  ~HostReading() override { of_->close(of_, reading_); }
+
+  Prediction read(const Call& call, std::int64_t rows) override {
+    std::vector<Prediction> band(1);
+    check([&](osteon_error* error) { return of_->read(call.raw(), of_, reading_, rows, &band[0].raw(), error); });
+    known(&band[0].raw(), "a prediction");
+    return std::move(band[0]);
+  }
+
+ private:
+  const osteon_predictor* of_;
+  osteon_reading* reading_;
+};
+
+/// Bands of what was predicted at once, for a host that has no readings.
+class CutReading final : public Reading {
+ public:
+  explicit CutReading(Prediction whole) : whole_(std::move(whole)) {}
+
+  Prediction read(const Call& call, std::int64_t rows) override {
+    const osteon_tensor_view& view = whole_.view();
+    if (rows < 1 || rows > view.shape[1] - at_)
+      throw InvalidArgument(std::to_string(rows) + " rows were asked for, and " + std::to_string(view.shape[1] - at_) +
+                            " are left");
+    const std::int64_t row = view.shape[2] * (view.dtype.bits / 8);
+    OwnedTensor values = call.allocate(view.dtype, {view.shape[0], rows, view.shape[2]});
+    for (std::int64_t k = 0; k < view.shape[0]; ++k)
+      std::copy_n(static_cast<const char*>(view.data) + (k * view.shape[1] + at_) * row, rows * row,
+                  static_cast<char*>(values.view().data) + k * rows * row);
+    Prediction band;
+    band.raw().form = whole_.raw().form;
+    band.raw().to_image[0] = band.raw().to_image[4] = 1;
+    band.raw().to_image[5] = static_cast<double>(at_);
+    band.set(std::move(values));
+    at_ += rows;
+    return band;
+  }
+
+ private:
+  Prediction whole_;
+  std::int64_t at_ = 0;
+};
+
+}  // namespace detail
+
 /// Something that predicts; see osteon_predictor. Valid as long as what it was made from.
 class Predictor {
  public:
@@ -251,6 +319,30 @@ class Predictor {
   /// Whether it can be asked for this OSTEON_FORM_* or OSTEON_GRID_*.
   bool gives_form(std::uint32_t form) const noexcept { return (known_.gives_forms & OSTEON_SET(form)) != 0; }
   bool gives_grid(std::uint32_t grid) const noexcept { return (known_.gives_grids & OSTEON_SET(grid)) != 0; }
+
+  /// The probability above which a pixel of a class is set, as the recipe and the operator want it; 0.5 where nobody
+  /// said. Where exactly one class holds for a pixel the greatest wins, whatever this is.
+  double threshold(std::int64_t class_index) const noexcept {
+    return known_.thresholds != nullptr ? known_.thresholds[class_index] : 0.5;
+  }
+
+  /// Images that a model beneath runs together; more at once hold more memory and are not faster. At least 1.
+  std::int64_t batch_size() const noexcept { return std::max<std::int64_t>(1, known_.batch_size); }
+
+  /// Opens a prediction of one image on its own grid, which is read in bands, so that nobody has to hold all of it:
+  /// models beneath run once. The image, the request's classes and this predictor's host side outlive it.
+  std::unique_ptr<Reading> open(const Call& call, const osteon_image& image, osteon_predict_request request) const {
+    request.flags = 0;
+    request.grid = OSTEON_GRID_IMAGE;
+    request.elements = 0;
+    if (known_.open == nullptr) {
+      std::vector<Prediction> whole = ask(call, {&image}, request);
+      return std::make_unique<detail::CutReading>(std::move(whole[0]));
+    }
+    osteon_reading* reading = nullptr;
+    check([&](osteon_error* error) { return known_.open(call.raw(), raw_, &image, &request, &reading, error); });
+    return std::make_unique<detail::HostReading>(raw_, reading);
+  }
 
   /// One prediction per image. Throws Error with what went wrong beneath; of an image that cannot be predicted it is
   /// OSTEON_BAD_INPUT.
@@ -304,6 +396,14 @@ class Predictor {
       std::copy_n(static_cast<const char*>(view.data) + request.classes[k] * plane, plane,
                   static_cast<char*>(kept.view().data) + static_cast<std::int64_t>(k) * plane);
     prediction.set(std::move(kept));
+  }
+
+  /// finish() for a band that was read of this predictor.
+  void finish_band(const Call& call, const osteon_predict_request& request, Prediction& band) const {
+    double& row = band.raw().to_image[5];
+    const double first = std::exchange(row, 0);
+    finish(call, request, band.height(), band.width(), band);
+    row = first;
   }
 
  private:
