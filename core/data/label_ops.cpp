@@ -146,25 +146,6 @@ Labels resize_nearest(const Labels& labels, cv::Size size) {
   });
 }
 
-Labels flip_horizontal(const Labels& labels, const std::vector<int>& mirrored) {
-  if (!mirrored.empty() && mirrored.size() != static_cast<std::size_t>(labels.classes()))
-    throw Error(ExitCode::kData, "the mirrored classes must name one class per class");
-  Labels result = transform(labels, labels.size(), [](const cv::Mat& from, cv::Mat& to) { cv::flip(from, to, 1); });
-  if (mirrored.empty()) return result;
-  std::vector<int> from(mirrored.size(), -1);
-  for (std::size_t c = 0; c < mirrored.size(); ++c) {
-    const int becomes = mirrored[c];
-    if (becomes < 0 || becomes >= labels.classes() || from[static_cast<std::size_t>(becomes)] != -1)
-      throw Error(ExitCode::kData, "the mirrored classes must be a permutation of the classes");
-    from[static_cast<std::size_t>(becomes)] = static_cast<int>(c);
-  }
-  return select_classes(result, from);
-}
-
-Labels flip_vertical(const Labels& labels) {
-  return transform(labels, labels.size(), [](const cv::Mat& from, cv::Mat& to) { cv::flip(from, to, 0); });
-}
-
 Labels select_classes(const Labels& labels, const std::vector<int>& from) {
   Labels result(static_cast<int>(from.size()), labels.size());
   std::vector<std::uint8_t> known(from.size(), 1);
@@ -200,19 +181,6 @@ void add_region(Labels& labels, int c, const cv::Mat& mask, cv::Point origin) {
     std::uint32_t* to = plane.ptr<std::uint32_t>(origin.y + y) + origin.x;
     for (int x = 0; x < mask.cols; ++x) to[x] |= from[x] != 0 ? bit : 0U;
   }
-}
-
-std::vector<cv::Mat> to_masks(const Labels& labels) {
-  std::vector<cv::Mat> masks;
-  for (int c = 0; c < labels.classes(); ++c) masks.push_back(labels.mask(c));
-  return masks;
-}
-
-Labels from_masks(const std::vector<cv::Mat>& masks) {
-  if (masks.empty()) throw Error(ExitCode::kData, "labels need at least one mask");
-  Labels labels(static_cast<int>(masks.size()), masks.front().size());
-  for (std::size_t c = 0; c < masks.size(); ++c) labels.add(static_cast<int>(c), masks[c]);
-  return labels;
 }
 
 Labels from_index(const cv::Mat& index, int classes, int ignore_index) {

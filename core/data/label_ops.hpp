@@ -25,21 +25,12 @@ Labels crop(const Labels& labels, const cv::Rect& region);
 /// where cv::resize INTER_LINEAR, which aligns areas too, puts the image; cv::INTER_NEAREST would be half a pixel off.
 Labels resize_nearest(const Labels& labels, cv::Size size);
 
-/// Mirrors left and right. `mirrored[c]` is the class that c becomes; empty: each stays itself.
-Labels flip_horizontal(const Labels& labels, const std::vector<int>& mirrored = {});
-/// Mirrors top and bottom.
-Labels flip_vertical(const Labels& labels);
-
 /// Class c of the result is class `from[c]` of `labels`; -1 leaves it empty. The result has `from.size()` classes.
 Labels select_classes(const Labels& labels, const std::vector<int>& from);
 
 /// Sets class `c` where `mask` (CV_8UC1) is not zero, with the mask's upper left corner at `origin`; the mask must lie
 /// inside the image.
 void add_region(Labels& labels, int c, const cv::Mat& mask, cv::Point origin);
-
-/// One CV_8UC1 mask per class, 255 where it is set; and back, where any value but 0 sets it.
-std::vector<cv::Mat> to_masks(const Labels& labels);
-Labels from_masks(const std::vector<cv::Mat>& masks);
 
 /// From class indices (CV_8UC1 or CV_16UC1). Pixels of value `ignore_index` become invalid with no class; -1: there is
 /// none. Any other value that is no class throws Error(kData) naming value and pixel.

@@ -251,7 +251,6 @@ Loader::~Loader() { state_->stop(); }
 
 const Dataset& Loader::dataset() const noexcept { return state_->dataset; }
 std::int64_t Loader::images() const noexcept { return static_cast<std::int64_t>(state_->indices.size()); }
-std::int64_t Loader::batches_per_epoch() const noexcept { return state_->batches(0); }
 
 void Loader::start_epoch(std::int64_t epoch, std::int64_t first_image) {
   State& s = *state_;

@@ -58,8 +58,6 @@ class Loader {
   const Dataset& dataset() const noexcept;
   /// Images of an epoch.
   std::int64_t images() const noexcept;
-  /// Batches of a whole epoch.
-  std::int64_t batches_per_epoch() const noexcept;
   /// Begins an epoch, at a place in its order of images, which the size of batches has no part in; an epoch that is
   /// under way is dropped.
   void start_epoch(std::int64_t epoch, std::int64_t first_image = 0);

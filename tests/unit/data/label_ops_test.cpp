@@ -58,23 +58,6 @@ TEST(LabelOps, EnlargedByAWholeFactorEachPixelBecomesASquare) {
     for (int x = 0; x < 27; ++x) ASSERT_EQ(word(resized, 0, x, y), word(labels, 0, x / 3, y / 3));
 }
 
-TEST(LabelOps, FlipsAndExchangesMirroredClasses) {
-  const Labels labels = random_labels(34, {10, 6}, 4, true);
-  std::vector<int> mirrored(34);
-  for (int c = 0; c < 34; ++c) mirrored[c] = (c + 1) % 34;  // not its own inverse
-  const Labels flipped = flip_horizontal(labels, mirrored);
-  for (int c = 0; c < 34; ++c) {
-    cv::Mat expected;
-    cv::flip(labels.mask(c), expected, 1);
-    EXPECT_EQ(cv::countNonZero(flipped.mask(mirrored[c]) != expected), 0) << "class " << c;
-  }
-  EXPECT_TRUE(equal(flip_horizontal(flip_horizontal(labels)), labels));
-  EXPECT_TRUE(equal(flip_vertical(flip_vertical(labels)), labels));
-  EXPECT_FALSE(equal(flip_vertical(labels), labels));
-  EXPECT_THROW(flip_horizontal(labels, std::vector<int>(34, 0)), Error);
-  EXPECT_THROW(flip_horizontal(labels, {0, 1}), Error);
-}
-
 TEST(LabelOps, KeepsWhichClassesAreKnown) {
   Labels labels = random_labels(34, {10, 6}, 6, true);
   std::vector<std::uint8_t> known(34, 1);
@@ -83,12 +66,6 @@ TEST(LabelOps, KeepsWhichClassesAreKnown) {
   EXPECT_EQ(clone(labels).class_valid(), known);
   EXPECT_EQ(crop(labels, {2, 3, 4, 2}).class_valid(), known);
   EXPECT_EQ(resize_nearest(labels, {5, 7}).class_valid(), known);
-  EXPECT_EQ(flip_vertical(labels).class_valid(), known);
-  EXPECT_EQ(flip_horizontal(labels).class_valid(), known);
-  std::vector<int> mirrored(34);
-  for (int c = 0; c < 34; ++c) mirrored[static_cast<std::size_t>(c)] = (c + 1) % 34;
-  const Labels flipped = flip_horizontal(labels, mirrored);
-  for (int c = 0; c < 34; ++c) EXPECT_EQ(flipped.knows(mirrored[static_cast<std::size_t>(c)]), labels.knows(c)) << c;
   const Labels some = select_classes(labels, {33, 5, -1});
   EXPECT_EQ(some.class_valid(), (std::vector<std::uint8_t>{0, 1, 1}));
   EXPECT_TRUE(select_classes(labels, {4, 5}).class_valid().empty()) << "all of these are known";
@@ -135,11 +112,6 @@ TEST(LabelOps, ComparesBitsAndValidPixels) {
   other.valid() = cv::Mat();
   other.planes()[0].at<int>(7, 9) ^= 1 << 28;
   EXPECT_FALSE(equal(labels, other));
-}
-
-TEST(LabelOps, GoesToMasksAndBack) {
-  const Labels labels = random_labels(65, {10, 8}, 7);
-  EXPECT_TRUE(equal(from_masks(to_masks(labels)), labels));
 }
 
 TEST(LabelOps, GoesToIndicesAndBackWithIgnoredPixels) {
