@@ -108,7 +108,7 @@ struct Loader::State {
     View view;
     const Image file = dataset.read_image(index);
     view.labels = resize_nearest(dataset.read_labels(index), options.size);
-    view.image = training_view(file, options.size, augment != nullptr && !augment->empty());
+    view.image = training_view(file, options.size, augment != nullptr && !augment->empty(), options.intensity);
     if (options.cache_mb > 0) cache.put(index, view);
     return view;
   }
@@ -116,7 +116,8 @@ struct Loader::State {
   // The sample as the model takes it, at place `at` of the batch.
   void place(const plugin::Call& call, const Image& image, const Labels& labels, Batch& batch, std::size_t at) const {
     const auto size = static_cast<std::size_t>(options.size.area());
-    write_planes(call, with_channels(root_pixels(image), options.channels), options.mean, options.std,
+    write_planes(call.raw(), with_channels(root_pixels(image), options.channels), model_scale(options.intensity),
+                 options.mean, options.std,
                  batch.image.data() + at * static_cast<std::size_t>(options.channels) * size);
     for (std::size_t p = 0; p < labels.planes().size(); ++p)
       std::memcpy(batch.planes.data() + (at * labels.planes().size() + p) * size, labels.planes()[p].data,

@@ -12,6 +12,7 @@
 #include "data/augment.hpp"
 #include "data/dataset.hpp"
 #include "data/dataset_check.hpp"
+#include "data/intensity.hpp"
 
 namespace osteon::data {
 
@@ -32,6 +33,7 @@ struct LoaderOptions {
   cv::Size size;  ///< of the view, px
   int channels = 3;
   std::vector<double> mean, std;  ///< per channel on 0..1; empty: 0 and 1
+  Intensity intensity;
   int batch_size = 1;
   int workers = 0;   ///< threads; 0: load in the caller
   int prefetch = 2;  ///< batches that may be made ahead, at least 1; no fewer than there are workers

@@ -51,8 +51,13 @@ cv::Mat resize_image(const cv::Mat& pixels, cv::Size size) {
   return resized;
 }
 
-Image training_view(const Image& file, cv::Size size, bool augmented) {
-  Image view{resize_image(root_pixels(file), size), 1.0};
+Image training_view(const Image& file, cv::Size size, bool augmented, const Intensity& intensity) {
+  const cv::Mat root = root_pixels(file);
+  Image view{resize_image(root, size), 1.0};
+  if (intensity.kind != Intensity::Kind::kFixed) {
+    if (view.pixels.data == root.data) view.pixels = root.clone();
+    GreyStatistics(root).map(intensity).apply(view.pixels);
+  }
   if (!augmented) return view;
   view.maximum = file.maximum;
   view.pixels.convertTo(view.pixels, file.pixels.depth(), file.maximum);
@@ -68,25 +73,20 @@ cv::Mat with_channels(const cv::Mat& pixels, int channels) {
   return converted;
 }
 
-void write_planes(const osteon_call* call, const cv::Mat& pixels, const std::vector<double>& mean,
-                  const std::vector<double>& std, float* out) {
+void write_planes(const osteon_call* call, const cv::Mat& pixels, const ModelScale& model_scale,
+                  const std::vector<double>& mean, const std::vector<double>& std, float* out) {
   const auto channels = static_cast<std::size_t>(pixels.channels());
   std::vector<float> scale(channels, 1), shift(channels, 0);
   for (std::size_t i = 0; i < channels; ++i) {
     const double middle = mean.empty() ? 0 : mean[i], deviation = std.empty() ? 1 : std[i];
-    scale[i] = static_cast<float>(1 / deviation);
-    shift[i] = static_cast<float>(-middle / deviation);
+    scale[i] = static_cast<float>(model_scale.spread / deviation);
+    shift[i] = static_cast<float>((model_scale.offset - middle) / deviation);
   }
   const auto function = channels == 1 ? split_1 : split_3;
   const std::int64_t width = pixels.cols, plane = width * pixels.rows;
   sdk::parallel_for(sdk::Call(call), pixels.rows, [&](std::int64_t y, int) {
     function(pixels.ptr<float>(static_cast<int>(y)), width, scale.data(), shift.data(), plane, out + y * width);
   });
-}
-
-void write_planes(const plugin::Call& call, const cv::Mat& pixels, const std::vector<double>& mean,
-                  const std::vector<double>& std, float* out) {
-  write_planes(call.raw(), pixels, mean, std, out);
 }
 
 }  // namespace osteon::data

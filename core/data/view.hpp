@@ -7,6 +7,7 @@
 #include <opencv2/core.hpp>
 
 #include "data/image.hpp"
+#include "data/intensity.hpp"
 #include "plugin/call.hpp"
 
 /// What a model sees of an image: the same code in training, validation and prediction, so that it is the same to the
@@ -14,6 +15,7 @@
 ///
 ///     root_pixels    the file's integers to float32 0..1, with the file's own channels
 ///     resize_image   to the view's size
+///     IntensityMap   one scale for all exposures, of the whole source image's grey values (data/intensity.hpp)
 ///     (in training with augmentations: rounded to the file's depth, augmented, and 0..1 again)
 ///     with_channels  grey or colour, as the model takes it
 ///     write_planes   mean and standard deviation, one plane per channel
@@ -31,17 +33,15 @@ cv::Mat resize_image(const cv::Mat& pixels, cv::Size size);
 
 /// The view of a file's image in training: of 0..1, or, where it is to be augmented, rounded to the file's depth, which
 /// is what augmentations work on and a quarter or half of the memory.
-Image training_view(const Image& file, cv::Size size, bool augmented);
+Image training_view(const Image& file, cv::Size size, bool augmented, const Intensity& intensity = {});
 
 /// `pixels` where they have so many channels, 1 or 3. Grey is repeated; colour becomes grey by ITU-R BT.601 weights.
 cv::Mat with_channels(const cv::Mat& pixels, int channels);
 
 /// CV_32F pixels, normalised, as planes [channels, H, W] at `out`.
 /// @param mean, std  per channel on 0..1; empty: 0 and 1
-void write_planes(const plugin::Call& call, const cv::Mat& pixels, const std::vector<double>& mean,
-                  const std::vector<double>& std, float* out);
-/// The same for a call of the ABI.
-void write_planes(const osteon_call* call, const cv::Mat& pixels, const std::vector<double>& mean,
-                  const std::vector<double>& std, float* out);
+/// @param scale      of the pixels, before these
+void write_planes(const osteon_call* call, const cv::Mat& pixels, const ModelScale& scale,
+                  const std::vector<double>& mean, const std::vector<double>& std, float* out);
 
 }  // namespace osteon::data

@@ -31,6 +31,7 @@ data::LoaderOptions loader_options(const recipe::Recipe& recipe, data::BrokenSam
   options.channels = recipe.data.channels;
   options.mean = recipe.data.mean;
   options.std = recipe.data.std;
+  options.intensity = data::intensity_of(recipe.data);
   options.batch_size = recipe.train.batch_size;
   options.workers = recipe.data.workers;
   options.prefetch = recipe.data.prefetch;

@@ -73,6 +73,14 @@ sdk::OwnedTensor cut(const sdk::Call& call, const osteon_tensor_view& logits, os
   return values;
 }
 
+// Of the source image, whatever part or copy of it this is.
+const data::GreyStatistics& statistics_of(const osteon_image& image) {
+  if (image.host != nullptr) return *static_cast<const data::GreyStatistics*>(image.host);
+  throw sdk::InvalidArgument(name_of(image) +
+                             " was made by a post-processor that does not hand on what the host knows of its source "
+                             "(osteon_image.host), and data.intensity needs the grey values of the whole of it");
+}
+
 Gives gives_of(const recipe::Recipe& recipe) {
   Gives gives;
   gives.batch_size = recipe.predict.batch_size;
@@ -94,6 +102,7 @@ Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& rec
     : Predictor(classes, gives_of(recipe)),
       model_(std::move(model)),
       data_(recipe.data),
+      intensity_(data::intensity_of(recipe.data)),
       batch_size_(static_cast<std::size_t>(recipe.predict.batch_size)),
       options_(std::move(options)) {}
 
@@ -105,7 +114,12 @@ Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const 
   input.image_width = source.cols;
   const cv::Size size =
       scale == OSTEON_SCALE_NATIVE ? source.size() : cv::Size(data_.image_size[1], data_.image_size[0]);
-  cv::Mat pixels = data::with_channels(data::resize_image(source, size), data_.channels);
+  cv::Mat pixels = data::resize_image(source, size);
+  if (intensity_.kind != data::Intensity::Kind::kFixed) {
+    if (pixels.data == source.data) pixels = source.clone();
+    statistics_of(image).map(intensity_).apply(pixels);
+  }
+  pixels = data::with_channels(pixels, data_.channels);
   input.height = size.height;
   input.width = size.width;
   const std::int64_t multiple = model_->size_multiple();
@@ -130,7 +144,7 @@ void Leaf::run_batch(const osteon_call* raw, const std::vector<const Input*>& in
   const std::int64_t channels = sample.channels(), height = sample.rows, width = sample.cols;
   sdk::OwnedTensor batch = call.allocate<float>({static_cast<std::int64_t>(inputs.size()), channels, height, width});
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    data::write_planes(raw, inputs[i]->pixels, data_.mean, data_.std,
+    data::write_planes(raw, inputs[i]->pixels, data::model_scale(intensity_), data_.mean, data_.std,
                        batch.data<float>() + static_cast<std::int64_t>(i) * channels * height * width);
 
   plugin::Model::ForwardOptions options;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "data/intensity.hpp"
 #include "plugin/model.hpp"
 #include "predict/model_device.hpp"
 #include "predict/predictor.hpp"
@@ -45,6 +46,7 @@ class Leaf final : public Predictor {
 
   std::shared_ptr<const plugin::Model> model_;
   recipe::DataSection data_;
+  data::Intensity intensity_;
   std::size_t batch_size_;
   LeafOptions options_;
 };

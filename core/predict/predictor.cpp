@@ -149,6 +149,7 @@ osteon_status Predictor::predict_raw(const osteon_call* call, const osteon_predi
 RootImage::RootImage(const cv::Mat& pixels, std::string name, const RootFacts& facts)
     : name_(std::move(name)),
       facts_(facts),
+      greys_(pixels),
       shape_{pixels.rows, pixels.cols, pixels.channels()},
       strides_{std::int64_t{pixels.cols} * pixels.channels(), pixels.channels(), 1},
       image_(sdk::sized<osteon_image>()) {
@@ -160,6 +161,7 @@ RootImage::RootImage(const cv::Mat& pixels, std::string name, const RootFacts& f
   image_.digest = facts_.digest ? facts_.digest->data() : nullptr;
   image_.spacing[0] = facts_.spacing[0];
   image_.spacing[1] = facts_.spacing[1];
+  image_.host = &greys_;
 }
 
 cv::Mat pixels_of(const osteon_image& image) {

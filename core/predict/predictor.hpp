@@ -10,6 +10,7 @@
 #include <opencv2/core.hpp>
 #include <osteon/sdk/predictor.hpp>
 
+#include "data/intensity.hpp"
 #include "plugin/component.hpp"
 #include "plugin/postprocessor.hpp"
 
@@ -95,6 +96,7 @@ class RootImage {
  private:
   std::string name_;
   RootFacts facts_;
+  data::GreyStatistics greys_;
   std::vector<std::int64_t> shape_, strides_;
   osteon_image image_{};
 };

@@ -156,6 +156,25 @@ Section data_section() {
       .count(0, 3)
       .at_least(1e-6)
       .add(
+          "intensity", [](Recipe& r) -> std::string& { return r.data.intensity; },
+          "how grey values of unlike exposures become comparable, before mean and std. fixed: 0..1 of the file's "
+          "depth; "
+          "percentile: two percentiles of the image become 0 and 1; zscore: mean 0 and deviation 1, cut at 4; window: "
+          "two "
+          "values of 0..1 become 0 and 1")
+      .choices({"fixed", "percentile", "zscore", "window"})
+      .add(
+          "intensity_range", [](Recipe& r) -> std::vector<double>& { return r.data.intensity_range; },
+          "percentile: from and to, 0..100, without it 0.5 and 99.5; window: from and to, 0..1")
+      .count(0, 2)
+      .between(0, 100)
+      .add(
+          "intensity_of", [](Recipe& r) -> std::string& { return r.data.intensity_of; },
+          "percentile and zscore: of the whole image, or of what is exposed: without flat frames at its borders, burnt "
+          "in "
+          "or beyond a collimator")
+      .choices({"image", "exposed"})
+      .add(
           "ignore_index", [](Recipe& r) -> int& { return r.data.ignore_index; },
           "index_png: pixels of this value are left out; -1: none")
       .between(-1, 65535)

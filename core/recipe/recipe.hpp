@@ -32,25 +32,28 @@ struct Component {
 
 /// `[data]`: what is read, how it is split and what the model sees of it.
 struct DataSection {
-  std::string layout;                ///< "boostcamp", "index_png" or "class_png"
-  std::filesystem::path root;        ///< resolved against the recipe's folder
-  std::string kind = "multilabel";   ///< "multilabel" (sigmoid) or "multiclass" (softmax, arg max)
-  std::vector<std::string> classes;  ///< in channel order
-  std::vector<int> mirrored;         ///< class that class c becomes in a mirrored image; empty: itself
-  std::vector<int> image_size;       ///< {height, width} in px; one number in the recipe means a square
-  int channels = 3;                  ///< 1 or 3, what the model sees; a grey image is repeated, colour is made grey
-  std::vector<double> mean;          ///< per channel on 0..1 intensities; empty: 0
-  std::vector<double> std;           ///< per channel; empty: 1
-  int ignore_index = 255;            ///< index_png only: pixels of this value are invalid
-  int folds = 5;                     ///< patient-grouped k-fold
-  int fold = 0;                      ///< the fold that validates; training uses the others
-  std::int64_t seed = 21;            ///< of the split
-  std::string on_broken = "fail";    ///< "fail": a broken image or annotation stops; "skip": it is named and counted
-  std::string absent = "error";      ///< a class without annotation in an image: "error", "empty" or "unknown"
-  std::filesystem::path weights;     ///< CSV of what training images count in the loss; empty: 1 each
-  int workers = 2;                   ///< loader threads, 0: load in the caller
-  int prefetch = 4;                  ///< batches made ahead, `workers` at least; bounds memory
-  int cache_mb = 0;                  ///< memory for decoded images in MiB, 0: none
+  std::string layout;                   ///< "boostcamp", "index_png" or "class_png"
+  std::filesystem::path root;           ///< resolved against the recipe's folder
+  std::string kind = "multilabel";      ///< "multilabel" (sigmoid) or "multiclass" (softmax, arg max)
+  std::vector<std::string> classes;     ///< in channel order
+  std::vector<int> mirrored;            ///< class that class c becomes in a mirrored image; empty: itself
+  std::vector<int> image_size;          ///< {height, width} in px; one number in the recipe means a square
+  int channels = 3;                     ///< 1 or 3, what the model sees; a grey image is repeated, colour is made grey
+  std::vector<double> mean;             ///< per channel on 0..1 intensities; empty: 0
+  std::vector<double> std;              ///< per channel; empty: 1
+  std::string intensity = "fixed";      ///< "fixed", "percentile", "zscore" or "window"; before mean and std
+  std::vector<double> intensity_range;  ///< "percentile": 0..100; "window": 0..1; empty: 0.5 and 99.5
+  std::string intensity_of = "image";   ///< "image" or "exposed": what percentiles and deviations are of
+  int ignore_index = 255;               ///< index_png only: pixels of this value are invalid
+  int folds = 5;                        ///< patient-grouped k-fold
+  int fold = 0;                         ///< the fold that validates; training uses the others
+  std::int64_t seed = 21;               ///< of the split
+  std::string on_broken = "fail";       ///< "fail": a broken image or annotation stops; "skip": it is named and counted
+  std::string absent = "error";         ///< a class without annotation in an image: "error", "empty" or "unknown"
+  std::filesystem::path weights;        ///< CSV of what training images count in the loss; empty: 1 each
+  int workers = 2;                      ///< loader threads, 0: load in the caller
+  int prefetch = 4;                     ///< batches made ahead, `workers` at least; bounds memory
+  int cache_mb = 0;                     ///< memory for decoded images in MiB, 0: none
 };
 
 /// `[model]`.

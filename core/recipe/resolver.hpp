@@ -65,6 +65,7 @@ class Resolver {
 
   void check_across();
   void check_channels();
+  void check_intensity();
   void check_classes();
   void check_layout();
   /// Whether all of these keys have values that can be held against each other.

@@ -39,11 +39,34 @@ void Resolver::check_across() {
     problems_.add(place("data.fold"), "data.fold",
                   fmt::format("fold {} of {} folds; folds are counted from 0", r.data.fold, r.data.folds));
   check_channels();
+  check_intensity();
   if (root_.find("model") != nullptr && root_.find("loss") == nullptr && mistyped_.count("loss") == 0 &&
       sound({"train.epochs"}) && r.train.epochs > 0)
     problems_.add(root_.location, "loss", "there is no [[loss]] to train with");
   check_layout();
   check_classes();
+}
+
+void Resolver::check_intensity() {
+  const DataSection& data = result_.recipe.data;
+  if (!sound({"data.intensity", "data.intensity_range", "data.intensity_of"})) return;
+  const std::vector<double>& range = data.intensity_range;
+  const bool percentile = data.intensity == "percentile", window = data.intensity == "window";
+  const auto refuse = [&](const char* key, const std::string& what, const std::string& advice = {}) {
+    problems_.add(place(key), key, what, advice);
+  };
+  if (!range.empty() && !percentile && !window)
+    refuse("data.intensity_range", fmt::format("data.intensity = \"{}\" has no range", data.intensity),
+           "take it out, or choose \"percentile\" or \"window\"");
+  else if (window && range.empty())
+    refuse("data.intensity", "data.intensity = \"window\" has no data.intensity_range", "such as [0.1, 0.8]");
+  else if (range.size() == 1 || (range.size() == 2 && !(range[0] < range[1])))
+    refuse("data.intensity_range", "'data.intensity_range' is not two numbers that rise");
+  else if (window && range[1] > 1)
+    refuse("data.intensity_range", fmt::format("a window is of 0..1 of the file's depth, and {} is above", range[1]));
+  if (data.intensity_of == "exposed" && !percentile && data.intensity != "zscore")
+    refuse("data.intensity_of", fmt::format("data.intensity = \"{}\" does not look at the image", data.intensity),
+           "take it out, or choose \"percentile\" or \"zscore\"");
 }
 
 void Resolver::check_channels() {

@@ -14,6 +14,7 @@
 
 #include "predict/member.hpp"
 #include "predict/predictor.hpp"
+#include "predict/resample.hpp"
 
 // Predictions of tests' own making, and bilinear interpolation as PyTorch does it, in double.
 namespace osteon::test {
@@ -94,6 +95,42 @@ class FunctionPredictor final : public predict::Predictor {
 
  private:
   Value value_;
+};
+
+inline double grid_logit(std::int64_t c, std::int64_t y, std::int64_t x) {
+  return static_cast<double>((7 * c + 5 * y + 3 * x) % 17 - 8) / 4;
+}
+
+/// Logits on a grid of its own, a third of the image's or less, with a softmax where classes exclude each other.
+/// Counts.
+class GridPredictor final : public predict::Predictor {
+ public:
+  explicit GridPredictor(const plugin::ClassContext& context, std::int64_t stride = 3)
+      : Predictor(context, predict::Gives{}), stride_(stride) {}
+  std::string name() const override { return "the grid's predictor"; }
+  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
+               const osteon_predict_request& request,
+               std::vector<predict::OwnedPrediction>& predictions) const override {
+    ++forwards;
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const std::int64_t height = images[i]->pixels.shape[0], width = images[i]->pixels.shape[1];
+      const std::int64_t h = (height + stride_ - 1) / stride_, w = (width + stride_ - 1) / stride_;
+      test::fill(call, OSTEON_FORM_LOGITS, static_cast<std::int64_t>(classes().names.size()), h, w, grid_logit,
+                 predictions[i]);
+      double* m = predictions[i].raw().to_image;
+      m[0] = static_cast<double>(width) / static_cast<double>(w);
+      m[4] = static_cast<double>(height) / static_cast<double>(h);
+      m[2] = (m[0] - 1) / 2;
+      m[5] = (m[4] - 1) / 2;
+      if (classes().multiclass) predict::convert(call, raw(), request, height, width, predictions[i].raw());
+      predict::select_classes(call, request, predictions[i].raw());
+      if (!classes().multiclass) predict::convert(call, raw(), request, height, width, predictions[i].raw());
+    }
+  }
+  mutable int forwards = 0;
+
+ private:
+  std::int64_t stride_;
 };
 
 }  // namespace osteon::test

@@ -158,13 +158,14 @@ OSTEON_FIELD(osteon_band, n_classes, 32);
 OSTEON_FIELD(osteon_band, classes, 40);
 
 /* predictor.h */
-OSTEON_SIZE(osteon_image, 136);
+OSTEON_SIZE(osteon_image, 144);
 OSTEON_FIELD(osteon_image, flags, 4);
 OSTEON_FIELD(osteon_image, pixels, 8);
 OSTEON_FIELD(osteon_image, to_root, 56);
 OSTEON_FIELD(osteon_image, root, 104);
 OSTEON_FIELD(osteon_image, digest, 112);
 OSTEON_FIELD(osteon_image, spacing, 120);
+OSTEON_FIELD(osteon_image, host, 136);
 OSTEON_SIZE(osteon_predict_request, 72);
 OSTEON_FIELD(osteon_predict_request, flags, 4);
 OSTEON_FIELD(osteon_predict_request, form, 8);

@@ -24,6 +24,7 @@ struct Kind {
 class OneView : public LeafTest, public ::testing::WithParamInterface<Kind> {
  protected:
   /// A data set of one image of this kind, with an empty mask.
+  void expect_same();
   std::unique_ptr<data::Dataset> dataset(const std::filesystem::path& root) const {
     const Kind& kind = GetParam();
     std::filesystem::create_directories(root / "images");
@@ -40,6 +41,15 @@ class OneView : public LeafTest, public ::testing::WithParamInterface<Kind> {
 };
 
 TEST_P(OneView, IsTheSameInTrainingAndInPrediction) {
+  for (const char* intensity : {"fixed", "percentile", "zscore", "window"}) {
+    recipe_.data.intensity = intensity;
+    recipe_.data.intensity_range =
+        std::string(intensity) == "window" ? std::vector<double>{0.2, 0.7} : std::vector<double>();
+    expect_same();
+  }
+}
+
+void OneView::expect_same() {
   const Kind& kind = GetParam();
   const test::TemporaryFolder folder;
   const auto data = dataset(folder.path());
@@ -54,6 +64,7 @@ TEST_P(OneView, IsTheSameInTrainingAndInPrediction) {
   options.channels = kind.model_channels;
   options.mean = recipe_.data.mean;
   options.std = recipe_.data.std;
+  options.intensity = data::intensity_of(recipe_.data);
   options.cache_mb = 16;
   data::Loader loader(*data, {0}, nullptr, options);
   const Leaf leaf = this->leaf(true);
@@ -63,7 +74,8 @@ TEST_P(OneView, IsTheSameInTrainingAndInPrediction) {
     const auto batch = loader.next();
     ASSERT_TRUE(batch);
     ASSERT_EQ(batch->image.size(), probe.last.size());
-    EXPECT_EQ(std::memcmp(batch->image.data(), probe.last.data(), probe.last.size() * sizeof(float)), 0) << epoch;
+    EXPECT_EQ(std::memcmp(batch->image.data(), probe.last.data(), probe.last.size() * sizeof(float)), 0)
+        << recipe_.data.intensity << ", epoch " << epoch;
   }
 }
 
@@ -78,6 +90,38 @@ std::vector<Kind> kinds() {
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(Kinds, OneView, ::testing::ValuesIn(kinds()));
+
+// A tile of an image, a turned or a brighter copy of it: what it is is told by the whole.
+TEST_F(LeafTest, TakesTheIntensityOfTheSourceWhateverPartOfItIsSeen) {
+  recipe_.data.intensity = "percentile";
+  recipe_.data.image_size = {24, 24};
+  cv::Mat whole(48, 48, CV_32F);
+  for (int y = 0; y < 48; ++y)
+    for (int x = 0; x < 48; ++x) whole.at<float>(y, x) = 0.3f + 0.004f * static_cast<float>(y + x);
+  const RootImage root(whole, "image");
+  const Leaf leaf = this->leaf();
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL);
+  request.scale = OSTEON_SCALE_NATIVE;
+  const auto predict = [&](const osteon_image& image) {
+    std::vector<OwnedPrediction> predictions(1);
+    leaf.predict(call_.raw(), {&image}, request, predictions);
+  };
+  predict(*root.get());
+  const std::vector<float> all = probe.last;
+
+  sdk::OwnedTensor pixels = sdk::Call(call_.raw()).allocate<float>({16, 16, 1});
+  for (int y = 0; y < 16; ++y)
+    for (int x = 0; x < 16; ++x) pixels.data<float>()[16 * y + x] = whole.at<float>(y + 20, x + 9);
+  sdk::Image tile(std::move(pixels), sdk::Affine::of({1, 0, 9, 0, 1, 20}), *root.get());
+  predict(*tile.altered().raw());
+  for (int y = 0; y < 16; ++y)
+    for (int x = 0; x < 16; ++x)
+      EXPECT_EQ(probe.last[static_cast<std::size_t>(16 * y + x)], all[static_cast<std::size_t>(48 * (y + 20) + x + 9)]);
+
+  osteon_image forgetful = *root.get();
+  forgetful.host = nullptr;
+  EXPECT_THROW(predict(forgetful), sdk::InvalidArgument);
+}
 
 // A bone of one pixel is a line of half or a third the contrast when its neighbours are averaged, and is gone where
 // every second or third pixel is all that is looked at.

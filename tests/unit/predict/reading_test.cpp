@@ -14,7 +14,6 @@
 
 #include "base/error.hpp"
 #include "plugin/descriptor.hpp"
-#include "plugin/pool.hpp"
 #include "predict/bridge.hpp"
 #include "predict/ensemble.hpp"
 #include "predict/predict.hpp"
@@ -28,35 +27,8 @@ using ::testing::HasSubstr;
 
 constexpr std::int64_t kHeight = 23, kWidth = 17;
 
-double logit(std::int64_t c, std::int64_t y, std::int64_t x) {
-  return static_cast<double>((7 * c + 5 * y + 3 * x) % 17 - 8) / 4;
-}
-
-/// Logits on a grid of its own, a third of the image's, with a softmax where classes exclude each other. Counts.
-class GridPredictor final : public Predictor {
- public:
-  explicit GridPredictor(const plugin::ClassContext& context) : Predictor(context, Gives{}) {}
-  std::string name() const override { return "the grid's predictor"; }
-  void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
-               const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override {
-    ++forwards;
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      const std::int64_t height = images[i]->pixels.shape[0], width = images[i]->pixels.shape[1];
-      const std::int64_t h = (height + 2) / 3, w = (width + 2) / 3;
-      test::fill(call, OSTEON_FORM_LOGITS, static_cast<std::int64_t>(classes().names.size()), h, w, logit,
-                 predictions[i]);
-      double* m = predictions[i].raw().to_image;
-      m[0] = static_cast<double>(width) / static_cast<double>(w);
-      m[4] = static_cast<double>(height) / static_cast<double>(h);
-      m[2] = (m[0] - 1) / 2;
-      m[5] = (m[4] - 1) / 2;
-      if (classes().multiclass) convert(call, raw(), request, height, width, predictions[i].raw());
-      select_classes(call, request, predictions[i].raw());
-      if (!classes().multiclass) convert(call, raw(), request, height, width, predictions[i].raw());
-    }
-  }
-  mutable int forwards = 0;
-};
+using test::grid_logit;
+using test::GridPredictor;
 
 class ReadingTest : public ::testing::Test {
  protected:
@@ -138,7 +110,7 @@ TEST_F(ReadingTest, CrossesBridges) {
     expect_same(Bridge(inner, OSTEON_SET(OSTEON_FORM_BITS), decision(5, multiclass)), OSTEON_FORM_BITS);
     // What gives the image's grid alone is read beneath as well.
     const auto on_image = std::make_shared<test::FunctionPredictor>(
-        test::classes(5, multiclass), [](auto c, auto y, auto x) { return logit(c, y, x) / 4 + 0.5; });
+        test::classes(5, multiclass), [](auto c, auto y, auto x) { return grid_logit(c, y, x) / 4 + 0.5; });
     const auto bits = std::make_shared<Bridge>(on_image, OSTEON_SET(OSTEON_FORM_BITS), decision(5, multiclass));
     expect_same(*bits, OSTEON_FORM_BITS);
     expect_same(Bridge(bits, OSTEON_SET(OSTEON_FORM_PROBABILITIES), decision(5, multiclass)),
@@ -225,30 +197,6 @@ TEST_F(ReadingTest, CutsARegion) {
   }
 }
 
-/// A call that knows the most memory that was ever taken.
-class CountingCall {
- public:
-  CountingCall() : raw_(*host_.raw()), before_(plugin::host_pool().in_use()) {
-    most = 0;
-    real = raw_.allocate;
-    raw_.allocate = [](const osteon_call* call, std::uint32_t memory, osteon_dtype dtype, std::int32_t ndim,
-                       const std::int64_t* shape, osteon_tensor* out, osteon_error* error) {
-      const osteon_status status = real(call, memory, dtype, ndim, shape, out, error);
-      most = std::max(most, plugin::host_pool().in_use());
-      return status;
-    };
-  }
-  const osteon_call* raw() const noexcept { return &raw_; }
-  std::int64_t peak() const { return static_cast<std::int64_t>(most) - static_cast<std::int64_t>(before_); }
-
- private:
-  inline static std::size_t most = 0;
-  inline static decltype(osteon_call::allocate) real = nullptr;
-  plugin::Call host_;
-  osteon_call raw_;
-  std::size_t before_;
-};
-
 /// The mean of what its members say.
 class Mean {
  public:
@@ -312,28 +260,12 @@ TEST_F(ReadingTest, RunsEachMemberOfAnEnsembleOnce) {
   for (const auto& predictor : members.predictors) EXPECT_EQ(predictor->forwards, 1);
 }
 
-TEST_F(ReadingTest, AnEnsembleTakesNoMoreMemoryForMoreMembers) {
-  constexpr std::int64_t kSide = 512, kClasses = 29, kPlanes = kClasses * kSide * kSide * 4;
-  data::Image large{cv::Mat(kSide, kSide, CV_8U, cv::Scalar(90)), 255};
-  const auto peak = [&](int count) {
-    const Members members(count, kClasses);
-    const CountingCall call;
-    predict_labels(call.raw(), *members.ensemble, large, "image", decision(kClasses, false));
-    return call.peak();
-  };
-  peak(1);  // what is made once in a process
-  const std::int64_t two = peak(2), eight = peak(8);
-  EXPECT_EQ(two, eight);
-  // The sums, a ninth of that for one member, three bands, and the pool's rounding up of an eighth.
-  EXPECT_LT(eight, (kPlanes + kPlanes / 9 + 3 * (16 << 20)) * 9 / 8);
-}
-
 TEST_F(ReadingTest, MasksAreTheSameWithProbabilitiesAndWithout) {
   const data::Image grey{cv::Mat(kHeight, kWidth, CV_8U, cv::Scalar(90)), 255};
   for (const bool multiclass : {false, true}) {
     const auto small = std::make_shared<GridPredictor>(test::classes(5, multiclass));
     const test::FunctionPredictor large(test::classes(5, multiclass),
-                                        [](auto c, auto y, auto x) { return logit(c, y, x) / 4 + 0.5; });
+                                        [](auto c, auto y, auto x) { return grid_logit(c, y, x) / 4 + 0.5; });
     for (const Predictor* predictor :
          {static_cast<const Predictor*>(small.get()), static_cast<const Predictor*>(&large)}) {
       const Decision decide = decision(5, multiclass);

@@ -23,6 +23,8 @@ typedef struct osteon_image {
    * NULL: unknown, and what is made of it cannot be kept. */
   const uint8_t* digest;
   double spacing[2]; /**< of the root image, mm per pixel: of rows, of columns; 0: unknown */
+  const void* host; /**< the host's own, of the root image (its grey values). Who makes an image of another hands it on;
+                         NULL where there is none */
 } osteon_image;
 
 /** Forms of a prediction. */
