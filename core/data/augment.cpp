@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "data/aligned_buffer.hpp"
 #include "data/class_boxes.hpp"
+#include "data/view.hpp"
 #include "data/warp.hpp"
 #include "recipe/located.hpp"
 
@@ -46,10 +47,19 @@ struct AugmentPipeline::Work {
   std::vector<AppliedStep>* applied = nullptr;   // where it is written down what ran
   bool geometric_can_follow = true;
 
+  // Steps work in the depth of the file; where none runs, the view is not rounded to it.
+  void round_image() {
+    if (image.file_depth < 0) return;
+    image = in_file_depth(image);
+    owns_pixels = true;
+  }
   /// Labels come along where both went the same way and nothing is lost by it: the chain is exact, or no geometric
   /// step can follow. Else they wait, so that they are resampled once however often the image is.
   void flush_image() {
-    owns_pixels = owns_pixels || !image_warps.empty();
+    if (!image_warps.empty()) {
+      round_image();
+      owns_pixels = true;
+    }
     if (image_warps.same_as(label_warps) && (!geometric_can_follow || image_warps.exact())) {
       if (!label_warps.empty()) label_boxes.reset();
       image_warps.resample(call, image.pixels, image.maximum, labels);
@@ -204,6 +214,7 @@ void AugmentPipeline::run_plugin(const Step& step, const RandomKey& key, const p
     return;
   }
   work.flush_image();
+  work.round_image();
   Image& image = work.image;
   if (!augmentation.component().supports_dtype(dtype_of_depth(image.pixels.depth()))) {
     if (!augmentation.component().supports_dtype(sdk::dtype_of<float>()))

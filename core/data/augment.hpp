@@ -16,7 +16,8 @@ namespace osteon::data {
 
 /// The recipe's `[[augment]]` steps. Thread-safe.
 ///
-/// Steps work on the view, at the size the model sees, in the file's own depth. Geometric steps in a row are resampled
+/// Steps work on the view, at the size the model sees, in the file's own depth, to which a view that was resized is
+/// rounded before the first step that runs. Geometric steps in a row are resampled
 /// once; a photometric step in between makes the image's part of the chain be resampled first, while labels wait for
 /// what may still move them, and are resampled once. The call's threads share the work of each step. Probabilities and
 /// groups are the host's business, not the plugins'.
@@ -27,8 +28,6 @@ class AugmentPipeline {
   ~AugmentPipeline();
   AugmentPipeline(const AugmentPipeline&) = delete;
   AugmentPipeline& operator=(const AugmentPipeline&) = delete;
-
-  bool empty() const noexcept { return steps_.empty(); }
 
   /// Changes image and labels, which have one size and keep it; pixels and planes that came in are replaced, never
   /// written to. `key` decides all that is random; `view_index` says which view of its image this is. What ran is

@@ -52,9 +52,13 @@ Image Dataset::read_image(int index) const { return data::read_image(sample_at(s
 
 Labels Dataset::read_labels(int index) const {
   const Sample& sample = sample_at(samples_, index);
+  return read_labels(index, has_labels_ ? read_image_size(sample.image) : cv::Size());
+}
+
+Labels Dataset::read_labels(int index, cv::Size size) const {
+  const Sample& sample = sample_at(samples_, index);
   if (!has_labels_)
     throw Error(ExitCode::kData, "the subset '" + options_.subset + "' has no annotations", sample.image.string());
-  const cv::Size size = read_image_size(sample.image);
   Labels labels = load_labels(sample, size);
   expect_size_of_image(labels.size(), size, sample, sample.annotation);
   settle_kind(labels, options_.classes.kind, sample.annotation);

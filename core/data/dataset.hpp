@@ -66,6 +66,8 @@ class Dataset {
   Image read_image(int index) const;
   /// Labels on the image's own grid. Throws Error(kData) naming the file; also where has_labels() is false.
   Labels read_labels(int index) const;
+  /// The same where the image was read: `size` is its own.
+  Labels read_labels(int index, cv::Size size) const;
 
   /// Whether read_image() and read_labels() may be expected to work: reads the annotation and the headers of images and
   /// masks, and decodes no pixel of PNG and JPEG files. Throws Error(kData) naming the file.

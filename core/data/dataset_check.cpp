@@ -71,8 +71,8 @@ std::vector<Problem> check_dataset(const Dataset& dataset, int threads, const st
   std::vector<int> all(dataset.samples().size());
   std::iota(all.begin(), all.end(), 0);
   const auto read = [&](int index) {
-    dataset.read_image(index);
-    if (dataset.has_labels()) dataset.read_labels(index);
+    const cv::Size size = dataset.read_image(index).size();
+    if (dataset.has_labels()) dataset.read_labels(index, size);
   };
   const auto found = check(all, threads, read, progress);
   std::vector<Problem> problems = dataset.left_out();

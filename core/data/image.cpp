@@ -37,7 +37,7 @@ std::string whole_file(const std::filesystem::path& path) {
 Image read_image(const std::filesystem::path& path) {
   Image image;
   image.pixels = decode(whole_file(path), path);
-  image.maximum = image.pixels.depth() == CV_8U ? 255.0 : 65535.0;
+  image.maximum = greatest_of(image.pixels.depth());
   return image;
 }
 
@@ -47,5 +47,7 @@ cv::Size read_image_size(const std::filesystem::path& path) {
   if (const auto size = size_from_header(bytes)) return *size;
   return decode(bytes, path).size();
 }
+
+double greatest_of(int depth) { return depth == CV_8U ? 255.0 : 65535.0; }
 
 }  // namespace osteon::data

@@ -107,8 +107,8 @@ struct Loader::State {
     if (auto known = cache.find(index)) return {known->image, known->labels};
     View view;
     const Image file = dataset.read_image(index);
-    view.labels = resize_nearest(dataset.read_labels(index), options.size);
-    view.image = training_view(file, options.size, augment != nullptr && !augment->empty(), options.intensity);
+    view.labels = resize_nearest(dataset.read_labels(index, file.size()), options.size);
+    view.image = view_of(file, options.size, options.intensity);
     if (options.cache_mb > 0) cache.put(index, view);
     return view;
   }

@@ -39,7 +39,7 @@ struct LoaderOptions {
   int prefetch = 2;  ///< batches that may be made ahead, at least 1; no fewer than there are workers
   std::uint64_t seed = 0;
   bool shuffle = false;
-  int cache_mb = 0;                 ///< decoded views that are kept; once it is full, what is in it stays
+  int cache_mb = 0;  ///< decoded views that are kept, as view_of() gives them; once it is full, what is in it stays
   BrokenSamples* broken = nullptr;  ///< what becomes of samples that cannot be read; null: they are fatal
 };
 

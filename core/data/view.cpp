@@ -51,17 +51,23 @@ cv::Mat resize_image(const cv::Mat& pixels, cv::Size size) {
   return resized;
 }
 
-Image training_view(const Image& file, cv::Size size, bool augmented, const Intensity& intensity) {
+Image view_of(const Image& file, cv::Size size, const Intensity& intensity) {
+  const bool fixed = intensity.kind == Intensity::Kind::kFixed;
+  if (fixed && file.size() == size) return file;
   const cv::Mat root = root_pixels(file);
-  Image view{resize_image(root, size), 1.0};
-  if (intensity.kind != Intensity::Kind::kFixed) {
-    if (view.pixels.data == root.data) view.pixels = root.clone();
-    GreyStatistics(root).map(intensity).apply(view.pixels);
-  }
-  if (!augmented) return view;
-  view.maximum = file.maximum;
-  view.pixels.convertTo(view.pixels, file.pixels.depth(), file.maximum);
+  Image view{resize_image(root, size), 1.0, file.pixels.depth()};
+  if (fixed) return view;
+  if (view.pixels.data == root.data) view.pixels = root.clone();
+  GreyStatistics(root).map(intensity).apply(view.pixels);
   return view;
+}
+
+Image in_file_depth(const Image& view) {
+  if (view.file_depth < 0) return view;
+  Image rounded;
+  rounded.maximum = greatest_of(view.file_depth);
+  view.pixels.convertTo(rounded.pixels, view.file_depth, rounded.maximum / view.maximum);
+  return rounded;
 }
 
 cv::Mat with_channels(const cv::Mat& pixels, int channels) {

@@ -16,7 +16,7 @@
 ///     root_pixels    the file's integers to float32 0..1, with the file's own channels
 ///     resize_image   to the view's size
 ///     IntensityMap   one scale for all exposures, of the whole source image's grey values (data/intensity.hpp)
-///     (in training with augmentations: rounded to the file's depth, augmented, and 0..1 again)
+///     (in training, before the first augmentation that runs: rounded to the file's depth)
 ///     with_channels  grey or colour, as the model takes it
 ///     write_planes   mean and standard deviation, one plane per channel
 namespace osteon::data {
@@ -31,9 +31,12 @@ cv::Mat root_pixels(const Image& image);
 /// bilinear.
 cv::Mat resize_image(const cv::Mat& pixels, cv::Size size);
 
-/// The view of a file's image in training: of 0..1, or, where it is to be augmented, rounded to the file's depth, which
-/// is what augmentations work on and a quarter or half of the memory.
-Image training_view(const Image& file, cv::Size size, bool augmented, const Intensity& intensity = {});
+/// The view of a file's image, with the file's channels: float32 on 0..1, or, where nothing was done to it, in the
+/// file's depth, which says the same and takes less memory.
+Image view_of(const Image& file, cv::Size size, const Intensity& intensity = {});
+
+/// A view rounded to the depth of its file, in which augmentations work; of another image, itself.
+Image in_file_depth(const Image& view);
 
 /// `pixels` where they have so many channels, 1 or 3. Grey is repeated; colour becomes grey by ITU-R BT.601 weights.
 cv::Mat with_channels(const cv::Mat& pixels, int channels);

@@ -196,7 +196,7 @@ nlohmann::ordered_json run_augment_preview(const AugmentPreviewRequest& request,
   const AugmentSource source = find_augment_source(section, request.image, request.labels);
 
   Shown view;
-  view.image = data::training_view(source.image, size, !pipeline.empty(), data::intensity_of(section));
+  view.image = data::view_of(source.image, size, data::intensity_of(section));
   view.labels = source.labels ? data::resize_nearest(*source.labels, size)
                               : data::Labels(static_cast<int>(section.classes.size()), size);
 

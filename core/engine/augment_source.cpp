@@ -35,7 +35,7 @@ void take(const data::Dataset& dataset, int index, bool with_labels, AugmentSour
   const data::Sample& sample = dataset.samples()[static_cast<std::size_t>(index)];
   source.id = sample.id;
   if (!with_labels || !dataset.has_labels()) return;
-  source.labels = dataset.read_labels(index);
+  source.labels = dataset.read_labels(index, source.image.size());
   source.labels_from = sample.annotation.string();
 }
 

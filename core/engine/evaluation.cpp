@@ -90,7 +90,7 @@ void evaluate_images(const plugin::Call& call, const predict::Predictor& predict
     std::vector<metrics::ClassCounts> counts;
     try {
       const data::Image image = dataset.read_image(index);
-      const data::Labels truth = dataset.read_labels(index);
+      const data::Labels truth = dataset.read_labels(index, image.size());
       const data::Labels found = predict::predict_labels(own.raw(), predictor, image, sample.id, decision);
       counts = metrics::count_confusion(found, truth);
       if (look) look(sample.id, found);

@@ -44,8 +44,8 @@ nlohmann::json fit_part(const FittedPart& part, predict::FitTask task, const Ima
     const int index = images.indices[i];
     const data::Sample& sample = images.dataset.samples()[static_cast<std::size_t>(index)];
     try {
-      image = {sample.id, images.dataset.read_image(index), images.dataset.read_labels(index),
-               silent ? silent(sample) : std::vector<bool>()};
+      image = {sample.id, images.dataset.read_image(index), {}, silent ? silent(sample) : std::vector<bool>()};
+      image.truth = images.dataset.read_labels(index, image.image.size());
       if (!task.classes.empty())
         image.truth = data::select_classes(image.truth, {task.classes.begin(), task.classes.end()});
       return true;

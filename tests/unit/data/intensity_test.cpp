@@ -88,7 +88,7 @@ TEST(Intensity, MakesOneOfAllExposures) {
     Image file;
     file.maximum = depth == CV_8U ? 255 : 65535;
     cv::Mat(hand * (high - low) + low).convertTo(file.pixels, depth, file.maximum);
-    return training_view(file, {50, 60}, false, percentiles(1, 99)).pixels;
+    return view_of(file, {50, 60}, percentiles(1, 99)).pixels;
   };
   const cv::Mat expected = seen(0, 1, CV_16U);
   for (const auto& [low, high] : {std::pair{0.4, 0.6}, {0.0, 0.2}, {0.7, 1.0}}) {

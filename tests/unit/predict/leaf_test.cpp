@@ -356,5 +356,37 @@ TEST_F(LeafTest, GivesNoBits) {
   EXPECT_THROW(predict(leaf(), pixels(8, 8), make_request(OSTEON_FORM_BITS, OSTEON_GRID_MODEL)), sdk::Unsupported);
 }
 
+// A tile of an image, a turned or a brighter copy of it: what it is is told by the whole.
+TEST_F(LeafTest, TakesTheIntensityOfTheSourceWhateverPartOfItIsSeen) {
+  recipe_.data.intensity = "percentile";
+  recipe_.data.image_size = {24, 24};
+  cv::Mat whole(48, 48, CV_32F);
+  for (int y = 0; y < 48; ++y)
+    for (int x = 0; x < 48; ++x) whole.at<float>(y, x) = 0.3f + 0.004f * static_cast<float>(y + x);
+  const RootImage root(whole, "image");
+  const Leaf leaf = this->leaf();
+  osteon_predict_request request = make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL);
+  request.scale = OSTEON_SCALE_NATIVE;
+  const auto predict = [&](const osteon_image& image) {
+    std::vector<OwnedPrediction> predictions(1);
+    leaf.predict(call_.raw(), {&image}, request, predictions);
+  };
+  predict(*root.get());
+  const std::vector<float> all = probe.last;
+
+  sdk::OwnedTensor pixels = sdk::Call(call_.raw()).allocate<float>({16, 16, 1});
+  for (int y = 0; y < 16; ++y)
+    for (int x = 0; x < 16; ++x) pixels.data<float>()[16 * y + x] = whole.at<float>(y + 20, x + 9);
+  sdk::Image tile(std::move(pixels), sdk::Affine::of({1, 0, 9, 0, 1, 20}), *root.get());
+  predict(*tile.altered().raw());
+  for (int y = 0; y < 16; ++y)
+    for (int x = 0; x < 16; ++x)
+      EXPECT_EQ(probe.last[static_cast<std::size_t>(16 * y + x)], all[static_cast<std::size_t>(48 * (y + 20) + x + 9)]);
+
+  osteon_image forgetful = *root.get();
+  forgetful.host = nullptr;
+  EXPECT_THROW(predict(forgetful), sdk::InvalidArgument);
+}
+
 }  // namespace
 }  // namespace osteon::predict
