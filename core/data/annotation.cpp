@@ -32,7 +32,7 @@ class Parser {
     for (std::size_t i = 0; i < annotations.size(); ++i)
       read_entry(annotations[i], "/annotations/" + std::to_string(i), polygons);
     if (complete) check_complete();
-    return {std::move(polygons), named_};
+    return {std::move(polygons), named_, others_};
   }
 
  private:
@@ -63,8 +63,10 @@ class Parser {
   void read_entry(const Json& entry, const std::string& pointer, std::vector<Polygon>& polygons) {
     const std::string label = text_member(entry, pointer, "label");
     const auto position = std::find(classes_.begin(), classes_.end(), label);
-    if (position == classes_.end())
-      fail(pointer + "/label", "is '" + label + "', which is no class of the recipe" + did_you_mean(label, classes_));
+    if (position == classes_.end()) {
+      if (std::find(others_.begin(), others_.end(), label) == others_.end()) others_.push_back(label);
+      return;
+    }
     const auto c = static_cast<std::size_t>(position - classes_.begin());
     named_[c] = 1;
     const std::string type = text_member(entry, pointer, "type");
@@ -92,10 +94,15 @@ class Parser {
     return result;
   }
 
+  std::string meant(const std::string& name) const {
+    const std::string other = nearest(name, others_);
+    return other.empty() ? "" : " (and one for '" + other + "', which is no class of the recipe)";
+  }
+
   void check_complete() const {
     std::string missing;
     for (std::size_t c = 0; c < classes_.size(); ++c)
-      if (named_[c] == 0) missing += (missing.empty() ? "'" : ", '") + classes_[c] + '\'';
+      if (named_[c] == 0) missing += (missing.empty() ? "'" : ", '") + classes_[c] + '\'' + meant(classes_[c]);
     if (!missing.empty())
       fail(
           "/annotations",
@@ -108,6 +115,7 @@ class Parser {
   const std::vector<std::string>& classes_;
   cv::Size size_;
   std::vector<std::uint8_t> named_;
+  std::vector<std::string> others_;
 };
 
 }  // namespace

@@ -23,14 +23,16 @@ struct Polygon {
 struct Annotation {
   std::vector<Polygon> polygons;
   std::vector<std::uint8_t> named;  ///< for each class whether there is an entry for it
+  std::vector<std::string> others;  ///< labels that are none of the classes; their entries are left out
 };
 
 /// Reads the annotation of one image.
 ///
-/// `annotations[]` needs `label` (one of `classes`), `type` "poly_seg" and `points` [[x, y], ...], three or more,
-/// finite; fractions are rounded. A class may have several polygons: their union is its label. An entry of `type`
-/// "empty" (no points) says that the class was looked for and is not in the image. All else in the file is ignored, on
-/// purpose: its `metadata` gives another image size and its `filename` another extension than the image has.
+/// `annotations[]` needs `label`, and where it is one of `classes` `type` "poly_seg" and `points` [[x, y], ...], three
+/// or more, finite; fractions are rounded. A class may have several polygons: their union is its label. An entry of
+/// `type` "empty" (no points) says that the class was looked for and is not in the image. All else in the file is
+/// ignored, on purpose: its `metadata` gives another image size and its `filename` another extension than the image
+/// has.
 ///
 /// @param classes  their order in the file does not matter
 /// @param complete whether every one of them must appear

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/class_tally.hpp"
 #include "data/image.hpp"
 #include "data/labels.hpp"
 
@@ -57,6 +58,8 @@ class Dataset {
   const std::vector<Sample>& samples() const noexcept { return samples_; }
   /// Files that were left out because their partner is missing (`OnBroken::kSkip`). The caller tells the user.
   const std::vector<Problem>& left_out() const noexcept { return left_out_; }
+  /// Of the annotations that were read or checked so far; the caller tells the user.
+  const ClassTally& tally() const noexcept { return tally_; }
   /// Whether the subset has labels: all samples or none.
   bool has_labels() const noexcept { return has_labels_; }
   /// Whether samples have weights of their own.
@@ -81,6 +84,11 @@ class Dataset {
         has_labels_(has_labels) {}
 
   const DatasetOptions& options() const noexcept { return options_; }
+  /// For layouts whose annotations name classes.
+  void count(const Sample& sample, const std::vector<std::uint8_t>& named,
+             const std::vector<std::string>& others) const {
+    tally_.add(sample.id, named, others);
+  }
 
  private:
   friend std::unique_ptr<Dataset> open_dataset(const std::string& layout, const std::filesystem::path& root,
@@ -95,6 +103,7 @@ class Dataset {
   std::vector<Sample> samples_;
   std::vector<Problem> left_out_;
   bool has_labels_;
+  mutable ClassTally tally_;
 };
 
 /// The names of the layouts, as recipes write them.
@@ -103,7 +112,8 @@ const std::vector<std::string>& dataset_layouts();
 /// Lists a data set. Decodes nothing yet. Hidden files and files that are no images are passed over.
 ///
 /// - "boostcamp", the competition's: `ROOT/SUBSET/DCM/PATIENT/IMAGE.png` and
-///   `ROOT/SUBSET/outputs_json/PATIENT/IMAGE.json`, paired by patient and stem. Multi-label.
+///   `ROOT/SUBSET/outputs_json/PATIENT/IMAGE.json`, paired by patient and stem. Multi-label. An image is called by its
+///   file's name, and by PATIENT/IMAGE.png where another patient has one of that name.
 /// - "index_png": `ROOT/[SUBSET/]images/**/NAME.*` and `ROOT/[SUBSET/]masks/**/NAME.png`, whose pixels are positions in
 ///   `classes`, or `ignore_index`; grey or palette.
 /// - "class_png": `ROOT/[SUBSET/]images/**/NAME.*` and `ROOT/[SUBSET/]masks/CLASS/**/NAME.png` for every class, whose
@@ -111,6 +121,8 @@ const std::vector<std::string>& dataset_layouts();
 ///
 /// In the last two, `SUBSET/` is there for all subsets or, where there is only "train", for none; the first folder
 /// below `images/` is the patient, and an image outside of one is a patient by itself.
+///
+/// Classes that a data set has beside `classes` are left out, see Dataset::tally(). A mask's suffix may be in capitals.
 ///
 /// With another `absent` than kError, an annotation of "boostcamp" need not name every class, and of "class_png" an
 /// image's mask may be missing for some classes; one mask it needs. In multiclass data with an unknown class, pixels

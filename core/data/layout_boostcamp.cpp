@@ -23,12 +23,15 @@ class BoostcampDataset final : public Dataset {
   Labels load_labels(const Sample& sample, cv::Size size) const override {
     const std::vector<std::string>& names = classes().names;
     Annotation annotation = read_annotation(sample.annotation, names, size, options().absent == Absent::kError);
+    count(sample, annotation.named, annotation.others);
     Labels labels = rasterize(annotation.polygons, static_cast<int>(names.size()), size);
     if (options().absent == Absent::kUnknown) labels.set_class_valid(std::move(annotation.named));
     return labels;
   }
   void check_labels(const Sample& sample, cv::Size size) const override {
-    read_annotation(sample.annotation, classes().names, size, options().absent == Absent::kError);
+    const Annotation annotation =
+        read_annotation(sample.annotation, classes().names, size, options().absent == Absent::kError);
+    count(sample, annotation.named, annotation.others);
   }
 };
 
@@ -46,6 +49,7 @@ class Listing {
       patients.insert(folder.filename().string());
       list_patient(folder);
     }
+    tell_apart();
     if (!has_labels_) return;
     for (const fs::path& folder : visible_folders(annotations_))
       if (patients.count(folder.filename().string()) == 0)
@@ -60,12 +64,20 @@ class Listing {
     problems.push_back({file.stem().string(), message, file.string()});
   }
 
+  // Tables tell images by name; where several patients have one of a name, all of them are called by patient too.
+  void tell_apart() {
+    std::map<std::string, int> count;
+    for (const Sample& sample : samples) ++count[sample.id];
+    for (Sample& sample : samples)
+      if (count[sample.id] > 1) sample.id = sample.group + "/" + sample.id;
+  }
+
   void list_patient(const fs::path& folder) {
     const fs::path partners = annotations_ / folder.filename();
     std::map<std::string, fs::path> json_by_stem;
     if (has_labels_ && fs::is_directory(partners))
       for (const fs::path& file : visible_files(partners))
-        if (file.extension() == ".json") json_by_stem[file.stem().string()] = file;
+        if (has_suffix(file, ".json")) json_by_stem[file.stem().string()] = file;
 
     std::set<std::string> stems;
     for (const fs::path& file : visible_files(folder)) {
@@ -73,10 +85,8 @@ class Listing {
       const std::string stem = file.stem().string();
       if (!stems.insert(stem).second) {
         problem(file, "another image of this folder has the same name before the extension");
-      } else if (!names_.insert(file.filename().string()).second) {
-        problem(file, "another patient has an image of this name, and exports tell images by name");
       } else if (has_labels_ && json_by_stem.count(stem) == 0) {
-        problem(file, "has no partner: there is no annotation " + (partners / (stem + ".json")).string());
+        problem(file, no_partner("annotation", partners / (stem + ".json")));
       } else {
         Sample sample;
         sample.id = file.filename().string();
@@ -87,14 +97,12 @@ class Listing {
       }
     }
     for (const auto& [stem, file] : json_by_stem)
-      if (stems.count(stem) == 0)
-        problem(file, "has no partner: there is no image " + (folder / (stem + ".png")).string());
+      if (stems.count(stem) == 0) problem(file, no_partner("image", folder / (stem + ".png")));
   }
 
   fs::path images_;
   fs::path annotations_;
   bool has_labels_;
-  std::set<std::string> names_;
 };
 
 }  // namespace

@@ -16,14 +16,20 @@ namespace osteon::data {
 namespace fs = std::filesystem;
 namespace {
 
+fs::path mask_in(const fs::path& folder, const std::string& id) {
+  return in_any_case(folder / fs::path(id).replace_extension(".png"));
+}
+
 fs::path mask_of(const fs::path& masks, const std::string& class_name, const std::string& id) {
-  return masks / file_name_of(class_name) / fs::path(id).replace_extension(".png");
+  return mask_in(masks / file_name_of(class_name), id);
 }
 
 class ClassPngDataset final : public Dataset {
  public:
-  ClassPngDataset(DatasetOptions options, std::vector<Sample> samples, std::vector<Problem> left_out, bool has_labels)
-      : Dataset(std::move(options), std::move(samples), std::move(left_out), has_labels) {}
+  /// @param others  folders of masks of classes that are left out
+  ClassPngDataset(DatasetOptions options, std::vector<Sample> samples, std::vector<Problem> left_out, bool has_labels,
+                  std::vector<std::string> others)
+      : Dataset(std::move(options), std::move(samples), std::move(left_out), has_labels), others_(std::move(others)) {}
 
  private:
   Labels load_labels(const Sample& sample, cv::Size size) const override {
@@ -42,7 +48,17 @@ class ClassPngDataset final : public Dataset {
       labels.add(static_cast<int>(c), values != 0);
     }
     labels.set_class_valid(std::move(known));
+    count_masks(sample);
     return labels;
+  }
+  void count_masks(const Sample& sample) const {
+    std::vector<std::uint8_t> named;
+    for (const std::string& name : classes().names)
+      named.push_back(fs::exists(mask_of(sample.annotation, name, sample.id)) ? 1 : 0);
+    std::vector<std::string> others;
+    for (const std::string& folder : others_)
+      if (fs::exists(mask_in(sample.annotation / folder, sample.id))) others.push_back(folder);
+    count(sample, named, others);
   }
   void check_labels(const Sample& sample, cv::Size size) const override {
     for (const std::string& name : classes().names) {
@@ -50,21 +66,26 @@ class ClassPngDataset final : public Dataset {
       if (options().absent == Absent::kError || fs::exists(path))
         expect_size_of_image(read_index_png_size(path), size, sample, path);
     }
+    count_masks(sample);
   }
+
+  std::vector<std::string> others_;
 };
 
-void check_folders(const fs::path& masks, const std::vector<std::string>& classes) {
-  std::vector<std::string> names;
+// The folders of masks that belong to no class of the recipe. Throws where a class has none.
+std::vector<std::string> other_folders(const fs::path& masks, const std::vector<std::string>& classes) {
+  std::vector<std::string> names, others;
   for (const std::string& name : classes) names.push_back(file_name_of(name));
   for (const fs::path& folder : visible_folders(masks)) {
     const std::string name = folder.filename().string();
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      throw Error(ExitCode::kData, "this folder of masks belongs to no class of the recipe" + did_you_mean(name, names),
-                  folder.string());
+    if (std::find(names.begin(), names.end(), name) == names.end()) others.push_back(name);
   }
   for (const std::string& name : names)
     if (!fs::is_directory(masks / name))
-      throw Error(ExitCode::kData, "the folder of masks of class '" + name + "' is missing", (masks / name).string());
+      throw Error(ExitCode::kData,
+                  "the folder of masks of class '" + name + "' is missing" + did_you_mean(name, others),
+                  (masks / name).string());
+  return others;
 }
 
 /// What is wrong with an image whose masks are not all there; empty: nothing.
@@ -75,7 +96,7 @@ std::string missing_masks(const fs::path& masks, const std::vector<std::string>&
     if (const fs::path mask = mask_of(masks, name, id); !fs::exists(mask)) missing.push_back(mask);
   // Without any mask it is an image that was forgotten, whatever a missing one means.
   const bool broken = absent == Absent::kError ? !missing.empty() : missing.size() == names.size();
-  return broken ? "has no partner: there is no mask " + missing.front().string() : "";
+  return broken ? no_partner("mask", missing.front()) : "";
 }
 
 }  // namespace
@@ -85,7 +106,8 @@ std::unique_ptr<Dataset> open_class_png(const fs::path& root, DatasetOptions opt
   const fs::path masks = folder / "masks";
   const std::vector<std::string>& names = options.classes.names;
   const bool has_labels = annotations_exist(masks, options.subset);
-  if (has_labels) check_folders(masks, names);
+  std::vector<std::string> others;
+  if (has_labels) others = other_folders(masks, names);
 
   std::vector<Sample> samples;
   std::vector<Problem> problems;
@@ -106,12 +128,12 @@ std::unique_ptr<Dataset> open_class_png(const fs::path& root, DatasetOptions opt
   if (has_labels)
     for (const std::string& name : names)
       for (const fs::path& relative : visible_files_below(masks / file_name_of(name)))
-        if (relative.extension() == ".png" && stems.count(fs::path(relative).replace_extension()) == 0)
-          problems.push_back({relative.generic_string(),
-                              "has no partner: there is no image " + (folder / "images" / relative).string(),
+        if (has_suffix(relative, ".png") && stems.count(fs::path(relative).replace_extension()) == 0)
+          problems.push_back({relative.generic_string(), no_partner("image", folder / "images" / relative),
                               (masks / file_name_of(name) / relative).string()});
   settle(samples, problems, options.on_broken, folder / "images");
-  return std::make_unique<ClassPngDataset>(std::move(options), std::move(samples), std::move(problems), has_labels);
+  return std::make_unique<ClassPngDataset>(std::move(options), std::move(samples), std::move(problems), has_labels,
+                                           std::move(others));
 }
 
 }  // namespace osteon::data

@@ -50,14 +50,13 @@ std::unique_ptr<Dataset> open_index_png(const fs::path& root, DatasetOptions opt
   std::set<fs::path> partners;
   for (Sample& sample : list_images(folder)) {
     if (has_labels) {
-      sample.annotation = masks / fs::path(sample.id).replace_extension(".png");
+      sample.annotation = in_any_case(masks / fs::path(sample.id).replace_extension(".png"));
       if (!partners.insert(sample.annotation).second) {
         problems.push_back({sample.id, "another image has the same name before the extension", sample.image.string()});
         continue;
       }
       if (!fs::exists(sample.annotation)) {
-        problems.push_back(
-            {sample.id, "has no partner: there is no mask " + sample.annotation.string(), sample.image.string()});
+        problems.push_back({sample.id, no_partner("mask", sample.annotation), sample.image.string()});
         continue;
       }
     }
@@ -65,9 +64,8 @@ std::unique_ptr<Dataset> open_index_png(const fs::path& root, DatasetOptions opt
   }
   if (has_labels)
     for (const fs::path& relative : visible_files_below(masks))
-      if (relative.extension() == ".png" && partners.count(masks / relative) == 0)
-        problems.push_back({relative.generic_string(),
-                            "has no partner: there is no image " + (folder / "images" / relative).string(),
+      if (has_suffix(relative, ".png") && partners.count(masks / relative) == 0)
+        problems.push_back({relative.generic_string(), no_partner("image", folder / "images" / relative),
                             (masks / relative).string()});
   settle(samples, problems, options.on_broken, folder / "images");
   return std::make_unique<IndexPngDataset>(std::move(options), std::move(samples), std::move(problems), has_labels);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/error.hpp"
+#include "base/suggest.hpp"
 #include "data/image_file.hpp"
 
 namespace osteon::data {
@@ -133,6 +134,41 @@ std::vector<Sample> list_images(const fs::path& folder) {
     samples.push_back(std::move(sample));
   }
   return samples;
+}
+
+bool has_suffix(const fs::path& file, const std::string& suffix) {
+  const std::string own = file.extension().string();
+  return own.size() == suffix.size() && std::equal(own.begin(), own.end(), suffix.begin(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+         });
+}
+
+fs::path in_any_case(const fs::path& path) {
+  std::error_code failure;
+  if (fs::exists(path, failure)) return path;
+  std::string suffix = path.extension().string();
+  for (char& c : suffix) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  const fs::path capitals = fs::path(path).replace_extension(suffix);
+  return fs::exists(capitals, failure) ? capitals : path;
+}
+
+std::string no_partner(const std::string& what, const fs::path& path) {
+  std::string text = "has no partner: there is no " + what + " " + path.string();
+  std::error_code failure;
+  std::vector<std::string> others;
+  for (fs::directory_iterator entry(path.parent_path(), failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    if (is_passed_over(entry->path())) continue;
+    if (entry->path().stem() == path.stem())
+      return text + "; there is " + entry->path().filename().string() + ", which is none";
+    others.push_back(entry->path().filename().string());
+  }
+  if (failure) return fs::exists(path.parent_path()) ? text : text + "; nor is there that folder";
+  if (others.empty()) return text + "; the folder is empty";
+  std::sort(others.begin(), others.end());
+  const std::string near = nearest(path.filename().string(), others);
+  return text + "; there is " + (near.empty() ? others.front() : near) +
+         (others.size() > 1 ? ", and " + std::to_string(others.size() - 1) + " more" : "");
 }
 
 bool annotations_exist(const fs::path& folder, const std::string& subset) {

@@ -32,6 +32,13 @@ std::filesystem::path subset_folder(const std::filesystem::path& root, const std
 /// id.
 std::vector<Sample> list_images(const std::filesystem::path& folder);
 
+/// Whether a file has this suffix, in whatever case: ".PNG" is ".png".
+bool has_suffix(const std::filesystem::path& file, const std::string& suffix);
+/// The file at `path`, or the one beside it whose suffix is the same in another case; `path` where there is none.
+std::filesystem::path in_any_case(const std::filesystem::path& path);
+/// "has no partner: there is no mask X", and what stands there instead where something of nearly that name does.
+std::string no_partner(const std::string& what, const std::filesystem::path& path);
+
 /// Whether the annotations in `folder` are there. They must be for "train".
 bool annotations_exist(const std::filesystem::path& folder, const std::string& subset);
 

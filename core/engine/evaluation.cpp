@@ -127,6 +127,7 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
   evaluate_images(call, *run.predictor, predict::decision_of(recipe), *selection.dataset, selection.indices, broken,
                   "evaluating", evaluation, look);
   if (broken.count() > 0) spdlog::warn("{}", broken.summary());
+  say_other_classes(*selection.dataset);
   if (const std::vector<std::string> left_out = evaluation.left_out(); !left_out.empty())
     spdlog::warn("no pixel counts in {} of the images, which are in no mean: {}", left_out.size(),
                  fmt::join(left_out, ", "));

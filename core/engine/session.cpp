@@ -77,6 +77,13 @@ Selection select_images(const recipe::DataSection& section, Subset subset) {
   return selection;
 }
 
+void say_other_classes(const data::Dataset& dataset) {
+  if (const std::string others = dataset.tally().others(); !others.empty())
+    spdlog::info("left out are classes that data.classes does not name: {}", others);
+  for (const std::string& name : dataset.tally().unseen(dataset.classes().names))
+    spdlog::warn("class '{}' is in none of the annotations that were read", name);
+}
+
 TrainingData training_data(const recipe::DataSection& section) {
   TrainingData data;
   data.dataset = open(section, "train", section.weights);

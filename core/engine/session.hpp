@@ -35,6 +35,10 @@ struct Selection {
 /// Throws Error(kData) when nothing is left.
 Selection select_images(const recipe::DataSection& data, Subset subset);
 
+/// Says on stderr which classes of what was read were left out, because the recipe does not name them, and which of the
+/// recipe's no annotation names.
+void say_other_classes(const data::Dataset& dataset);
+
 /// Training and validation images of a recipe's fold.
 struct TrainingData {
   std::unique_ptr<data::Dataset> dataset;

@@ -87,6 +87,7 @@ void check_data(const TrainingData& data, data::BrokenSamples& broken, const Con
     if (plugin::interrupted().load()) throw Interrupted();
     progress.advance(1);
   });
+  say_other_classes(*data.dataset);
 }
 
 void record_end(const run::RunFolder& folder, nlohmann::json& record, const char* status) {

@@ -101,6 +101,10 @@ TEST_F(Boostcamp, NamesBothPlacesOfAMissingPartnerOrLeavesItOut) {
   EXPECT_THAT(error.where(), HasSubstr("DCM/ID001/b.png"));
   EXPECT_THAT(error.what(), HasSubstr("outputs_json/ID001/b.json"));
 
+  EXPECT_THAT(error.what(), HasSubstr("there is a.json"));
+  write_bytes(folder_ / "train/outputs_json/ID001/b.txt", "{}");
+  EXPECT_THAT(error_of([&] { open(); }).what(), HasSubstr("there is b.txt, which is none"));
+
   std::filesystem::remove(folder_ / "train/DCM/ID001/b.png");
   write_bytes(annotation("ID001", "c"), "{}");
   EXPECT_THAT(error_of([&] { open(); }).what(), HasSubstr("DCM/ID001/c.png"));
@@ -114,10 +118,37 @@ TEST_F(Boostcamp, NamesBothPlacesOfAMissingPartnerOrLeavesItOut) {
   EXPECT_EQ(dataset->left_out().size(), 2u);
 }
 
-TEST_F(Boostcamp, RefusesEqualNamesOfTwoPatients) {
+TEST_F(Boostcamp, TellsEqualNamesOfTwoPatientsApart) {
+  add("train", "ID001", "own");
   add("train", "ID001", "same");
   add("train", "ID002", "same");
-  EXPECT_THAT(error_of([&] { open(); }).what(), HasSubstr("another patient"));
+  const auto dataset = open();
+  EXPECT_THAT(ids(*dataset), ElementsAre("own.png", "ID001/same.png", "ID002/same.png"));
+  EXPECT_EQ(dataset->samples()[2].group, "ID002");
+}
+
+// A model of some bones learns from the data of all of them.
+TEST_F(Boostcamp, LeavesClassesOutThatNobodyAskedForAndCountsThem) {
+  add("train", "ID001", "a");
+  add("train", "ID001", "b");
+  write_bytes(annotation("ID001", "b"), R"({"annotations":[)" + square("Radius", 2, 5) + "," + square("Ulna", 1, 2) +
+                                            "," + square("Ulna", 6, 7) + "]}");
+  const auto dataset = open(options({"Radius"}));
+  EXPECT_EQ(dataset->tally().others(), "");
+  EXPECT_THAT(dataset->read_labels(0).areas(), ElementsAre(16));
+  EXPECT_EQ(dataset->tally().others(), "'finger-1' (1 image)");
+  for (int round = 0; round < 2; ++round)
+    for (const int index : {0, 1}) dataset->check_sample(index);
+  EXPECT_EQ(dataset->tally().others(), "'Ulna' (1 image), 'finger-1' (1 image)");
+  EXPECT_THAT(dataset->tally().unseen({"Radius"}), ElementsAre());
+
+  // A name that is wrong in the recipe is found by what is there instead.
+  DatasetOptions mistyped = options({"Radios"});
+  EXPECT_THAT(error_of([&] { open(mistyped)->read_labels(0); }).what(), HasSubstr("and one for 'Radius'"));
+  mistyped.absent = Absent::kEmpty;
+  const auto empty = open(mistyped);
+  empty->read_labels(0);
+  EXPECT_THAT(empty->tally().unseen({"Radios"}), ElementsAre("Radios"));
 }
 
 TEST_F(Boostcamp, RefusesWhatCannotBeOpened) {
@@ -299,8 +330,30 @@ TEST(ClassPng, NamesMissingMasksAndUnknownFolders) {
   EXPECT_THAT(error_of(open).what(), HasSubstr("images/b.png"));
   std::filesystem::remove(folder / "masks/ring/b.png");
   EXPECT_EQ(open()->samples().size(), 1u);
+  // A folder that is no class of the recipe is left out, or what was meant.
   write_bytes(folder / "masks/rung/a.png", grey_png(3, 1));
-  EXPECT_THAT(error_of(open).what(), HasSubstr("did you mean 'ring'"));
+  const auto dataset = open();
+  dataset->read_labels(0);
+  EXPECT_EQ(dataset->tally().others(), "'rung' (1 image)");
+  std::filesystem::remove_all(folder / "masks/ring");
+  EXPECT_THAT(error_of(open).what(), HasSubstr("did you mean 'rung'"));
+}
+
+TEST(ClassPng, ReadsMasksWhoseSuffixIsInCapitals) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "images/a.PNG", grey_png(3, 1));
+  write_bytes(folder / "masks/bone/a.PNG", grey_png(3, 1));
+  write_bytes(folder / "masks/ring/a.png", grey_png(3, 1, 0));
+  EXPECT_THAT(open_dataset("class_png", folder.path(), options({"bone", "ring"}))->read_labels(0).areas(),
+              ElementsAre(3, 0));
+}
+
+TEST(IndexPng, ReadsMasksWhoseSuffixIsInCapitals) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "images/a.png", grey_png(3, 1));
+  write_bytes(folder / "masks/a.PNG", grey_png(3, 1, 1));
+  const auto dataset = open_dataset("index_png", folder.path(), options({"x", "y"}, LabelKind::kMulticlass));
+  EXPECT_THAT(dataset->read_labels(0).areas(), ElementsAre(0, 3));
 }
 
 TEST(BrokenSamples, FailsOrCountsAsAsked) {
