@@ -247,9 +247,11 @@ TEST_F(Chain, LooksAtWhatAPluginAsks) {
   EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
   image.flags = 1u << 31;
   EXPECT_EQ(status(), OSTEON_OK) << "a bit that may be ignored";
+  image.struct_size = sdk::kMinimumSize<osteon_image>;
+  EXPECT_EQ(status(), OSTEON_OK) << "as 0.2 sends it";
   image.struct_size -= 8;
   EXPECT_EQ(status(), OSTEON_INVALID_ARGUMENT);
-  image.struct_size += 8;
+  image.struct_size = sizeof image;
   request.flags = 1u << 7;
   EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
   request.flags = 0;
