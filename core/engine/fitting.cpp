@@ -169,6 +169,7 @@ nlohmann::json fit_parts(const recipe::Recipe& recipe, const run::RunFolder& fol
                          const Opener& opener, const Context& context) {
   nlohmann::json report = nlohmann::json::array();
   if (run.ensembler->fit() == nullptr && run.chain.fitted.empty()) return report;
+  opener.try_models();
   const Seen seen(recipe, opener);
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   std::vector<FittedPart> parts;
@@ -211,6 +212,7 @@ bool check_chain(const recipe::Recipe& recipe, plugin::Model& model, bool valida
   const predict::Chain chain = predict::build_chain(
       std::make_shared<predict::Leaf>(borrowed, recipe, class_context(recipe.data), predict::LeafOptions()), recipe,
       *context.registry, opener.open_run());
+  opener.try_models();
   if (chain.fitted.empty()) return false;
   const predict::FittedLink& first = chain.fitted.front();
   if (!validates)
@@ -238,7 +240,8 @@ nlohmann::json fit_postprocessors(const run::RunFolder& folder, const recipe::Re
 nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json& info) {
   const recipe::Recipe& recipe = request.recipe;
   const run::RunFolder folder(request.out);
-  // Opening it checks the members: that they are runs, with these classes and with weights.
+  // Opening it checks the members: that they are runs, with these classes and with weights. It reads none of the
+  // weights.
   Opener opener(context, recipe);
   const OpenedRun run = opener.open(request.out, recipe, FittedState::kToBeFitted);
   nlohmann::json fitted = fit_parts(recipe, folder, run, opener, context);

@@ -8,10 +8,11 @@
 #include "base/error.hpp"
 #include "engine/device.hpp"
 #include "engine/fitted_state.hpp"
-#include "engine/session.hpp"
+#include "engine/run_model.hpp"
 #include "predict/ensemble.hpp"
 #include "predict/leaf.hpp"
 #include "predict/predict.hpp"
+#include "recipe/class_context.hpp"
 #include "recipe/load_recipe.hpp"
 #include "recipe/located.hpp"
 
@@ -19,7 +20,9 @@ namespace osteon::engine {
 namespace fs = std::filesystem;
 
 Opener::Opener(const Context& context, const recipe::Recipe& asked_for)
-    : context_(context), device_(asked_for.predict.device) {}
+    : context_(context), device_(asked_for.predict.device) {
+  predict::shared_store().set_bound(static_cast<std::size_t>(asked_for.predict.memory_mb) << 20);
+}
 
 recipe::Recipe Opener::own_recipe(const fs::path& run) const {
   recipe::LoadOptions options;
@@ -70,28 +73,15 @@ void Opener::compare_libraries(const run::RunFolder& folder, const recipe::Recip
 
 void Opener::open_model(const run::RunFolder& folder, const recipe::Recipe& recipe, const std::string& who,
                         OpenedRun& opened) {
-  if (!fs::exists(folder.model())) {
-    // To go on with a run that is done changes nothing.
-    const std::string what =
-        folder.is_done()
-            ? "the run is done, and its weights are gone; put the file back, or begin anew: osteon train " +
-                  folder.recipe().string() + " --overwrite --out " + folder.root().string()
-            : "the run has no weights; its training did not get to its first validation. Go on with: "
-              "osteon train --resume " +
-                  folder.root().string();
-    throw Error(ExitCode::kData, what, folder.model().string());
-  }
-  opened.model = make_model(recipe, *context_.registry, context_.threads);
-  // A model that shows none keeps its weights in a file of its own.
-  if (!opened.model->tensors(plugin::Call()).empty())
-    load_weights(*opened.model, folder.model(), {{/*strict=*/true}, {}});
-  const osteon_device device = choose_device("predict.device", device_, {opened.model->component()});
-  move_model(*opened.model, device);
+  const RunModel model = run_model(folder, recipe, device_, context_);
+  opened.model = predict::shared_store().hold(model.key, model.open);
+  if (std::find(models_.begin(), models_.end(), opened.model) == models_.end()) models_.push_back(opened.model);
   predict::LeafOptions options;
-  options.device = model_device(device);
-  options.who = who + "model/" + opened.model->component().name();
+  options.device = model_device(model.device);
+  options.who = who + "model/" + model.plugin;
   opened.predictor =
-      std::make_shared<predict::Leaf>(opened.model, recipe, class_context(recipe.data), std::move(options));
+      std::make_shared<predict::Leaf>([stored = opened.model] { return stored->acquire(); }, model.plugin, recipe,
+                                      class_context(recipe.data), std::move(options));
 }
 
 void Opener::open_ensemble(const run::RunFolder& folder, const recipe::Recipe& recipe, FittedState state,
@@ -118,6 +108,10 @@ void Opener::open_ensemble(const run::RunFolder& folder, const recipe::Recipe& r
   opened.predictor = std::make_shared<predict::Ensemble>(
       opened.ensembler, opened.members, classes, who + "ensembler/" + component.plugin,
       classes.multiclass ? std::vector<double>() : predict::decision_of(recipe).thresholds);
+}
+
+void Opener::try_models() const {
+  for (const std::shared_ptr<predict::StoredModel>& model : models_) model->acquire();
 }
 
 std::vector<std::string> member_names(const recipe::EnsembleSection& ensemble) {

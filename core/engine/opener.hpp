@@ -10,9 +10,9 @@
 #include "engine/engine.hpp"
 #include "engine/library_record.hpp"
 #include "plugin/ensembler.hpp"
-#include "plugin/model.hpp"
 #include "predict/chain.hpp"
 #include "predict/member.hpp"
+#include "predict/model_store.hpp"
 #include "recipe/recipe.hpp"
 #include "run/run_folder.hpp"
 
@@ -22,7 +22,7 @@ namespace osteon::engine {
 struct OpenedRun {
   std::shared_ptr<const predict::Predictor> predictor;
   std::shared_ptr<const predict::Predictor> bottom;  ///< the model or the ensembler, without the chain
-  std::shared_ptr<plugin::Model> model;              ///< null for an ensemble
+  std::shared_ptr<predict::StoredModel> model;       ///< null for an ensemble
   predict::Chain chain;
   std::shared_ptr<plugin::Ensembler> ensembler;  ///< null for a model
   std::vector<predict::Member> members;
@@ -32,8 +32,10 @@ struct OpenedRun {
 /// Whether what has to be fitted gets its state as a run is opened, without which it cannot be, or will be fitted then.
 enum class FittedState { kLoaded, kToBeFitted };
 
-/// Opens runs and what they name in turn: loads weights, builds the chain, opens an ensemble's members. One device
-/// serves them all: that of the recipe that was asked for. Not for two threads at once.
+/// Opens runs and what they name in turn: finds models, builds the chain, opens an ensemble's members. One device
+/// serves them all, and one bound of memory: those of the recipe that was asked for. Models are the shared store's
+/// (predict/model_store.hpp): their files are looked at here, and read when they are first predicted with. Not for two
+/// threads at once.
 class Opener {
  public:
   Opener(const Context& context, const recipe::Recipe& asked_for);
@@ -46,6 +48,9 @@ class Opener {
   OpenedRun open(const std::filesystem::path& run, const recipe::Recipe& recipe,
                  FittedState state = FittedState::kLoaded, const std::string& who = {});
   const std::vector<OtherLibrary>& other_libraries() const noexcept { return other_libraries_; }
+  /// Opens the models of all that was opened, one after the other, so that one that cannot be is found before anything
+  /// else is done.
+  void try_models() const;
   /// A run folder's own recipe.
   recipe::Recipe own_recipe(const std::filesystem::path& run) const;
   /// For post-processors that name runs.
@@ -63,6 +68,7 @@ class Opener {
   std::set<std::filesystem::path> above_;     // the runs on the way here
   std::set<std::filesystem::path> compared_;  // runs whose libraries were looked at
   std::vector<OtherLibrary> other_libraries_;
+  std::vector<std::shared_ptr<predict::StoredModel>> models_;
   bool same_libraries_ = false;
 };
 

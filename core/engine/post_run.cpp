@@ -74,6 +74,7 @@ nlohmann::ordered_json run_post_alone(const PostRunRequest& request, const Conte
   Opener opener(context, recipe);
   std::shared_ptr<const predict::Predictor> post =
       predict::build_chain(stored, recipe, *context.registry, opener.open_run()).predictor;
+  opener.try_models();
   const predict::Decision decision = predict::decision_of(recipe);
   if ((post->gives_forms() & OSTEON_SET(OSTEON_FORM_PROBABILITIES)) == 0)
     post = std::make_shared<predict::Bridge>(post, OSTEON_SET(OSTEON_FORM_PROBABILITIES), decision);

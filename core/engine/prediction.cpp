@@ -17,6 +17,7 @@
 #include "exports/output_folder.hpp"
 #include "exports/rle.hpp"
 #include "plugin/interrupt.hpp"
+#include "predict/model_store.hpp"
 #include "predict/predict.hpp"
 #include "report/progress.hpp"
 
@@ -102,12 +103,19 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
   files.finish();
   progress.finish();
   if (request.show_plan && run.model)
-    for (const std::string& line : run.model->inference_plan()) fmt::print(stderr, "plan: {}\n", visible(line));
+    for (const std::string& line : run.model->acquire()->inference_plan())
+      fmt::print(stderr, "plan: {}\n", visible(line));
   nlohmann::json libraries = nlohmann::json::array();
   for (const OtherLibrary& other : run.other_libraries) libraries.push_back(to_json(other));
   const nlohmann::json implausible = with.seen ? nlohmann::json(odd) : nlohmann::json();
-  return {{"run", request.run.string()}, {"out", request.out.string()}, {"images", images}, {"failed", failed},
-          {"implausible", implausible},  {"other_libraries", libraries}};
+  const predict::ModelStore::Counts counts = predict::shared_store().counts();
+  return {{"run", request.run.string()},
+          {"out", request.out.string()},
+          {"images", images},
+          {"failed", failed},
+          {"implausible", implausible},
+          {"other_libraries", libraries},
+          {"models", {{"distinct", counts.models}, {"opened", counts.opened}, {"given_up", counts.given_up}}}};
 }
 
 }  // namespace osteon::engine

@@ -99,14 +99,19 @@ struct Leaf::Input {
 
 Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe,
            const plugin::ClassContext& classes, LeafOptions options)
+    : Leaf([model] { return model; }, model->component().schema.name, recipe, classes, std::move(options)) {}
+
+Leaf::Leaf(ModelSource source, std::string plugin, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
+           LeafOptions options)
     : Predictor(classes, gives_of(recipe)),
-      model_(std::move(model)),
+      source_(std::move(source)),
+      plugin_(std::move(plugin)),
       data_(recipe.data),
       intensity_(data::intensity_of(recipe.data)),
       batch_size_(static_cast<std::size_t>(recipe.predict.batch_size)),
       options_(std::move(options)) {}
 
-Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const {
+Leaf::Input Leaf::prepare(const plugin::Model& model, const osteon_image& image, std::uint32_t scale) const {
   const cv::Mat source = pixels_of(image);
   expect_finite_pixels(image, source);
   Input input;
@@ -122,7 +127,7 @@ Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const 
   pixels = data::with_channels(pixels, data_.channels);
   input.height = size.height;
   input.width = size.width;
-  const std::int64_t multiple = model_->size_multiple();
+  const std::int64_t multiple = model.size_multiple();
   const int bottom = static_cast<int>(round_up(size.height, multiple)) - size.height;
   const int right = static_cast<int>(round_up(size.width, multiple)) - size.width;
   // Mirrored, so that the model sees no edge where there is none; an image smaller than its padding is continued by its
@@ -137,7 +142,7 @@ Leaf::Input Leaf::prepare(const osteon_image& image, std::uint32_t scale) const 
   return input;
 }
 
-void Leaf::run_batch(const osteon_call* raw, const std::vector<const Input*>& inputs,
+void Leaf::run_batch(const osteon_call* raw, const plugin::Model& model, const std::vector<const Input*>& inputs,
                      const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const {
   const sdk::Call call(raw);
   const cv::Mat& sample = inputs[0]->pixels;
@@ -150,10 +155,10 @@ void Leaf::run_batch(const osteon_call* raw, const std::vector<const Input*>& in
   plugin::Model::ForwardOptions options;
   options.precision = options_.precision;
   options.plain = options_.plain;
-  sdk::OwnedTensor logits = infer(raw, *model_, options_.device.get(), batch.view(), options);
+  sdk::OwnedTensor logits = infer(raw, model, options_.device.get(), batch.view(), options);
   batch.reset();
 
-  const plugin::ModelOutput& output = model_->outputs().front();
+  const plugin::ModelOutput& output = model.outputs().front();
   const osteon_tensor_view view = logits.view();
   const std::int64_t h = view.shape[2], w = view.shape[3];
   const osteon_dtype type = sdk::takes_element(request, view.dtype) ? view.dtype : sdk::dtype_of<float>();
@@ -182,13 +187,13 @@ void Leaf::run_batch(const osteon_call* raw, const std::vector<const Input*>& in
   }
 }
 
-std::vector<Leaf::Input> Leaf::prepare_all(const std::vector<const osteon_image*>& images,
+std::vector<Leaf::Input> Leaf::prepare_all(const plugin::Model& model, const std::vector<const osteon_image*>& images,
                                            const osteon_predict_request& request,
                                            std::vector<OwnedPrediction>& predictions) const {
   std::vector<Input> inputs;
   for (std::size_t i = 0; i < images.size(); ++i) {
     try {
-      inputs.push_back(prepare(*images[i], request.scale));
+      inputs.push_back(prepare(model, *images[i], request.scale));
       inputs.back().image = i;
     } catch (const sdk::BadInput& e) {
       if ((request.flags & OSTEON_PREDICT_EACH) == 0) throw;
@@ -202,7 +207,8 @@ void Leaf::predict(const osteon_call* call, const std::vector<const osteon_image
                    const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const {
   if ((gives_forms() & OSTEON_SET(request.form)) == 0)
     throw sdk::Unsupported("a model gives logits and probabilities, not form " + std::to_string(request.form));
-  const std::vector<Input> inputs = prepare_all(images, request, predictions);
+  const std::shared_ptr<const plugin::Model> model = source_();  // in use until this returns
+  const std::vector<Input> inputs = prepare_all(*model, images, request, predictions);
   // Inputs of one size go together, wherever they stand.
   std::vector<std::vector<const Input*>> batches;
   for (const Input& input : inputs) {
@@ -219,7 +225,7 @@ void Leaf::predict(const osteon_call* call, const std::vector<const osteon_image
   const plugin::Call own(call, derived);
   for (const std::vector<const Input*>& batch : batches) {
     sdk::Call(call).stop_if_cancelled();
-    run_batch(own.raw(), batch, request, predictions);
+    run_batch(own.raw(), *model, batch, request, predictions);
   }
   for (const Input& input : inputs) {
     osteon_prediction& prediction = predictions[input.image].raw();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "data/intensity.hpp"
 #include "plugin/model.hpp"
@@ -20,6 +22,9 @@ struct LeafOptions {
   std::string who;                            ///< what the model's notes and log lines are named by
 };
 
+/// Gives the model for one request. Thread-safe.
+using ModelSource = std::function<std::shared_ptr<const plugin::Model>()>;
+
 /// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean
 /// and standard deviation, padding to the model's multiple. Gives any form but bits, on both grids; logits of half
 /// precision as the model gave them, to who takes them. An image without pixels, or with one that is not finite, is bad
@@ -31,20 +36,25 @@ class Leaf final : public Predictor {
  public:
   Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
        LeafOptions options = {});
+  /// The same of a model that need not be open before it is predicted with; `plugin` is its component's name.
+  Leaf(ModelSource source, std::string plugin, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
+       LeafOptions options);
 
-  std::string name() const override { return "model '" + model_->component().schema.name + "'"; }
+  std::string name() const override { return "model '" + plugin_ + "'"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,
                const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const override;
 
  private:
   struct Input;
-  Input prepare(const osteon_image& image, std::uint32_t scale) const;
-  std::vector<Input> prepare_all(const std::vector<const osteon_image*>& images, const osteon_predict_request& request,
+  Input prepare(const plugin::Model& model, const osteon_image& image, std::uint32_t scale) const;
+  std::vector<Input> prepare_all(const plugin::Model& model, const std::vector<const osteon_image*>& images,
+                                 const osteon_predict_request& request,
                                  std::vector<OwnedPrediction>& predictions) const;
-  void run_batch(const osteon_call* call, const std::vector<const Input*>& inputs,
+  void run_batch(const osteon_call* call, const plugin::Model& model, const std::vector<const Input*>& inputs,
                  const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const;
 
-  std::shared_ptr<const plugin::Model> model_;
+  ModelSource source_;
+  std::string plugin_;
   recipe::DataSection data_;
   data::Intensity intensity_;
   std::size_t batch_size_;

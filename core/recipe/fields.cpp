@@ -334,6 +334,11 @@ Section predict_section() {
           "memory for what post-processors keep of images from one request to the next; 0: none")
       .between(0, 1 << 24)
       .unit("MiB")
+      .add(
+          "memory_mb", [](Recipe& r) -> int& { return r.predict.memory_mb; },
+          "memory for open models, which are given up and opened again in turns to keep it; 0: as much as they take")
+      .between(0, 1 << 24)
+      .unit("MiB")
       .map({"thresholds", "threshold of single classes, by name", 0, 1,
             [](Recipe& r, std::map<std::string, double> t) { r.predict.thresholds = std::move(t); }})
       .done();

@@ -126,6 +126,7 @@ struct PredictSection {
   int batch_size = 1;
   std::string device = "auto";  ///< where the model works, as `train.device`; the rest is the CPU's
   int cache_mb = 512;           ///< memory for what post-processors keep of images, in MiB; 0: nothing is kept
+  int memory_mb = 0;            ///< memory for open models, in MiB; 0: as much as they take
   std::vector<Component> post;  ///< `[[predict.post]]`: the first is next to the model, the last is outermost
 };
 
