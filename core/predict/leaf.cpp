@@ -15,6 +15,7 @@
 #include "predict/elements.hpp"
 #include "predict/finite.hpp"
 #include "predict/grid.hpp"
+#include "predict/predict.hpp"
 #include "predict/resample.hpp"
 
 namespace osteon::predict {
@@ -128,7 +129,7 @@ struct Leaf::Input {
 
 Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& recipe,
            const plugin::ClassContext& classes, LeafOptions options)
-    : Predictor(classes, Gives{}),
+    : Predictor(classes, Gives{}, decision_of(recipe).thresholds),
       model_(std::move(model)),
       data_(recipe.data),
       batch_size_(static_cast<std::size_t>(recipe.predict.batch_size)),

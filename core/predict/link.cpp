@@ -8,8 +8,8 @@
 namespace osteon::predict {
 
 Link::Link(std::shared_ptr<plugin::Postprocessor> post, std::vector<std::shared_ptr<const Predictor>> others,
-           std::string who)
-    : post_(std::move(post)), others_(std::move(others)), who_(std::move(who)) {}
+           std::string who, const Gives& gives)
+    : post_(std::move(post)), others_(std::move(others)), who_(std::move(who)), gives_(gives) {}
 
 void Link::process(const osteon_call* call, const Predictor& inner, const std::vector<const osteon_image*>& images,
                    const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const {

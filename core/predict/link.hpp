@@ -15,11 +15,12 @@ class Link {
  public:
   /// @param others  what its `predictor` parameters name
   /// @param who     what its notes and log lines are named by
+  /// @param gives   what it can be asked for over what lies beneath
   Link(std::shared_ptr<plugin::Postprocessor> post, std::vector<std::shared_ptr<const Predictor>> others,
-       std::string who);
+       std::string who, const Gives& gives);
 
   std::string name() const { return "post-processor '" + post_->component().name() + "'"; }
-  Gives gives() const { return {post_->info().gives_forms, post_->info().gives_grids}; }
+  Gives gives() const { return gives_; }
   /// One inner call, for the same images.
   bool is_map() const { return post_->info().shape == OSTEON_POSTPROCESSOR_MAP; }
 
@@ -31,6 +32,7 @@ class Link {
   std::shared_ptr<plugin::Postprocessor> post_;
   std::vector<std::shared_ptr<const Predictor>> others_;
   std::string who_;
+  Gives gives_;
 };
 
 }  // namespace osteon::predict

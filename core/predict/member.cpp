@@ -6,32 +6,15 @@
 #include <osteon/sdk/call.hpp>
 
 #include "base/error.hpp"
-#include "base/suggest.hpp"
 #include "predict/bit_planes.hpp"
 #include "predict/finite.hpp"
 
 namespace osteon::predict {
 namespace {
 
-bool gives(const Predictor& member, std::uint32_t form) { return (member.gives_forms() & OSTEON_SET(form)) != 0; }
-
-// Bits are made of probabilities.
-std::uint32_t float_form(std::uint32_t form) {
-  return form == OSTEON_FORM_BITS ? std::uint32_t{OSTEON_FORM_PROBABILITIES} : form;
-}
-
-// What is asked of a member for bands of `form`: its logits where bands of them become that, on the cheapest grid.
 osteon_predict_request request_for(const Predictor& member, std::uint32_t form) {
-  const std::uint32_t wanted = float_form(form);
-  // A softmax of some rows needs the logits of all classes; the member makes it of its own.
-  const bool by_bands =
-      gives(member, OSTEON_FORM_LOGITS) && (wanted == OSTEON_FORM_LOGITS || !member.classes().multiclass);
-  const bool on_model = (member.gives_grids() & OSTEON_SET(OSTEON_GRID_MODEL)) != 0;
-  const bool on_image = (member.gives_grids() & OSTEON_SET(OSTEON_GRID_IMAGE)) != 0;
-  if (by_bands && (on_model || !gives(member, wanted)))
-    return make_request(OSTEON_FORM_LOGITS, on_model ? OSTEON_GRID_MODEL : OSTEON_GRID_IMAGE);
-  if (form == OSTEON_FORM_BITS && !gives(member, wanted)) return make_request(form, OSTEON_GRID_IMAGE);
-  return make_request(wanted, on_image ? OSTEON_GRID_IMAGE : OSTEON_GRID_MODEL);
+  const MemberQuestion question = member_question(gives_of(member), member.classes().multiclass, form);
+  return make_request(question.form, question.grid);
 }
 
 sdk::OwnedTensor pack_bits(const osteon_call* call, const osteon_tensor_view& probabilities,
@@ -52,28 +35,6 @@ sdk::OwnedTensor pack_bits(const osteon_call* call, const osteon_tensor_view& pr
 
 }  // namespace
 
-std::vector<std::int32_t> channels_of(const Predictor& member, const plugin::ClassContext& classes,
-                                      const std::string& who) {
-  const std::vector<std::string>& own = member.classes().names;
-  if (member.classes().multiclass != classes.multiclass)
-    throw Error(ExitCode::kUsage, who + " has labels of the other kind, one class per pixel or any number");
-  if (classes.multiclass && own != classes.names)
-    throw Error(ExitCode::kUsage,
-                who +
-                    " has other classes, or another order of them; where a pixel has exactly one class, all members "
-                    "have the same");
-  for (const std::string& name : own)
-    if (std::find(classes.names.begin(), classes.names.end(), name) == classes.names.end())
-      throw Error(ExitCode::kUsage, who + " has the class '" + name + "', which data.classes does not have" +
-                                        did_you_mean(name, classes.names));
-  std::vector<std::int32_t> channels;
-  for (const std::string& name : classes.names) {
-    const auto found = std::find(own.begin(), own.end(), name);
-    channels.push_back(found == own.end() ? -1 : static_cast<std::int32_t>(found - own.begin()));
-  }
-  return channels;
-}
-
 std::vector<std::uint8_t> class_table(const std::vector<Member>& members, const plugin::ClassContext& classes) {
   std::vector<std::uint8_t> table;
   for (const Member& member : members)
@@ -86,10 +47,8 @@ std::vector<std::uint8_t> class_table(const std::vector<Member>& members, const 
 }
 
 void expect_form(const Predictor& member, std::uint32_t form, const std::string& who) {
-  const osteon_predict_request request = request_for(member, form);
-  if (gives(member, request.form)) return;
-  throw Error(ExitCode::kUsage, who + " gives decided masks alone, and what is above it needs " +
-                                    (float_form(form) == OSTEON_FORM_LOGITS ? "logits" : "probabilities"));
+  const std::string why = member_misfit(gives_of(member), member.classes().multiclass, form, who);
+  if (!why.empty()) throw Error(ExitCode::kUsage, why);
 }
 
 Opinion::Opinion(const osteon_call* call, const Member& member, const osteon_image& image, std::uint32_t form,

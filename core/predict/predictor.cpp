@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/predictor.hpp"
 
+#include <stdexcept>
+#include <utility>
+
 #include "base/error.hpp"
 #include "plugin/handle_support.hpp"
 #include "predict/finite.hpp"
@@ -35,8 +38,13 @@ void expect_all_finite(const osteon_call* call, const Predictor& predictor,
 
 }  // namespace
 
-Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives)
-    : classes_(classes), names_(plugin::name_pointers(classes_.names)), raw_(sdk::sized<osteon_predictor>()) {
+Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives, std::vector<double> thresholds)
+    : classes_(classes),
+      names_(plugin::name_pointers(classes_.names)),
+      thresholds_(std::move(thresholds)),
+      raw_(sdk::sized<osteon_predictor>()) {
+  if (!thresholds_.empty() && thresholds_.size() != names_.size())
+    throw std::logic_error("a predictor has one threshold for each class, or none");
   raw_.labels = plugin::labels_of(classes_);
   raw_.n_classes = static_cast<std::int64_t>(names_.size());
   raw_.class_names = names_.data();
@@ -44,6 +52,7 @@ Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives)
   raw_.predict = predict_raw;
   raw_.gives_forms = gives.forms;
   raw_.gives_grids = gives.grids;
+  raw_.thresholds = thresholds_.empty() || classes_.multiclass ? nullptr : thresholds_.data();
 }
 
 osteon_status Predictor::predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n,

@@ -12,6 +12,7 @@
 
 #include "plugin/component.hpp"
 #include "plugin/postprocessor.hpp"
+#include "predict/chain_type.hpp"
 
 namespace osteon::predict {
 
@@ -19,16 +20,13 @@ namespace osteon::predict {
 using OwnedPrediction = sdk::Prediction;
 using sdk::make_request;
 
-/// Sets of forms and grids (OSTEON_SET) that a predictor can be asked for.
-struct Gives {
-  std::uint32_t forms = OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
-  std::uint32_t grids = OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE);
-};
-
 /// A predictor of the host: a leaf, a post-processor over another, or an ensemble. Thread-safe.
 class Predictor {
  public:
-  Predictor(const plugin::ClassContext& classes, const Gives& gives);
+  /// @param thresholds  on probabilities, in force for each class; empty where nobody said any. Of multiclass data,
+  /// where
+  ///                    the greatest value wins, nobody is told.
+  Predictor(const plugin::ClassContext& classes, const Gives& gives, std::vector<double> thresholds = {});
   virtual ~Predictor() = default;
   Predictor(const Predictor&) = delete;
   Predictor& operator=(const Predictor&) = delete;
@@ -36,6 +34,7 @@ class Predictor {
   /// The same as plugins see it; lives as long as this.
   const osteon_predictor& raw() const noexcept { return raw_; }
   const plugin::ClassContext& classes() const noexcept { return classes_; }
+  const std::vector<double>& thresholds() const noexcept { return thresholds_; }
 
   std::uint32_t gives_forms() const noexcept { return raw_.gives_forms; }
   std::uint32_t gives_grids() const noexcept { return raw_.gives_grids; }
@@ -54,8 +53,13 @@ class Predictor {
                                    osteon_prediction* const* predictions, osteon_error* error);
   plugin::ClassContext classes_;
   std::vector<const char*> names_;
+  std::vector<double> thresholds_;
   osteon_predictor raw_{};
 };
+
+inline Gives gives_of(const Predictor& predictor) noexcept {
+  return {predictor.gives_forms(), predictor.gives_grids()};
+}
 
 /// What is known of a root image beside its pixels.
 struct RootFacts {

@@ -21,6 +21,13 @@ namespace {
 
 using Classes = std::vector<std::int32_t>;
 
+std::vector<double> thresholds_of(const Predictor& all, const Classes& classes) {
+  std::vector<double> some;
+  for (std::size_t k = 0; k < classes.size() && !all.thresholds().empty(); ++k)
+    some.push_back(all.thresholds()[static_cast<std::size_t>(classes[k])]);
+  return some;
+}
+
 osteon_predict_request for_classes(osteon_predict_request request, const Classes& classes) {
   request.n_classes = classes.size();
   request.classes = classes.data();
@@ -140,7 +147,8 @@ plugin::ClassContext narrowed(const plugin::ClassContext& all, const Classes& cl
 }
 
 Narrowed::Narrowed(std::shared_ptr<const Predictor> inner, Classes classes)
-    : Predictor(narrowed(inner->classes(), classes), {inner->gives_forms(), inner->gives_grids()}),
+    : Predictor(narrowed(inner->classes(), classes), {inner->gives_forms(), inner->gives_grids()},
+                thresholds_of(*inner, classes)),
       inner_(std::move(inner)),
       classes_(std::move(classes)) {}
 
@@ -186,7 +194,7 @@ struct SomeClasses::Parts {
 
 SomeClasses::SomeClasses(std::shared_ptr<const Predictor> inner, std::shared_ptr<const Link> link, Classes classes,
                          Decision decision)
-    : Predictor(inner->classes(), link->gives()),
+    : Predictor(inner->classes(), link->gives(), inner->thresholds()),
       inner_(std::move(inner)),
       link_(std::move(link)),
       classes_(std::move(classes)),

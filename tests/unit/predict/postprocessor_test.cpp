@@ -257,7 +257,8 @@ class GivenTest : public PostprocessorTest {
         },
         [](osteon_postprocessor*) {},
         [](const osteon_postprocessor*) { return &info; },
-        give};
+        give,
+        nullptr};
     component_ = sdk::sized<osteon_component>();
     component_.api = &api;
     loaded_.component = &component_;

@@ -103,7 +103,23 @@ typedef struct osteon_predictor {
   /** What it can be asked for: OSTEON_SET of OSTEON_FORM_* and of OSTEON_GRID_*. */
   uint32_t gives_forms;
   uint32_t gives_grids;
+
+  /** Since 0.3. [n_classes] probabilities, 0..1: a mask of class c is where its probability is greater than
+   * thresholds[c]. Those in force: the recipe's, or what the caller set over it; of a member or of a run that a
+   * parameter names, its own. NULL for multiclass labels, where the greatest probability decides, and where nobody said
+   * any. */
+  const double* thresholds;
 } osteon_predictor;
+
+/** What a component would be put on, before there is anything of either. Borrowed for the call. Since 0.3. */
+typedef struct osteon_beneath {
+  uint32_t struct_size;
+  uint32_t flags;       /**< no bit is known yet */
+  uint32_t labels;      /**< OSTEON_LABELS_* */
+  uint32_t gives_forms; /**< what all of it can be asked for: OSTEON_SET of OSTEON_FORM_* and of OSTEON_GRID_* */
+  uint32_t gives_grids;
+  uint32_t reserved;
+} osteon_beneath;
 
 /** Service "osteon.resample/1": the one place where grids, forms and element types change. */
 typedef struct osteon_resample_service {

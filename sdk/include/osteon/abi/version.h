@@ -41,7 +41,7 @@
 #define OSTEON_ABI_MAJOR 0
 /** Additions move the minor number. While the major number is 0, a host takes every plugin whose minor number is at
  * least OSTEON_ABI_OLDEST_MINOR, older or newer than itself. */
-#define OSTEON_ABI_MINOR 2
+#define OSTEON_ABI_MINOR 3
 #define OSTEON_ABI_OLDEST_MINOR 2
 /** Both in one number: what osteon_get_plugin is called with, and what a descriptor carries. */
 #define OSTEON_ABI_VERSION (((uint32_t)OSTEON_ABI_MAJOR << 16) | (uint32_t)OSTEON_ABI_MINOR)
