@@ -73,6 +73,7 @@ ExitCode evaluate(Program& program, const EvaluateOptions& options) {
   if (!std::filesystem::exists(request.run / "recipe.toml"))
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml", overrides).recipe;
+  program.check_components(*request.recipe);
   if (!program.post_file.empty())
     for (std::string& setting : post_settings(*request.recipe)) request.overrides.push_back(std::move(setting));
   const nlohmann::ordered_json result = program.engine().evaluate(request);

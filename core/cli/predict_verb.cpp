@@ -51,6 +51,7 @@ ExitCode predict(Program& program, const PredictOptions& options) {
   if (!fs::exists(request.run / "recipe.toml"))
     throw Error(ExitCode::kData, "this is no run folder: it has no recipe.toml", request.run.string());
   request.recipe = program.load_recipe(request.run / "recipe.toml").recipe;
+  program.check_components(*request.recipe);
   const nlohmann::json result = program.engine().predict(request);
   const std::size_t failed = result.at("failed"), predicted = result.at("images").size() - failed,
                     odd = result.at("implausible").is_number() ? result.at("implausible").get<std::size_t>() : 0;

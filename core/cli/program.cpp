@@ -8,6 +8,8 @@
 
 #include "base/json.hpp"
 #include "cli/output.hpp"
+#include "predict/chain_check.hpp"
+#include "recipe/trial.hpp"
 
 namespace osteon::cli {
 namespace fs = std::filesystem;
@@ -93,6 +95,10 @@ recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vecto
   recipe::LoadedRecipe loaded = recipe::load_recipe(path, load_options(more_overrides));
   for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning);
   return loaded;
+}
+
+void Program::check_components(const recipe::Recipe& recipe) {
+  predict::check_chains(recipe, registry(), recipe::try_components(recipe, registry()));
 }
 
 recipe::LoadedRecipe Program::load_post(const recipe::PostAlone& post, const std::vector<std::string>& parameters) {

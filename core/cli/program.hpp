@@ -42,7 +42,10 @@ class Program {
   /// problems.
   recipe::LoadedRecipe load_recipe(const std::filesystem::path& path,
                                    const std::vector<std::string>& more_overrides = {});
-  /// The same of one post-processor by itself; `parameters` as "key=value".
+  /// Makes the components of a recipe that need no LibTorch, in a process of their own, and types what it predicts
+  /// with. Throws as recipe::try_components() and predict::check_chains() do. Not after engine(), which starts threads.
+  void check_components(const recipe::Recipe& recipe);
+  /// As load_recipe(), of one post-processor by itself; `parameters` as "key=value".
   recipe::LoadedRecipe load_post(const recipe::PostAlone& post, const std::vector<std::string>& parameters);
   recipe::LoadOptions load_options(const std::vector<std::string>& more_overrides = {});
 

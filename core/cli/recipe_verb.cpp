@@ -8,14 +8,13 @@
 #include "cli/verbs.hpp"
 #include "plugin/postprocessor.hpp"
 #include "recipe/schema_export.hpp"
-#include "recipe/trial.hpp"
 
 namespace osteon::cli {
 namespace {
 
 ExitCode check(Program& program, const std::string& path, bool strict) {
   const recipe::LoadedRecipe loaded = program.load_recipe(path);
-  recipe::try_components(loaded.recipe, program.registry());
+  program.check_components(loaded.recipe);
   const bool holds = !strict || loaded.warnings.empty();
   if (program.json)
     program.print_json(

@@ -40,6 +40,7 @@ nlohmann::json train_one(Program& program, const TrainOptions& options, const fs
   if (options.fold) overrides.push_back(fold_override(*options.fold));
   engine::TrainRequest request = request_for(program, options.recipe, out, overrides);
   request.overwrite = options.overwrite;
+  program.check_components(request.recipe);
   return program.engine().train(request);
 }
 
@@ -57,7 +58,9 @@ fs::path recipe_of_folds(const fs::path& out) {
 /// One run for each fold of a recipe, in `out`; those that are there already are gone on with.
 nlohmann::json train_folds(Program& program, const fs::path& recipe, const fs::path& out, bool overwrite) {
   nlohmann::json runs = nlohmann::json::array();
-  const int folds = program.load_recipe(recipe).recipe.data.folds;
+  const recipe::Recipe checked = program.load_recipe(recipe).recipe;
+  program.check_components(checked);
+  const int folds = checked.data.folds;
   for (int k = 0; k < folds; ++k) {
     engine::TrainRequest request = request_for(program, recipe, fold_folder(out, k), {fold_override(k)});
     request.overwrite = overwrite;
@@ -86,6 +89,7 @@ nlohmann::json resume(Program& program, const TrainOptions& options) {
                 run.string());
   engine::TrainRequest request = request_for(program, recipe, run);
   request.resume = true;
+  program.check_components(request.recipe);
   return program.engine().train(request);
 }
 

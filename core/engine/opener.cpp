@@ -105,9 +105,9 @@ void Opener::open_ensemble(const run::RunFolder& folder, const recipe::Recipe& r
   });
   if (opened.ensembler->fit() != nullptr && state == FittedState::kLoaded)
     load_fitted(folder, fitted_part(*opened.ensembler), true);
-  opened.predictor = std::make_shared<predict::Ensemble>(
-      opened.ensembler, opened.members, classes, who + "ensembler/" + component.plugin,
-      classes.multiclass ? std::vector<double>() : predict::decision_of(recipe).thresholds);
+  opened.predictor = std::make_shared<predict::Ensemble>(opened.ensembler, opened.members, classes,
+                                                         who + "ensembler/" + component.plugin,
+                                                         predict::decision_of(recipe).thresholds);
 }
 
 void Opener::try_models() const {

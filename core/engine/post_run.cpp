@@ -70,7 +70,7 @@ nlohmann::ordered_json run_post_alone(const PostRunRequest& request, const Conte
   const plugin::ClassContext classes = class_context(recipe.data);
   const auto stored = std::make_shared<const predict::Stored>(
       classes, read_probabilities(request.probabilities, static_cast<std::int64_t>(classes.names.size()), call),
-      image.size());
+      image.size(), predict::decision_of(recipe).thresholds);
   Opener opener(context, recipe);
   std::shared_ptr<const predict::Predictor> post =
       predict::build_chain(stored, recipe, *context.registry, opener.open_run()).predictor;

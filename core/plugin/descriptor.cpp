@@ -10,6 +10,7 @@
 #include <osteon/sdk/known.hpp>
 
 #include "base/error.hpp"
+#include "plugin/type_table.hpp"
 #include "plugin/version.hpp"
 
 namespace osteon::plugin {
@@ -240,6 +241,7 @@ ComponentSchema read_component(const osteon_component* given) {
     for (const std::string& alias : spec.aliases) fresh = names.insert(alias).second && fresh;
     if (!fresh) broken(name + "." + spec.name + ": the name is taken twice");
   }
+  schema.types = ask_types(*raw, schema);
   return schema;
 }
 

@@ -28,7 +28,7 @@ std::string abi_refusal(std::uint32_t abi_version);
 /// Reads a description. A component that is newer than this host (of an unknown kind, with a parameter of an unknown
 /// type, with a flag that must be understood and is not known) is skipped. Throws Error(kPlugin) that says what is
 /// broken: another ABI, no or malformed names, two components of one kind, name and version, two parameters of one
-/// name, functions that are missing, defaults that break their own bounds.
+/// name, functions that are missing, defaults that break their own bounds, types that are none (plugin/type_table.hpp).
 LibraryDescription describe(const osteon_plugin& plugin);
 
 /// The component of this kind and name of a library that is loaded or linked in; of several versions the highest that

@@ -23,7 +23,7 @@ namespace osteon::plugin {
 namespace {
 
 // Moves when the cache's own format does.
-constexpr int kFormat = 4;
+constexpr int kFormat = 5;
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include "plugin/ensembler.hpp"
 
 #include "plugin/handle_support.hpp"
+#include "plugin/type_table.hpp"
 
 namespace osteon::plugin {
 
@@ -29,6 +30,10 @@ Ensembler::Ensembler(LoadedComponent component, const Parameters& parameters, co
   if (ensembler_ == nullptr) misbehaved(component_, "create", "returned OK without an ensembler");
   try {
     read_info();
+    sdk::Beneath everything;
+    everything.multiclass = classes.multiclass;
+    if (const auto type = type_of(component_.schema, parameters, everything); type && !(*type == type_of(info_)))
+      misbehaved(component_, "info", "does not agree with what `types` said of these parameters");
   } catch (...) {
     api_.destroy(ensembler_);
     throw;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "plugin/handle_support.hpp"
+#include "plugin/type_table.hpp"
 
 namespace osteon::plugin {
 
@@ -25,6 +26,10 @@ Postprocessor::Postprocessor(LoadedComponent component, const Parameters& parame
   if (post_ == nullptr) misbehaved(component_, "create", "returned OK without a post-processor");
   try {
     read_info();
+    sdk::Beneath everything;
+    everything.multiclass = classes.multiclass;
+    if (const auto type = type_of(component_.schema, parameters, everything); type && !(*type == type_of(info_)))
+      misbehaved(component_, "info", "does not agree with what `types` said of these parameters");
   } catch (...) {
     api_.destroy(post_);
     throw;

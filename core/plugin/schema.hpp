@@ -56,6 +56,31 @@ inline bool is_symmetric(const ParameterSpec& spec) noexcept { return spec.minim
 /// "[-x, x]", "[3, x]": what one number x means where a range belongs.
 std::string range_of_one_number(const ParameterSpec& spec);
 
+/// What a post-processor or an ensembler needs from beneath and gives: sets (OSTEON_SET) of OSTEON_FORM_* and
+/// OSTEON_GRID_*.
+struct ComponentType {
+  std::uint32_t flags = 0;                         ///< OSTEON_POSTPROCESSOR_* or OSTEON_ENSEMBLER_*
+  std::uint32_t shape = 0;                         ///< OSTEON_POSTPROCESSOR_MAP or _WRAPPER; 0 of an ensembler
+  std::uint32_t needs_forms = 0, needs_grids = 0;  ///< it works with any one of these; of an ensembler what it takes
+  std::uint32_t gives_forms = 0, gives_grids = 0;
+};
+inline bool operator==(const ComponentType& a, const ComponentType& b) noexcept {
+  return a.flags == b.flags && a.shape == b.shape && a.needs_forms == b.needs_forms && a.needs_grids == b.needs_grids &&
+         a.gives_forms == b.gives_forms && a.gives_grids == b.gives_grids;
+}
+
+/// The type of a component for some values of its choices and booleans, as its library says it (plugin/type_table.hpp).
+struct TypeRow {
+  /// What it gives over less than everything, where that is less.
+  struct Less {
+    std::uint32_t beneath_forms = 0, beneath_grids = 0, gives_forms = 0, gives_grids = 0;
+  };
+  std::vector<std::string> values;  ///< of the parameters that are one choice or one boolean, in the schema's order
+  bool multiclass = false;
+  ComponentType whole;  ///< over a predictor that gives everything
+  std::vector<Less> less;
+};
+
 /// What a plugin says of one component before anything of it is created.
 struct ComponentSchema {
   std::string name;  ///< what recipes write after `plugin =`
@@ -64,6 +89,7 @@ struct ComponentSchema {
   std::string doc;        ///< one paragraph
   std::string reference;  ///< the paper or source it follows; may be empty
   std::vector<ParameterSpec> parameters;
+  std::vector<TypeRow> types;  ///< empty: known of instances alone
   std::string library_sha256;  ///< of the library that says so, known to the registry alone; empty for others
 };
 

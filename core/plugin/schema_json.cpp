@@ -60,6 +60,30 @@ ParameterSpec spec_from_json(const json& given) {
   return spec;
 }
 
+json row_json(const TypeRow& row) {
+  const ComponentType& type = row.whole;
+  json less = json::array();
+  for (const TypeRow::Less& each : row.less)
+    less.push_back({each.beneath_forms, each.beneath_grids, each.gives_forms, each.gives_grids});
+  return {{"values", row.values},
+          {"multiclass", row.multiclass},
+          {"flags", type.flags},
+          {"shape", type.shape},
+          {"needs", {type.needs_forms, type.needs_grids}},
+          {"gives", {type.gives_forms, type.gives_grids}},
+          {"less", less}};
+}
+
+TypeRow row_from_json(const json& given) {
+  TypeRow row;
+  row.values = given.at("values").get<std::vector<std::string>>();
+  row.multiclass = given.at("multiclass");
+  const json &needs = given.at("needs"), &gives = given.at("gives");
+  row.whole = {given.at("flags"), given.at("shape"), needs.at(0), needs.at(1), gives.at(0), gives.at(1)};
+  for (const json& each : given.at("less")) row.less.push_back({each.at(0), each.at(1), each.at(2), each.at(3)});
+  return row;
+}
+
 }  // namespace
 
 json to_json(const ParameterSpec& spec) {
@@ -83,8 +107,11 @@ json to_json(const ParameterSpec& spec) {
 json to_json(const ComponentSchema& schema) {
   json parameters = json::array();
   for (const ParameterSpec& spec : schema.parameters) parameters.push_back(to_json(spec));
-  return {{"name", schema.name}, {"kind", to_string(schema.kind)}, {"version", schema.version},
-          {"doc", schema.doc},   {"reference", schema.reference},  {"parameters", parameters}};
+  json whole = {{"name", schema.name}, {"kind", to_string(schema.kind)}, {"version", schema.version},
+                {"doc", schema.doc},   {"reference", schema.reference},  {"parameters", parameters}};
+  if (!schema.types.empty()) whole["types"] = json::array();
+  for (const TypeRow& row : schema.types) whole["types"].push_back(row_json(row));
+  return whole;
 }
 
 ComponentSchema component_schema_from_json(const json& given) {
@@ -97,6 +124,8 @@ ComponentSchema component_schema_from_json(const json& given) {
   schema.doc = given.at("doc");
   schema.reference = given.at("reference");
   for (const json& parameter : given.at("parameters")) schema.parameters.push_back(spec_from_json(parameter));
+  if (given.contains("types"))
+    for (const json& row : given.at("types")) schema.types.push_back(row_from_json(row));
   return schema;
 }
 

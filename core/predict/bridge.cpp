@@ -10,22 +10,6 @@
 #include "predict/resample.hpp"
 
 namespace osteon::predict {
-namespace {
-
-Gives gives_of(const Predictor& inner, std::uint32_t forms) {
-  constexpr std::uint32_t kProbabilities = OSTEON_SET(OSTEON_FORM_PROBABILITIES), kBits = OSTEON_SET(OSTEON_FORM_BITS);
-  Gives gives;
-  gives.batch_size = inner.batch_size();
-  gives.thresholds = inner.thresholds();
-  // Probabilities can be made of whatever there is, bits of all floats, and logits are the last resort.
-  gives.forms = (forms & kProbabilities) != 0 ? kProbabilities
-                : (forms & kBits) != 0        ? kBits
-                                              : std::uint32_t{OSTEON_SET(OSTEON_FORM_LOGITS)};
-  gives.grids = gives.forms == kBits ? std::uint32_t{OSTEON_SET(OSTEON_GRID_IMAGE)} : inner.gives_grids();
-  return gives;
-}
-
-}  // namespace
 
 std::uint32_t form_to_decide(const Predictor& predictor) {
   const std::uint32_t forms = predictor.gives_forms();
@@ -39,7 +23,9 @@ std::uint32_t grid_to_decide(const Predictor& predictor) {
 }
 
 Bridge::Bridge(std::shared_ptr<const Predictor> inner, std::uint32_t forms, Decision decision)
-    : Predictor(inner->classes(), gives_of(*inner, forms)), inner_(std::move(inner)), decision_(std::move(decision)) {}
+    : Predictor(inner->classes(), bridged(gives_of(*inner), forms), inner->thresholds(), inner->batch_size()),
+      inner_(std::move(inner)),
+      decision_(std::move(decision)) {}
 
 osteon_predict_request Bridge::beneath(const osteon_predict_request& request) const {
   osteon_predict_request below = request;

@@ -22,8 +22,8 @@ constexpr std::size_t kGroup = 8;
 }  // namespace
 
 Ensemble::Ensemble(std::shared_ptr<plugin::Ensembler> ensembler, std::vector<Member> members,
-                   const plugin::ClassContext& classes, std::string who, const std::vector<double>& thresholds)
-    : Predictor(classes, {OSTEON_SET(ensembler->info().gives), OSTEON_SET(OSTEON_GRID_IMAGE), 1, thresholds}),
+                   const plugin::ClassContext& classes, std::string who, std::vector<double> thresholds)
+    : Predictor(classes, {OSTEON_SET(ensembler->info().gives), OSTEON_SET(OSTEON_GRID_IMAGE)}, std::move(thresholds)),
       ensembler_(std::move(ensembler)),
       members_(std::move(members)),
       who_(std::move(who)) {

@@ -17,10 +17,10 @@ class Ensemble final : public Predictor {
  public:
   /// `ensembler` was made for these members, by class_table(). Thresholds make a member's bits where the ensembler
   /// votes on bits.
+  /// @param thresholds  of the ensemble, for whoever asks; members have their own
   /// @param who         what notes and log lines of the ensembler are named by
-  /// @param thresholds  as Gives::thresholds, of the whole
   Ensemble(std::shared_ptr<plugin::Ensembler> ensembler, std::vector<Member> members,
-           const plugin::ClassContext& classes, std::string who = {}, const std::vector<double>& thresholds = {});
+           const plugin::ClassContext& classes, std::string who = {}, std::vector<double> thresholds = {});
 
   std::string name() const override { return "ensembler '" + ensembler_->component().name() + "'"; }
   void predict(const osteon_call* call, const std::vector<const osteon_image*>& images,

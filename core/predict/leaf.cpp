@@ -81,13 +81,6 @@ const data::GreyStatistics& statistics_of(const osteon_image& image) {
                              "(osteon_image.host), and data.intensity needs the grey values of the whole of it");
 }
 
-Gives gives_of(const recipe::Recipe& recipe) {
-  Gives gives;
-  gives.batch_size = recipe.predict.batch_size;
-  if (recipe.data.kind != "multiclass") gives.thresholds = decision_of(recipe).thresholds;
-  return gives;
-}
-
 }  // namespace
 
 struct Leaf::Input {
@@ -103,7 +96,7 @@ Leaf::Leaf(std::shared_ptr<const plugin::Model> model, const recipe::Recipe& rec
 
 Leaf::Leaf(ModelSource source, std::string plugin, const recipe::Recipe& recipe, const plugin::ClassContext& classes,
            LeafOptions options)
-    : Predictor(classes, gives_of(recipe)),
+    : Predictor(classes, Gives{}, decision_of(recipe).thresholds, recipe.predict.batch_size),
       source_(std::move(source)),
       plugin_(std::move(plugin)),
       data_(recipe.data),

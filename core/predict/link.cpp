@@ -11,8 +11,8 @@
 namespace osteon::predict {
 
 Link::Link(std::shared_ptr<plugin::Postprocessor> post, std::vector<std::shared_ptr<const Predictor>> others,
-           std::string who)
-    : post_(std::move(post)), others_(std::move(others)), who_(std::move(who)) {}
+           std::string who, const Gives& gives)
+    : post_(std::move(post)), others_(std::move(others)), who_(std::move(who)), gives_(gives) {}
 
 void Link::expect_fitted() const {
   if (const plugin::Fit* fit = std::as_const(*post_).fit(); fit != nullptr && !fit->ready())

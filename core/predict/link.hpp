@@ -16,14 +16,12 @@ class Link {
  public:
   /// @param others  what its `predictor` parameters name
   /// @param who     what its notes and log lines are named by
+  /// @param gives   what it can be asked for over what lies beneath
   Link(std::shared_ptr<plugin::Postprocessor> post, std::vector<std::shared_ptr<const Predictor>> others,
-       std::string who);
+       std::string who, const Gives& gives);
 
   std::string name() const { return "post-processor '" + post_->component().name() + "'"; }
-  /// What it gives over `inner`.
-  Gives gives(const Predictor& inner) const {
-    return {post_->info().gives_forms, post_->info().gives_grids, inner.batch_size(), inner.thresholds()};
-  }
+  Gives gives() const { return gives_; }
   /// One inner call, for the same images.
   bool is_map() const { return post_->info().shape == OSTEON_POSTPROCESSOR_MAP; }
 
@@ -43,6 +41,7 @@ class Link {
   std::shared_ptr<plugin::Postprocessor> post_;
   std::vector<std::shared_ptr<const Predictor>> others_;
   std::string who_;
+  Gives gives_;
 };
 
 }  // namespace osteon::predict

@@ -6,20 +6,10 @@
 #include <osteon/sdk/call.hpp>
 
 #include "base/error.hpp"
-#include "base/suggest.hpp"
 #include "predict/bit_planes.hpp"
 
 namespace osteon::predict {
 namespace {
-
-bool gives(const Predictor& member, std::uint32_t form) { return (member.gives_forms() & OSTEON_SET(form)) != 0; }
-
-// What bands of `form` are made of: bits of probabilities, where there are any.
-std::uint32_t form_to_ask(const Predictor& member, std::uint32_t form) {
-  if (form != OSTEON_FORM_BITS) return form;
-  const bool floats = gives(member, OSTEON_FORM_PROBABILITIES) || gives(member, OSTEON_FORM_LOGITS);
-  return floats ? std::uint32_t{OSTEON_FORM_PROBABILITIES} : form;
-}
 
 // Some planes of a band; a plane of -1 is 0.
 sdk::OwnedTensor pick_planes(const osteon_call* call, const osteon_tensor_view& band,
@@ -57,28 +47,6 @@ sdk::OwnedTensor pack_bits(const osteon_call* call, const osteon_tensor_view& pr
 
 }  // namespace
 
-std::vector<std::int32_t> channels_of(const Predictor& member, const plugin::ClassContext& classes,
-                                      const std::string& who) {
-  const std::vector<std::string>& own = member.classes().names;
-  if (member.classes().multiclass != classes.multiclass)
-    throw Error(ExitCode::kUsage, who + " has labels of the other kind, one class per pixel or any number");
-  if (classes.multiclass && own != classes.names)
-    throw Error(ExitCode::kUsage,
-                who +
-                    " has other classes, or another order of them; where a pixel has exactly one class, all members "
-                    "have the same");
-  for (const std::string& name : own)
-    if (std::find(classes.names.begin(), classes.names.end(), name) == classes.names.end())
-      throw Error(ExitCode::kUsage, who + " has the class '" + name + "', which data.classes does not have" +
-                                        did_you_mean(name, classes.names));
-  std::vector<std::int32_t> channels;
-  for (const std::string& name : classes.names) {
-    const auto found = std::find(own.begin(), own.end(), name);
-    channels.push_back(found == own.end() ? -1 : static_cast<std::int32_t>(found - own.begin()));
-  }
-  return channels;
-}
-
 std::vector<std::uint8_t> class_table(const std::vector<Member>& members, const plugin::ClassContext& classes) {
   std::vector<std::uint8_t> table;
   for (const Member& member : members)
@@ -91,11 +59,8 @@ std::vector<std::uint8_t> class_table(const std::vector<Member>& members, const 
 }
 
 void expect_form(const Predictor& member, std::uint32_t form, const std::string& who) {
-  const std::uint32_t asked = form_to_ask(member, form);
-  // Probabilities are made of logits.
-  if (gives(member, asked) || (asked == OSTEON_FORM_PROBABILITIES && gives(member, OSTEON_FORM_LOGITS))) return;
-  throw Error(ExitCode::kUsage, who + " gives decided masks alone, and what is above it needs " +
-                                    (asked == OSTEON_FORM_LOGITS ? "logits" : "probabilities"));
+  const std::string why = member_misfit(gives_of(member), form, who);
+  if (!why.empty()) throw Error(ExitCode::kUsage, why);
 }
 
 Opinion::Opinion(const osteon_call* call, const Member& member, const osteon_image& image, std::uint32_t form,
@@ -105,12 +70,12 @@ Opinion::Opinion(const osteon_call* call, const Member& member, const osteon_ima
     if (const std::int32_t channel = member.channels[static_cast<std::size_t>(c)]; channel >= 0)
       asked_.push_back(channel);
   std::sort(asked_.begin(), asked_.end());
-  osteon_predict_request request = make_request(form_to_ask(*member.predictor, form), OSTEON_GRID_IMAGE);
+  osteon_predict_request request = make_request(form_of_member(gives_of(*member.predictor), form), OSTEON_GRID_IMAGE);
   request.scale = scale;
   request.n_classes = asked_.size();
   request.classes = asked_.data();
   // What it does not give is made of what it does.
-  if (gives(*member.predictor, request.form))
+  if (gives_of(*member.predictor).form(request.form))
     reading_ = member.predictor->open(call, image, request);
   else
     reading_ = std::make_unique<HeldReading>(call, *member.predictor, image, request);

@@ -19,10 +19,11 @@ struct Member {
   std::vector<double> thresholds;      ///< of its own channels, where bits are made of what it says
 };
 
-/// A member's channels by name. Throws Error(kUsage), calling the member `who`, when it has a class that the whole does
-/// not have, or none of it; where exactly one class holds for a pixel, when it does not have the very same.
-std::vector<std::int32_t> channels_of(const Predictor& member, const plugin::ClassContext& classes,
-                                      const std::string& who);
+/// A member's channels by name; see predict/chain_type.hpp.
+inline std::vector<std::int32_t> channels_of(const Predictor& member, const plugin::ClassContext& classes,
+                                             const std::string& who) {
+  return channels_of(member.classes(), classes, who);
+}
 
 /// [members, classes] for osteon_ensembler_request.has_class; empty when all have all. Throws Error(kUsage) for a class
 /// that no member has.

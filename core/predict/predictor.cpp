@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/predictor.hpp"
 
+#include <stdexcept>
+#include <utility>
+
 #include "base/error.hpp"
 #include "plugin/handle_support.hpp"
 #include "predict/finite.hpp"
@@ -65,11 +68,14 @@ void close_raw(const osteon_predictor*, osteon_reading* reading) { delete reinte
 
 }  // namespace
 
-Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives)
+Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives, std::vector<double> thresholds,
+                     std::int64_t batch_size)
     : classes_(classes),
       names_(plugin::name_pointers(classes_.names)),
-      thresholds_(gives.thresholds),
+      thresholds_(std::move(thresholds)),
       raw_(sdk::sized<osteon_predictor>()) {
+  if (!thresholds_.empty() && thresholds_.size() != names_.size())
+    throw std::logic_error("a predictor has one threshold for each class, or none");
   raw_.labels = plugin::labels_of(classes_);
   raw_.n_classes = static_cast<std::int64_t>(names_.size());
   raw_.class_names = names_.data();
@@ -77,8 +83,8 @@ Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives)
   raw_.predict = predict_raw;
   raw_.gives_forms = gives.forms;
   raw_.gives_grids = gives.grids;
-  raw_.thresholds = thresholds_.empty() ? nullptr : thresholds_.data();
-  raw_.batch_size = gives.batch_size;
+  raw_.thresholds = thresholds_.empty() || classes_.multiclass ? nullptr : thresholds_.data();
+  raw_.batch_size = batch_size;
   raw_.open = open_raw;
   raw_.read = read_raw;
   raw_.close = close_raw;

@@ -13,6 +13,7 @@
 #include "data/intensity.hpp"
 #include "plugin/component.hpp"
 #include "plugin/postprocessor.hpp"
+#include "predict/chain_type.hpp"
 
 namespace osteon::predict {
 
@@ -22,19 +23,14 @@ using sdk::make_request;
 
 class Reading;
 
-/// Sets of forms and grids (OSTEON_SET) that a predictor can be asked for.
-struct Gives {
-  std::uint32_t forms = OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES);
-  std::uint32_t grids = OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE);
-  std::int64_t batch_size = 1;  ///< images that a model beneath runs together
-  /// Of each class: on probabilities, when it is set; empty: unknown, or where the greatest wins.
-  std::vector<double> thresholds = {};
-};
-
 /// A predictor of the host: a leaf, a post-processor over another, or an ensemble. Thread-safe.
 class Predictor {
  public:
-  Predictor(const plugin::ClassContext& classes, const Gives& gives);
+  /// @param thresholds  on probabilities, in force for each class; empty where nobody said any. Of multiclass data,
+  ///                    where the greatest value wins, nobody is told.
+  /// @param batch_size  images that a model beneath runs together
+  Predictor(const plugin::ClassContext& classes, const Gives& gives, std::vector<double> thresholds = {},
+            std::int64_t batch_size = 1);
   virtual ~Predictor() = default;
   Predictor(const Predictor&) = delete;
   Predictor& operator=(const Predictor&) = delete;
@@ -42,6 +38,7 @@ class Predictor {
   /// The same as plugins see it; lives as long as this.
   const osteon_predictor& raw() const noexcept { return raw_; }
   const plugin::ClassContext& classes() const noexcept { return classes_; }
+  const std::vector<double>& thresholds() const noexcept { return thresholds_; }
 
   std::uint32_t gives_forms() const noexcept { return raw_.gives_forms; }
   std::uint32_t gives_grids() const noexcept { return raw_.gives_grids; }
@@ -55,13 +52,11 @@ class Predictor {
                        const osteon_predict_request& request, std::vector<OwnedPrediction>& predictions) const = 0;
 
   /// As osteon_predictor.open, with a request that is in order and whose classes need not outlive the call. Here:
-  /// predicted at once and held in the form that takes
-  /// the least room, of which bands are made as they are read.
+  /// predicted at once and held in the form that takes the least room, of which bands are made as they are read.
   virtual std::unique_ptr<Reading> open(const osteon_call* call, const osteon_image& image,
                                         const osteon_predict_request& request) const;
 
   std::int64_t batch_size() const noexcept { return raw_.batch_size; }
-  const std::vector<double>& thresholds() const noexcept { return thresholds_; }
 
  private:
   static osteon_status predict_raw(const osteon_call* call, const osteon_predictor* self, std::uint64_t n,
@@ -77,6 +72,10 @@ class Predictor {
   std::vector<double> thresholds_;
   osteon_predictor raw_{};
 };
+
+inline Gives gives_of(const Predictor& predictor) noexcept {
+  return {predictor.gives_forms(), predictor.gives_grids()};
+}
 
 /// What is known of a root image beside its pixels.
 struct RootFacts {

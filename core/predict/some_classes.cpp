@@ -22,6 +22,13 @@ namespace {
 
 using Classes = std::vector<std::int32_t>;
 
+std::vector<double> thresholds_of(const Predictor& all, const Classes& classes) {
+  std::vector<double> some;
+  for (std::size_t k = 0; k < classes.size() && !all.thresholds().empty(); ++k)
+    some.push_back(all.thresholds()[static_cast<std::size_t>(classes[k])]);
+  return some;
+}
+
 osteon_predict_request for_classes(osteon_predict_request request, const Classes& classes) {
   request.n_classes = classes.size();
   request.classes = classes.data();
@@ -140,20 +147,9 @@ plugin::ClassContext narrowed(const plugin::ClassContext& all, const Classes& cl
   return some;
 }
 
-namespace {
-
-std::vector<double> thresholds_of(const Predictor& all, const Classes& classes) {
-  std::vector<double> some;
-  for (const std::int32_t c : classes)
-    if (!all.thresholds().empty()) some.push_back(all.thresholds()[static_cast<std::size_t>(c)]);
-  return some;
-}
-
-}  // namespace
-
 Narrowed::Narrowed(std::shared_ptr<const Predictor> inner, Classes classes)
-    : Predictor(narrowed(inner->classes(), classes),
-                {inner->gives_forms(), inner->gives_grids(), inner->batch_size(), thresholds_of(*inner, classes)}),
+    : Predictor(narrowed(inner->classes(), classes), {inner->gives_forms(), inner->gives_grids()},
+                thresholds_of(*inner, classes), inner->batch_size()),
       inner_(std::move(inner)),
       classes_(std::move(classes)) {}
 
@@ -204,7 +200,7 @@ struct SomeClasses::Parts {
 
 SomeClasses::SomeClasses(std::shared_ptr<const Predictor> inner, std::shared_ptr<const Link> link, Classes classes,
                          Decision decision)
-    : Predictor(inner->classes(), link->gives(*inner)),
+    : Predictor(inner->classes(), link->gives(), inner->thresholds(), inner->batch_size()),
       inner_(std::move(inner)),
       link_(std::move(link)),
       classes_(std::move(classes)),

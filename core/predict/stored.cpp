@@ -12,8 +12,9 @@
 
 namespace osteon::predict {
 
-Stored::Stored(const plugin::ClassContext& classes, sdk::OwnedTensor values, cv::Size image)
-    : Predictor(classes, {OSTEON_SET(OSTEON_FORM_PROBABILITIES), Gives{}.grids}),
+Stored::Stored(const plugin::ClassContext& classes, sdk::OwnedTensor values, cv::Size image,
+               std::vector<double> thresholds)
+    : Predictor(classes, {OSTEON_SET(OSTEON_FORM_PROBABILITIES), Gives{}.grids}, std::move(thresholds)),
       values_(std::move(values)),
       image_(image) {}
 

@@ -15,9 +15,11 @@ namespace osteon::predict {
 /// smaller grid, which covers the image as a resized copy of it would.
 class Stored final : public Predictor {
  public:
-  /// @param values  float32 [classes, height, width]
-  /// @param image   size of the image that they are of
-  Stored(const plugin::ClassContext& classes, sdk::OwnedTensor values, cv::Size image);
+  /// @param values      float32 [classes, height, width]
+  /// @param image       size of the image that they are of
+  /// @param thresholds  in force, one for each class; empty: none
+  Stored(const plugin::ClassContext& classes, sdk::OwnedTensor values, cv::Size image,
+         std::vector<double> thresholds = {});
 
   std::string name() const override { return "the stored probabilities"; }
   /// Throws sdk::Unsupported for another image than the root image as it is.

@@ -13,6 +13,7 @@
 #include "plugin/ensembler.hpp"
 #include "plugin/loss.hpp"
 #include "plugin/postprocessor.hpp"
+#include "plugin/type_table.hpp"
 #include "recipe/class_context.hpp"
 #include "recipe/problems.hpp"
 
@@ -74,6 +75,13 @@ class Trials {
   std::vector<Trial> trials_;
 };
 
+nlohmann::json json_of(const plugin::ComponentType& type) {
+  return {type.flags, type.shape, type.needs_forms, type.needs_grids, type.gives_forms, type.gives_grids};
+}
+plugin::ComponentType type_from(const nlohmann::json& given) {
+  return {given.at(0), given.at(1), given.at(2), given.at(3), given.at(4), given.at(5)};
+}
+
 plugin::ClassContext classes_for(const Component& component, const DataSection& data) {
   plugin::ClassContext classes = class_context(data);
   if (component.classes.empty()) return classes;
@@ -82,29 +90,29 @@ plugin::ClassContext classes_for(const Component& component, const DataSection& 
   return classes;
 }
 
-void make(const Component& component, const Recipe& recipe, plugin::Registry& registry) {
+// Gives what a post-processor or an ensembler says of itself; null of others.
+nlohmann::json make(const Component& component, const Recipe& recipe, plugin::Registry& registry) {
   const plugin::ClassContext classes = classes_for(component, recipe.data);
   const plugin::LoadedComponent loaded = registry.load(component.kind, component.plugin, component.version);
   const plugin::Call call;
   switch (component.kind) {
     case plugin::Kind::kAugmentation:
       plugin::Augmentation(loaded, component.parameters, classes, call);
-      return;
+      return {};
     case plugin::Kind::kLoss:
       plugin::Loss(loaded, component.parameters, classes, call);
-      return;
+      return {};
     case plugin::Kind::kPostprocessor:
-      plugin::Postprocessor(loaded, component.parameters, classes, call);
-      return;
+      return json_of(plugin::type_of(plugin::Postprocessor(loaded, component.parameters, classes, call).info()));
     case plugin::Kind::kEnsembler: {
       std::vector<std::string> members;
       for (const Member& member : recipe.ensemble->members) members.push_back(member.run.string());
-      plugin::Ensembler(loaded, component.parameters, classes, members, call);
-      return;
+      return json_of(plugin::type_of(plugin::Ensembler(loaded, component.parameters, classes, members, call).info()));
     }
     case plugin::Kind::kModel:
-      return;
+      break;
   }
+  return {};
 }
 
 // In the copy: a line before each component, and one for what came of it.
@@ -115,7 +123,8 @@ int try_all(const std::vector<Trial>& trials, const Recipe& recipe, plugin::Regi
   for (std::size_t i = 0; i < trials.size(); ++i) {
     say({{"at", i}});
     try {
-      make(*trials[i].component, recipe, registry);
+      const nlohmann::json type = make(*trials[i].component, recipe, registry);
+      if (!type.is_null()) say({{"at", i}, {"type", type}});
     } catch (const Error& failure) {
       say({{"at", i}, {"code", static_cast<int>(failure.code())}, {"message", failure.what()}});
     } catch (const std::exception& failure) {
@@ -127,9 +136,10 @@ int try_all(const std::vector<Trial>& trials, const Recipe& recipe, plugin::Regi
 
 }  // namespace
 
-void try_components(const Recipe& recipe, plugin::Registry& registry) {
+MadeTypes try_components(const Recipe& recipe, plugin::Registry& registry) {
+  MadeTypes made;
   const std::vector<Trial> trials = Trials(recipe, registry).all();
-  if (trials.empty()) return;
+  if (trials.empty()) return made;
   const ChildOutcome outcome = run_copy([&] { return try_all(trials, recipe, registry); }, kLimit);
   Problems problems;
   std::istringstream lines(outcome.answer);
@@ -137,6 +147,7 @@ void try_components(const Recipe& recipe, plugin::Registry& registry) {
   for (std::string line; std::getline(lines, line);) {
     const nlohmann::json said = nlohmann::json::parse(line);
     last = &trials.at(said.at("at").get<std::size_t>());
+    if (said.contains("type")) made[last->key] = type_from(said.at("type"));
     if (!said.contains("message")) continue;
     const auto code = static_cast<ExitCode>(said.at("code").get<int>());
     const std::string message = said.at("message");
@@ -150,6 +161,7 @@ void try_components(const Recipe& recipe, plugin::Registry& registry) {
                                               last->component->plugin, outcome.trouble())
                                 : "the plugins of this recipe could not be tried: " + outcome.trouble(),
                 last != nullptr ? to_string(last->component->location) : std::string());
+  return made;
 }
 
 }  // namespace osteon::recipe

@@ -123,6 +123,50 @@ TEST_F(Cli, WhatAPluginsConstructorRefusesIsFoundWithoutStartingAnything) {
   EXPECT_THAT(errors[0].at("message").get<std::string>(), HasSubstr("without_background"));
 }
 
+// Chains of every order that the host can bridge are fine; members are looked at with theirs, before any is opened.
+TEST_F(Cli, ChainsAndMembersAreTypedBeforeAnythingIsMade) {
+  TemporaryFolder folder;
+  const std::string of_demo = "recipe = 1\nextends = \"" + kRecipe + "\"\n";
+  const auto post = [](const std::string& text) { return "\n[[predict.post]]\nplugin = " + text + "\n"; };
+  const std::string unlike = post("\"tta\"\nmerge = \"mean_probabilities\"") + post("\"tta\"\nmerge = \"mean_logits\"");
+  write_text(folder / "chain.toml", of_demo + unlike);
+  EXPECT_EQ(osteon("recipe check " + (folder / "chain.toml").string()).exit_code, 0);
+
+  std::filesystem::create_directories(folder / "whole");
+  std::filesystem::create_directories(folder / "masks");
+  std::filesystem::create_directories(folder / "other");
+  write_text(folder / "whole" / "recipe.toml", of_demo + unlike);
+  write_text(folder / "masks" / "recipe.toml", of_demo + post("\"components\""));
+  write_text(folder / "other" / "recipe.toml",
+             of_demo + "\n[data]\nclasses = [\"Radius\", \"Skull\"]\nmirrored = []\n");
+  const std::string ensemble =
+      "recipe = 1\nextends = \"" + std::string(OSTEON_SOURCE_DIR) +
+      "/configs/base/hand29.toml\"\n\n[data]\nroot = \"/tmp\"\nimage_size = 192\n\n[ensemble]\nplugin = "
+      "\"soft_voting\"\n";
+  const auto member = [](const std::string& run) { return "\n[[ensemble.member]]\nrun = \"" + run + "\"\n"; };
+  write_text(folder / "right.toml", ensemble + member("whole") + member("whole"));
+  const Outcome right = osteon("recipe check " + (folder / "right.toml").string());
+  EXPECT_EQ(right.exit_code, 0) << right.err;
+
+  const std::string wrong = (folder / "wrong.toml").string();
+  write_text(wrong, ensemble + member("whole") + member("masks") + member("other"));
+  for (const std::string& verb :
+       {"recipe check --json " + wrong, "train --json " + wrong + " --out " + (folder / "run").string()}) {
+    const Outcome outcome = osteon(verb);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    const json errors = json::parse(outcome.out).at("errors");
+    ASSERT_EQ(errors.size(), 2u) << errors;
+    EXPECT_EQ(errors[0].at("key"), "ensemble.member[1].run");
+    EXPECT_EQ(errors[0].at("line"), 15);
+    EXPECT_EQ(errors[0].at("column"), 7);
+    EXPECT_THAT(errors[0].at("message").get<std::string>(),
+                HasSubstr("gives decided masks alone, and what is above it needs probabilities"));
+    EXPECT_EQ(errors[1].at("line"), 18);
+    EXPECT_THAT(errors[1].at("message").get<std::string>(), HasSubstr("Skull"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "run")) << "nothing was started";
+}
+
 TEST_F(Cli, ARecipeIsShownWithTheOriginOfEachValue) {
   const Outcome outcome = osteon("recipe show " + kRecipe + " --set train.epochs=3");
   EXPECT_EQ(outcome.exit_code, 0);

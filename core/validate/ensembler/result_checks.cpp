@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "validate/ensembler/probe.hpp"
+#include "validate/harness/choices.hpp"
 
 namespace osteon::validate {
 namespace {
@@ -36,6 +37,20 @@ std::string says_what_it_is(const Subject& subject) {
     report = fmt::format("{} to {}{}", forms[first.takes], forms[first.gives], ensembler.must_fit() ? ", fitted" : "");
   });
   return report;
+}
+
+std::string takes_what_it_said(const Subject& subject) {
+  const plugin::ComponentSchema& schema = subject.component.schema;
+  if (schema.types.empty()) skip("it says what it takes and gives of its instances alone");
+  int made = 0;
+  for (const plugin::TypeRow& row : schema.types) {
+    const auto ensembler = EnsemblerProbe::make(with_choices(subject, row), row.multiclass);
+    if (ensembler == nullptr) continue;
+    ++made;
+    expect(plugin::type_of(ensembler->info()) == row.whole, "for {} an instance's info is another than `types` said",
+           row.values.empty() ? "its parameters" : fmt::format("{}", fmt::join(row.values, ", ")));
+  }
+  return fmt::format("{} of {} combinations could be made", made, schema.types.size());
 }
 
 std::string results_canonical(const Subject& subject) {
@@ -259,6 +274,7 @@ std::string released_by_anyone(const Subject& subject) {
 const std::vector<Check>& ensembler_result_checks() {
   static const std::vector<Check> checks = {
       {"says-what-it-is", "info is complete, known and constant, and the functions are there", says_what_it_is},
+      {"takes-what-it-said", "what `types` says of an ensembler, each instance's info says too", takes_what_it_said},
       {"results-canonical", "results are canonical: row-major without gaps, aligned, of the caller's",
        results_canonical},
       {"members-without-classes", "a member does not count for classes that it does not have", members_without_classes},

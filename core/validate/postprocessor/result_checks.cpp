@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "validate/harness/choices.hpp"
 #include "validate/postprocessor/probe.hpp"
 
 namespace osteon::validate {
@@ -36,6 +37,20 @@ std::string says_what_it_is(const Subject& subject) {
     report = first.shape == OSTEON_POSTPROCESSOR_MAP ? "a map" : "a wrapper";
   });
   return report;
+}
+
+std::string known_without_an_instance(const Subject& subject) {
+  const plugin::ComponentSchema& schema = subject.component.schema;
+  if (schema.types.empty()) skip("it says what it needs and gives of its instances alone");
+  int made = 0;
+  for (const plugin::TypeRow& row : schema.types) {
+    const auto post = PostprocessorProbe::make(with_choices(subject, row), row.multiclass);
+    if (post == nullptr) continue;
+    ++made;
+    expect(plugin::type_of(post->info()) == row.whole, "for {} an instance's info is another than `types` said",
+           row.values.empty() ? "its parameters" : fmt::format("{}", fmt::join(row.values, ", ")));
+  }
+  return fmt::format("{} of {} combinations could be made", made, schema.types.size());
 }
 
 std::string gives_what_is_asked(const Subject& subject) {
@@ -251,6 +266,8 @@ std::string bands_are_the_whole(const Subject& subject) {
 const std::vector<Check>& postprocessor_result_checks() {
   static const std::vector<Check> checks = {
       {"says-what-it-is", "info is complete, known and constant", says_what_it_is},
+      {"known-without-an-instance", "what `types` says of a post-processor, each instance's info says too",
+       known_without_an_instance},
       {"gives-what-is-asked", "form, grid, classes, type and shape are those of the request", gives_what_is_asked},
       {"predictions-canonical", "predictions are canonical: row-major without gaps, aligned, of the caller's",
        predictions_canonical},

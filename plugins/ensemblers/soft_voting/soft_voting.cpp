@@ -45,7 +45,7 @@ class SoftVoting {
     }
   }
 
-  EnsemblerTraits traits() const { return {}; }
+  static EnsemblerTraits traits(const Params&, const Beneath&) { return {}; }
   bool needed(std::int64_t member, std::int64_t class_index) const { return share(member, class_index) > 0; }
 
   class Accumulation {

@@ -61,7 +61,7 @@ class Components {
       throw InvalidArgument("background is for data of exactly one class per pixel; leave it out");
   }
 
-  PostprocessorTraits traits() const {
+  static PostprocessorTraits traits(const Params&, const Beneath&) {
     PostprocessorTraits traits;
     traits.map = true;
     traits.needs_forms = traits.gives_forms = OSTEON_SET(OSTEON_FORM_BITS);

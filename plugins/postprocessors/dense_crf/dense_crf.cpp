@@ -81,7 +81,7 @@ class DenseCrf {
     options_.against_rest = !request.multiclass;
   }
 
-  PostprocessorTraits traits() const {
+  static PostprocessorTraits traits(const Params&, const Beneath&) {
     PostprocessorTraits traits;
     traits.map = true;
     traits.needs_grids = OSTEON_SET(OSTEON_GRID_IMAGE);

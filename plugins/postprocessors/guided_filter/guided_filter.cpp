@@ -37,7 +37,7 @@ class GuidedFilter {
 
   GuidedFilter(const Params& params, const PostprocessorRequest&) : params_(params) {}
 
-  PostprocessorTraits traits() const {
+  static PostprocessorTraits traits(const Params&, const Beneath&) {
     PostprocessorTraits traits;
     traits.map = true;
     traits.needs_forms = traits.gives_forms = OSTEON_SET(OSTEON_FORM_PROBABILITIES);

@@ -47,7 +47,7 @@ class Temperature {
     temperatures_.assign(params.per_class ? classes_.size() : 1, 1.0);
   }
 
-  PostprocessorTraits traits() const {
+  static PostprocessorTraits traits(const Params&, const Beneath&) {
     PostprocessorTraits traits;
     traits.map = true;
     traits.needs_forms = OSTEON_SET(OSTEON_FORM_LOGITS);

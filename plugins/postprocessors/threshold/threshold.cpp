@@ -70,7 +70,7 @@ class Threshold {
     }
   }
 
-  PostprocessorTraits traits() const {
+  static PostprocessorTraits traits(const Params&, const Beneath&) {
     PostprocessorTraits traits;
     traits.map = true;
     traits.needs_forms = OSTEON_SET(OSTEON_FORM_PROBABILITIES);

@@ -36,13 +36,13 @@ class Tta {
 
   Tta(const Params& params, const PostprocessorRequest& request) : mirrored_(request.mirrored) {
     for (const std::string& name : params.transforms) transforms_.push_back(transform_of(name));
-    form_ = params.merge == "mean_logits" ? OSTEON_FORM_LOGITS : OSTEON_FORM_PROBABILITIES;
+    form_ = form_of(params);
   }
 
-  PostprocessorTraits traits() const {
+  static PostprocessorTraits traits(const Params& params, const Beneath&) {
     PostprocessorTraits traits;
-    traits.needs_forms = OSTEON_SET(form_);
-    traits.gives_forms = OSTEON_SET(OSTEON_FORM_PROBABILITIES) | OSTEON_SET(form_);
+    traits.needs_forms = OSTEON_SET(form_of(params));
+    traits.gives_forms = OSTEON_SET(OSTEON_FORM_PROBABILITIES) | traits.needs_forms;
     return traits;
   }
 
@@ -62,6 +62,10 @@ class Tta {
   }
 
  private:
+  static std::uint32_t form_of(const Params& params) {
+    return params.merge == "mean_logits" ? OSTEON_FORM_LOGITS : OSTEON_FORM_PROBABILITIES;
+  }
+
   bool exchanges(const Transform& transform) const { return transform.mirrors() && !mirrored_.empty(); }
 
   // Classes to ask for, so that every wanted class is there in each copy: in a mirrored one a class may carry its

@@ -31,7 +31,7 @@ class __Class__ {
   }
 
   /// By default it takes probabilities and gives probabilities, and needs no fitting.
-  osteon::sdk::EnsemblerTraits traits() const { return {}; }
+  static osteon::sdk::EnsemblerTraits traits(const Params&, const osteon::sdk::Beneath&) { return {}; }
 
   /// A member that cannot change a class is not run for it. One that does not have the class never is.
   bool needed(std::int64_t /*member*/, std::int64_t /*class_index*/) const { return true; }

@@ -17,7 +17,8 @@ class __Class__ {
 
   __Class__(const Params& params, const osteon::sdk::PostprocessorRequest&) : temperature_(params.temperature) {}
 
-  osteon::sdk::PostprocessorTraits traits() const {
+  /// Known without an instance: by parameters that are one choice or one boolean, and by what lies beneath.
+  static osteon::sdk::PostprocessorTraits traits(const Params&, const osteon::sdk::Beneath&) {
     osteon::sdk::PostprocessorTraits traits;
     traits.map = true;
     traits.needs_forms = OSTEON_SET(OSTEON_FORM_LOGITS);

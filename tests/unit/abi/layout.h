@@ -197,6 +197,13 @@ OSTEON_FIELD(osteon_predictor, batch_size, 64);
 OSTEON_FIELD(osteon_predictor, open, 72);
 OSTEON_FIELD(osteon_predictor, read, 80);
 OSTEON_FIELD(osteon_predictor, close, 88);
+
+OSTEON_SIZE(osteon_beneath, 24);
+OSTEON_FIELD(osteon_beneath, flags, 4);
+OSTEON_FIELD(osteon_beneath, labels, 8);
+OSTEON_FIELD(osteon_beneath, gives_forms, 12);
+OSTEON_FIELD(osteon_beneath, gives_grids, 16);
+OSTEON_FIELD(osteon_beneath, reserved, 20);
 OSTEON_SIZE(osteon_resample_service, 16);
 OSTEON_FIELD(osteon_resample_service, flags, 4);
 OSTEON_FIELD(osteon_resample_service, convert, 8);

@@ -135,7 +135,7 @@ OSTEON_FIELD(osteon_postprocessor_info, needs_grids, 16);
 OSTEON_FIELD(osteon_postprocessor_info, gives_forms, 20);
 OSTEON_FIELD(osteon_postprocessor_info, gives_grids, 24);
 OSTEON_FIELD(osteon_postprocessor_info, reserved, 28);
-OSTEON_SIZE(osteon_postprocessor_api, 64);
+OSTEON_SIZE(osteon_postprocessor_api, 72);
 OSTEON_FIELD(osteon_postprocessor_api, flags, 4);
 OSTEON_FIELD(osteon_postprocessor_api, create, 8);
 OSTEON_FIELD(osteon_postprocessor_api, destroy, 16);
@@ -144,6 +144,7 @@ OSTEON_FIELD(osteon_postprocessor_api, process, 32);
 OSTEON_FIELD(osteon_postprocessor_api, open, 40);
 OSTEON_FIELD(osteon_postprocessor_api, read, 48);
 OSTEON_FIELD(osteon_postprocessor_api, close, 56);
+OSTEON_FIELD(osteon_postprocessor_api, types, 64);
 
 /* ensembler.h */
 OSTEON_SIZE(osteon_ensembler_request, 56);
@@ -159,7 +160,7 @@ OSTEON_SIZE(osteon_ensembler_info, 16);
 OSTEON_FIELD(osteon_ensembler_info, flags, 4);
 OSTEON_FIELD(osteon_ensembler_info, takes, 8);
 OSTEON_FIELD(osteon_ensembler_info, gives, 12);
-OSTEON_SIZE(osteon_ensembler_api, 64);
+OSTEON_SIZE(osteon_ensembler_api, 72);
 OSTEON_FIELD(osteon_ensembler_api, flags, 4);
 OSTEON_FIELD(osteon_ensembler_api, create, 8);
 OSTEON_FIELD(osteon_ensembler_api, destroy, 16);
@@ -168,6 +169,7 @@ OSTEON_FIELD(osteon_ensembler_api, needed, 32);
 OSTEON_FIELD(osteon_ensembler_api, begin, 40);
 OSTEON_FIELD(osteon_ensembler_api, add, 48);
 OSTEON_FIELD(osteon_ensembler_api, finish, 56);
+OSTEON_FIELD(osteon_ensembler_api, types, 64);
 
 /* fit.h */
 OSTEON_SIZE(osteon_fit_request, 24);

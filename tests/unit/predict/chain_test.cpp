@@ -5,12 +5,15 @@
 #include <filesystem>
 #include <map>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "predict/chain_check.hpp"
 #include "predict/resample.hpp"
 #include "predict/some_classes.hpp"
 #include "predict/stored.hpp"
+#include "recipe/problems.hpp"
 #include "support/predictions.hpp"
 
 namespace osteon::predict {
@@ -37,21 +40,25 @@ class Chain : public ::testing::Test {
   static std::shared_ptr<const Predictor> build(const std::vector<std::string>& names) {
     return chain(names).predictor;
   }
-  static predict::Chain chain(const std::vector<std::string>& names, Extent extent = Extent::kWhole,
-                              const std::string& who = "") {
+  static recipe::Recipe recipe_of(const std::vector<std::string>& names) {
     recipe::Recipe recipe;
     int line = 10;
     for (const std::string& name : names) {
       recipe::Component component;
+      component.kind = plugin::Kind::kPostprocessor;
       component.plugin = name;
       component.location.file = "recipe.toml";
       component.location.line = line++;
       component.location.column = 1;
       recipe.predict.post.push_back(component);
     }
+    return recipe;
+  }
+  static predict::Chain chain(const std::vector<std::string>& names, Extent extent = Extent::kWhole,
+                              const std::string& who = "") {
     const auto leaf = std::make_shared<test::FunctionPredictor>(
         test::classes(2), [](std::int64_t c, std::int64_t, std::int64_t) { return c == 0 ? 0.25 : 0.75; });
-    return build_chain(leaf, recipe, registry(), {}, extent, who);
+    return build_chain(leaf, recipe_of(names), registry(), {}, extent, who);
   }
   static OwnedPrediction predict(const plugin::Call& call, const Predictor& predictor) {
     install_resample_service();
@@ -87,7 +94,66 @@ TEST_F(Chain, IsTheModelItselfWhenThereIsNothingToPutAround) { EXPECT_EQ(build({
 TEST_F(Chain, RefusesAGridThatIsNotThereAndNamesBothSides) {
   EXPECT_EQ(refusal({"needs_logits", "gives_bits", "needs_model_grid"}),
             "recipe.toml:12:1: post-processor 'needs_model_grid' needs the model's grid, and post-processor "
-            "'gives_bits' under it gives the image's grid; put them in another order");
+            "'gives_bits' under it gives the image's grid");
+}
+
+// Without an instance, and with all that does not fit.
+TEST_F(Chain, IsTypedBeforeAnythingIsMade) {
+  recipe::Recipe recipe =
+      recipe_of({"needs_image_grid", "from_model_grid", "gives_bits", "needs_model_grid", "learns"});
+  recipe.data.classes = {"a", "b"};
+  recipe.model.emplace().component.plugin = "any";
+  try {
+    check_chains(recipe, registry());
+    FAIL() << "nothing was refused";
+  } catch (const recipe::RecipeErrors& e) {
+    ASSERT_EQ(e.problems().size(), 2u) << e.what();
+    EXPECT_EQ(e.problems()[0].location.line, 11u);
+    EXPECT_EQ(e.problems()[0].key, "predict.post[1]");
+    EXPECT_THAT(e.problems()[0].message, ::testing::HasSubstr("'needs_image_grid' under it gives the image's grid"));
+    EXPECT_EQ(e.problems()[0].suggestion, "") << "the fourth fits nowhere";
+    EXPECT_EQ(e.problems()[1].location.line, 13u);
+  }
+  recipe.predict.post.resize(2);
+  try {
+    check_chains(recipe, registry());
+    FAIL() << "nothing was refused";
+  } catch (const recipe::RecipeErrors& e) {
+    EXPECT_EQ(e.problems()[0].suggestion, "in the order 'from_model_grid', 'needs_image_grid' they fit");
+  }
+  recipe.predict.post.resize(1);
+  EXPECT_NO_THROW(check_chains(recipe, registry()));
+}
+
+TEST_F(Chain, TakesWhatATrialLearntOfOneThatSaysNothing) {
+  recipe::Recipe recipe = recipe_of({"learns", "needs_model_grid"});
+  recipe.data.classes = {"a", "b"};
+  recipe.model.emplace().component.plugin = "any";
+  EXPECT_NO_THROW(check_chains(recipe, registry())) << "nobody knows what the first gives";
+  plugin::ComponentType type;
+  type.shape = OSTEON_POSTPROCESSOR_MAP;
+  type.needs_forms = type.gives_forms = OSTEON_SET(OSTEON_FORM_LOGITS);
+  type.needs_grids = type.gives_grids = OSTEON_SET(OSTEON_GRID_IMAGE);
+  EXPECT_THROW(check_chains(recipe, registry(), {{"predict.post[0]", type}}), recipe::RecipeErrors);
+}
+
+TEST_F(Chain, ShowsThresholdsToPostProcessors) {
+  const auto inner = std::make_shared<test::FunctionPredictor>(
+      test::classes(3), [](std::int64_t, std::int64_t, std::int64_t) { return 0.5; });
+  EXPECT_EQ(inner->raw().thresholds, nullptr) << "nobody said any";
+  sdk::OwnedTensor values = sdk::Call(plugin::Call().raw()).allocate<float>({3, 4, 5});
+  const std::vector<double> thresholds = {0.2, 0.4, 0.6};
+  const auto stored = std::make_shared<Stored>(test::classes(3), std::move(values), cv::Size(5, 4), thresholds);
+  ASSERT_NE(stored->raw().thresholds, nullptr);
+  EXPECT_EQ(std::vector<double>(stored->raw().thresholds, stored->raw().thresholds + 3), thresholds);
+  const Narrowed some(stored, {0, 2});
+  EXPECT_EQ(some.raw().thresholds[1], 0.6) << "of its own classes";
+  const sdk::Predictor seen(&some.raw());
+  EXPECT_EQ(seen.threshold(1), 0.6);
+  EXPECT_EQ(sdk::Predictor(&inner->raw()).threshold(1), 0.5);
+  osteon_predictor older = some.raw();
+  older.struct_size = 56;
+  EXPECT_FALSE(sdk::Predictor(&older).has_thresholds()) << "a host of ABI 0.2";
 }
 
 TEST_F(Chain, PassesARequestThroughToTheModel) {

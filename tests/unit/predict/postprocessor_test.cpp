@@ -260,6 +260,7 @@ class GivenTest : public PostprocessorTest {
         give,
         nullptr,
         nullptr,
+        nullptr,
         nullptr};
     component_ = sdk::sized<osteon_component>();
     component_.api = &api;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/predict.hpp"
 
+#include <functional>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
@@ -112,6 +115,46 @@ TEST_F(PredictLabels, RefuseProbabilitiesOfWhatGivesBitsAlone) {
     EXPECT_EQ(e.code(), ExitCode::kUsage);
     EXPECT_NE(std::string(e.what()).find("the recording"), std::string::npos);
   }
+}
+
+// What a post-processor asks of what lies beneath it is held against what that gives, whatever its own layer let
+// through.
+TEST(RequestOfAPlugin, IsRefusedWithASentenceWhereItIsNone) {
+  const plugin::Call call;
+  const test::FunctionPredictor predictor(test::classes(3),
+                                          [](std::int64_t, std::int64_t, std::int64_t) { return 0.5; });
+  const cv::Mat pixels(3, 4, CV_32FC1, cv::Scalar(0.5));
+  const RootImage root(pixels, "an image");
+  const osteon_image* images[] = {root.get()};
+  const auto refusal = [&](const std::function<void(osteon_predict_request&)>& spoil) {
+    osteon_predict_request request = make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+    spoil(request);
+    OwnedPrediction prediction;
+    osteon_prediction* predictions[] = {&prediction.raw()};
+    sdk::ErrorBuffer error;
+    const osteon_status status =
+        predictor.raw().predict(call.raw(), &predictor.raw(), 1, images, &request, predictions, error.out());
+    return std::to_string(status) + ": " + error.text();
+  };
+  const std::string invalid = std::to_string(OSTEON_INVALID_ARGUMENT), unsupported = std::to_string(OSTEON_UNSUPPORTED);
+  static const std::int32_t kFalling[] = {2, 1}, kTwice[] = {1, 1}, kBeyond[] = {0, 3}, kBelow[] = {-1, 0};
+  EXPECT_EQ(refusal([](osteon_predict_request&) {}), "0: ");
+  for (const std::int32_t* classes : {kFalling, kTwice, kBeyond, kBelow})
+    EXPECT_EQ(refusal([&](osteon_predict_request& request) {
+                request.n_classes = 2;
+                request.classes = classes;
+              }),
+              invalid + ": a request's classes do not rise, or are not among the 3 that there are");
+  EXPECT_EQ(refusal([](osteon_predict_request& request) { request.n_classes = 2; }),
+            invalid + ": a request's classes are NULL");
+  EXPECT_EQ(refusal([](osteon_predict_request& request) { request.form = OSTEON_FORM_BITS; }),
+            unsupported + ": the test's predictor does not give form 3 on grid 2");
+  EXPECT_EQ(refusal([](osteon_predict_request& request) { request.grid = OSTEON_GRID_MODEL; }),
+            unsupported + ": the test's predictor does not give form 2 on grid 1");
+  EXPECT_EQ(refusal([](osteon_predict_request& request) { request.form = 40; }),
+            unsupported + ": a request for form 40 on grid 2 at scale 1 is for something unknown");
+  EXPECT_EQ(refusal([](osteon_predict_request& request) { request.flags = 1u << 7; }).substr(0, 3), unsupported + ": ");
+  EXPECT_EQ(refusal([](osteon_predict_request& request) { request.struct_size = 8; }).substr(0, 3), invalid + ": ");
 }
 
 TEST(DecisionOf, TakesAClassesOwnThresholdOverTheCommonOne) {

@@ -140,8 +140,6 @@ TEST_F(ReadingTest, RefusesWhatIsNotThere) {
 // What decides above a predictor can know by which thresholds the host would.
 TEST_F(ReadingTest, ThresholdsAreThoseOfWhoIsBeneath) {
   const plugin::ClassContext context = test::classes(3);
-  Gives gives;
-  gives.thresholds = {0.4, 0.5, 0.6};
   class Plain final : public Predictor {
    public:
     using Predictor::Predictor;
@@ -149,7 +147,7 @@ TEST_F(ReadingTest, ThresholdsAreThoseOfWhoIsBeneath) {
     void predict(const osteon_call*, const std::vector<const osteon_image*>&, const osteon_predict_request&,
                  std::vector<OwnedPrediction>&) const override {}
   };
-  const auto inner = std::make_shared<Plain>(context, gives);
+  const auto inner = std::make_shared<Plain>(context, Gives{}, std::vector<double>{0.4, 0.5, 0.6});
   EXPECT_EQ(sdk::Predictor(&inner->raw()).threshold(2), 0.6);
   const Bridge bits(inner, OSTEON_SET(OSTEON_FORM_BITS), decision(3, false));
   EXPECT_EQ(sdk::Predictor(&bits.raw()).threshold(0), 0.4);

@@ -8,7 +8,7 @@
 #ifndef OSTEON_ABI_SIZES_H
 #define OSTEON_ABI_SIZES_H
 
-/** Version 0.2. */
+/** Version 0.2, and the last line 0.3. */
 #define OSTEON_EACH_STRUCT(X)         \
   X(osteon_error, 24)                 \
   X(osteon_component, 112)            \
@@ -47,6 +47,7 @@
   X(osteon_fit, 48)                   \
   X(osteon_ensembler_request, 56)     \
   X(osteon_ensembler_info, 16)        \
-  X(osteon_ensembler_api, 64)
+  X(osteon_ensembler_api, 64)         \
+  X(osteon_beneath, 24)
 
 #endif

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include <osteon/sdk/call.hpp>
 #include <osteon/sdk/fit.hpp>
 #include <osteon/sdk/plugin.hpp>
+#include <osteon/sdk/predictor.hpp>
 #include <osteon/sdk/request_check.hpp>
 
 /// Ensemblers that combine without being fitted, or whose state is fitted (see fit.hpp).
@@ -20,7 +22,7 @@
 ///      public:
 ///       struct Params { ... };
 ///       MyEnsembler(const Params&, const EnsemblerRequest&);
-///       EnsemblerTraits traits() const;
+///       static EnsemblerTraits traits(const Params&, const Beneath&);
 ///       bool needed(std::int64_t member, std::int64_t class_index) const;
 ///       class Accumulation {  // one band; made by begin(), used by one thread at a time
 ///        public:
@@ -29,6 +31,9 @@
 ///       };
 ///       std::unique_ptr<Accumulation> begin(const Call&, const osteon_band&) const;
 ///     };
+///
+/// traits() is told the parameters that are one choice or one boolean, the others being as Params has them, and what
+/// every member gives; or it is `EnsemblerTraits traits() const`, and known when one is made.
 namespace osteon::sdk {
 
 /// What is asked of an ensembler.
@@ -51,6 +56,20 @@ struct EnsemblerTraits {
 };
 
 namespace detail {
+
+/// Whether a class says by its parameters alone what it takes and gives.
+template <class T, class = void>
+struct HasEnsemblerTypes : std::false_type {};
+template <class T>
+struct HasEnsemblerTypes<
+    T, std::void_t<decltype(T::traits(std::declval<const typename T::Params&>(), std::declval<const Beneath&>()))>>
+    : std::true_type {};
+
+inline void fill_info(const EnsemblerTraits& traits, osteon_ensembler_info& info) {
+  info.flags = traits.fits ? std::uint32_t{OSTEON_ENSEMBLER_FITS} : 0u;
+  info.takes = traits.takes;
+  info.gives = traits.gives;
+}
 
 template <class T>
 struct EnsemblerLayer {
@@ -84,14 +103,31 @@ struct EnsemblerLayer {
       for (std::int64_t m = 0; m < raw.n_members; ++m) request.member_names.emplace_back(raw.member_names[m]);
       if (raw.has_class != nullptr)
         request.has_class.assign(raw.has_class, raw.has_class + raw.n_members * raw.n_classes);
-      auto instance = std::make_unique<Instance>(Instance{
-          T(schema_of<typename T::Params>().read(values), request), sized<osteon_ensembler_info>(), request, {}});
-      const EnsemblerTraits traits = instance->author.traits();
-      instance->info.flags = traits.fits ? std::uint32_t{OSTEON_ENSEMBLER_FITS} : 0u;
-      instance->info.takes = traits.takes;
-      instance->info.gives = traits.gives;
+      const auto params = schema_of<typename T::Params>().read(values);
+      auto instance =
+          std::make_unique<Instance>(Instance{T(params, request), sized<osteon_ensembler_info>(), request, {}});
+      EnsemblerTraits traits;
+      if constexpr (HasEnsemblerTypes<T>::value) {
+        Beneath everything;
+        everything.multiclass = request.multiclass;
+        traits = T::traits(params, everything);
+      } else {
+        traits = instance->author.traits();
+      }
+      fill_info(traits, instance->info);
       instance->fit.begin_life(traits.fits, HasFit<T>::value, raw.n_classes, raw.n_members, OSTEON_SET(traits.takes));
       *out = reinterpret_cast<osteon_ensembler*>(instance.release());
+    });
+  }
+  static osteon_status types(const osteon_value* const* values, const osteon_beneath* beneath,
+                             osteon_ensembler_info* out, osteon_error* error) {
+    return guard(error, [&] {
+      known(out, "the info");
+      if constexpr (HasEnsemblerTypes<T>::value) {
+        auto info = sized<osteon_ensembler_info>();
+        fill_info(T::traits(schema_of<typename T::Params>().read_some(values), known_beneath(beneath)), info);
+        fill_known(info, out);
+      }
     });
   }
   static void destroy(osteon_ensembler* raw) { delete reinterpret_cast<Instance*>(raw); }
@@ -141,8 +177,16 @@ struct EnsemblerLayer {
     });
   }
 
-  static constexpr osteon_ensembler_api kApi{
-      sizeof(osteon_ensembler_api), 0, &create, &destroy, &info, &needed, &begin, &add, &finish};
+  static constexpr osteon_ensembler_api kApi{sizeof(osteon_ensembler_api),
+                                             0,
+                                             &create,
+                                             &destroy,
+                                             &info,
+                                             &needed,
+                                             &begin,
+                                             &add,
+                                             &finish,
+                                             HasEnsemblerTypes<T>::value ? &types : nullptr};
 };
 
 }  // namespace detail

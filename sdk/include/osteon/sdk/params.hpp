@@ -295,11 +295,17 @@ class Schema {
 
   /// The struct that an array of values in schema order stands for. Types and bounds are the host's business; what
   /// would make this function read beyond an array is checked here.
-  P read(const osteon_value* const* values) const {
+  P read(const osteon_value* const* values) const { return read(values, false); }
+  /// The same where some values are not known, which are NULL: those members stay as they are made.
+  P read_some(const osteon_value* const* values) const { return read(values, true); }
+
+ private:
+  P read(const osteon_value* const* values, bool some) const {
     P params;
     for (std::size_t i = 0; i < specs_.size(); ++i) {
       const osteon_param_spec& spec = *specs_[i];
       const osteon_value* value = values != nullptr ? values[i] : nullptr;
+      if (some && value == nullptr) continue;
       try {
         const osteon_value given = known(value, "its value");
         detail::check_value(spec, given);
@@ -311,7 +317,6 @@ class Schema {
     return params;
   }
 
- private:
   std::deque<detail::ParamEntry> entries_;  // a deque: entries must not move
   std::vector<const osteon_param_spec*> specs_;
   std::vector<std::function<void(P&, const osteon_value&)>> readers_;

@@ -19,7 +19,7 @@
 ///      public:
 ///       struct Params { ... static void schema(Schema<Params>&); };
 ///       MyPost(const Params&, const PostprocessorRequest&);
-///       PostprocessorTraits traits() const;
+///       static PostprocessorTraits traits(const Params&, const Beneath&);
 ///       std::vector<Prediction> process(const Call&, const Predictor& inner,
 ///                                       const std::vector<const osteon_image*>& images,
 ///                                       const osteon_predict_request&) const;
@@ -32,6 +32,11 @@
 ///                                     const osteon_predict_request&) const;
 ///
 /// Empty: not so for this request, and process() is asked for the whole.
+///
+/// traits() is told the parameters that are one choice or one boolean, the others being as Params has them, and what
+/// lies beneath, which what it gives may depend on. Recipes are checked with it before anything is made. A class whose
+/// traits follow from more has `PostprocessorTraits traits() const` instead; what it needs is then known when it is
+/// made.
 ///
 /// An image that it cannot work on it answers with `throw BadInput(why)`: where the caller wants each image by itself,
 /// this layer tries the others again without it. One that learns from validation images has traits().fits and what
@@ -77,6 +82,23 @@ inline void expect_pixels(const osteon_image& image) {
                                        : "an image has no pixels");
 }
 
+/// Whether a class says by its parameters alone what it needs and gives.
+template <class T, class = void>
+struct HasTypes : std::false_type {};
+template <class T>
+struct HasTypes<
+    T, std::void_t<decltype(T::traits(std::declval<const typename T::Params&>(), std::declval<const Beneath&>()))>>
+    : std::true_type {};
+
+inline void fill_info(const PostprocessorTraits& traits, osteon_postprocessor_info& info) {
+  info.flags = traits.fits ? std::uint32_t{OSTEON_POSTPROCESSOR_FITS} : 0u;
+  info.shape = traits.map ? std::uint32_t{OSTEON_POSTPROCESSOR_MAP} : std::uint32_t{OSTEON_POSTPROCESSOR_WRAPPER};
+  info.needs_forms = traits.needs_forms;
+  info.needs_grids = traits.needs_grids;
+  info.gives_forms = traits.gives_forms;
+  info.gives_grids = traits.gives_grids;
+}
+
 template <class T>
 struct PostprocessorLayer {
   struct Instance {
@@ -100,19 +122,32 @@ struct PostprocessorLayer {
         request.class_names.emplace_back(raw.class_names[k]);
         if (raw.mirrored != nullptr) request.mirrored.push_back(raw.mirrored[k]);
       }
-      auto instance = std::make_unique<Instance>(Instance{
-          T(schema_of<typename T::Params>().read(values), request), sized<osteon_postprocessor_info>(), 0, {}});
-      const PostprocessorTraits traits = instance->author.traits();
-      osteon_postprocessor_info& info = instance->info;
-      info.flags = traits.fits ? std::uint32_t{OSTEON_POSTPROCESSOR_FITS} : 0u;
-      info.shape = traits.map ? std::uint32_t{OSTEON_POSTPROCESSOR_MAP} : std::uint32_t{OSTEON_POSTPROCESSOR_WRAPPER};
-      info.needs_forms = traits.needs_forms;
-      info.needs_grids = traits.needs_grids;
-      info.gives_forms = traits.gives_forms;
-      info.gives_grids = traits.gives_grids;
+      const auto params = schema_of<typename T::Params>().read(values);
+      auto instance =
+          std::make_unique<Instance>(Instance{T(params, request), sized<osteon_postprocessor_info>(), 0, {}});
+      PostprocessorTraits traits;
+      if constexpr (HasTypes<T>::value) {
+        Beneath everything;
+        everything.multiclass = request.multiclass;
+        traits = T::traits(params, everything);
+      } else {
+        traits = instance->author.traits();
+      }
+      fill_info(traits, instance->info);
       instance->elements = traits.elements;
       instance->fit.begin_life(traits.fits, HasFit<T>::value, raw.n_classes, 1, traits.needs_forms);
       *out = reinterpret_cast<osteon_postprocessor*>(instance.release());
+    });
+  }
+  static osteon_status types(const osteon_value* const* values, const osteon_beneath* beneath,
+                             osteon_postprocessor_info* out, osteon_error* error) {
+    return guard(error, [&] {
+      known(out, "the info");
+      if constexpr (HasTypes<T>::value) {
+        auto info = sized<osteon_postprocessor_info>();
+        fill_info(T::traits(schema_of<typename T::Params>().read_some(values), known_beneath(beneath)), info);
+        fill_known(info, out);
+      }
     });
   }
   static void destroy(osteon_postprocessor* raw) { delete reinterpret_cast<Instance*>(raw); }
@@ -226,7 +261,8 @@ struct PostprocessorLayer {
                                                  &process,
                                                  HasOpen<T>::value ? &open : nullptr,
                                                  HasOpen<T>::value ? &read : nullptr,
-                                                 HasOpen<T>::value ? &close : nullptr};
+                                                 HasOpen<T>::value ? &close : nullptr,
+                                                 HasTypes<T>::value ? &types : nullptr};
 };
 
 }  // namespace detail

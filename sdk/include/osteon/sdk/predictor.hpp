@@ -58,6 +58,28 @@ inline osteon_predict_request make_request(std::uint32_t form, std::uint32_t gri
   return request;
 }
 
+/// What a component would be put on, before there is anything of either; see osteon_beneath.
+struct Beneath {
+  static constexpr std::uint32_t kForms =
+      OSTEON_SET(OSTEON_FORM_LOGITS) | OSTEON_SET(OSTEON_FORM_PROBABILITIES) | OSTEON_SET(OSTEON_FORM_BITS);
+  static constexpr std::uint32_t kGrids = OSTEON_SET(OSTEON_GRID_MODEL) | OSTEON_SET(OSTEON_GRID_IMAGE);
+  bool multiclass = false;
+  std::uint32_t gives_forms = kForms;  ///< OSTEON_SET of OSTEON_FORM_*
+  std::uint32_t gives_grids = kGrids;  ///< and of OSTEON_GRID_*
+
+  bool gives_form(std::uint32_t form) const noexcept { return (gives_forms & OSTEON_SET(form)) != 0; }
+  bool gives_grid(std::uint32_t grid) const noexcept { return (gives_grids & OSTEON_SET(grid)) != 0; }
+};
+
+namespace detail {
+
+inline Beneath known_beneath(const osteon_beneath* given) {
+  const osteon_beneath beneath = known(given, "what lies beneath");
+  return {is_multiclass(beneath.labels), beneath.gives_forms, beneath.gives_grids};
+}
+
+}  // namespace detail
+
 /// An image that a post-processor makes to have it predicted. Owns its pixels.
 class Image {
  public:
@@ -320,10 +342,13 @@ class Predictor {
   bool gives_form(std::uint32_t form) const noexcept { return (known_.gives_forms & OSTEON_SET(form)) != 0; }
   bool gives_grid(std::uint32_t grid) const noexcept { return (known_.gives_grids & OSTEON_SET(grid)) != 0; }
 
-  /// The probability above which a pixel of a class is set, as the recipe and the operator want it; 0.5 where nobody
-  /// said. Where exactly one class holds for a pixel the greatest wins, whatever this is.
+  /// Whether it has thresholds(): not of multiclass data, nor of a host before 0.3.
+  bool has_thresholds() const noexcept { return known_.thresholds != nullptr; }
+  /// The probability above which a pixel is of the class, 0..1: those in force, whoever set them. Without any, the 0.5
+  /// that a recipe has by itself.
+  /// @param class_index  of all its classes
   double threshold(std::int64_t class_index) const noexcept {
-    return known_.thresholds != nullptr ? known_.thresholds[class_index] : 0.5;
+    return has_thresholds() ? known_.thresholds[class_index] : 0.5;
   }
 
   /// Images that a model beneath runs together; more at once hold more memory and are not faster. At least 1.

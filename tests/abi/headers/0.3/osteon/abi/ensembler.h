@@ -74,6 +74,11 @@ typedef struct osteon_ensembler_api {
    * info.gives says so; the caller owns it. NULL: drop the band. [any-thread] */
   osteon_status (*finish)(const osteon_call* call, osteon_accumulation* accumulation, osteon_tensor* out,
                           osteon_error* error);
+
+  /** Since 0.3; NULL: the host has to make an instance to know. As osteon_postprocessor_api.types: `beneath` gives what
+   * every member can be asked for, and `takes` does not depend on it, nor do flags. [any-thread] */
+  osteon_status (*types)(const osteon_value* const* values, const osteon_beneath* beneath, osteon_ensembler_info* out,
+                         osteon_error* error);
 } osteon_ensembler_api;
 
 #endif

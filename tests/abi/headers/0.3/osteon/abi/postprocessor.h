@@ -79,6 +79,18 @@ typedef struct osteon_postprocessor_api {
 
   /** As osteon_predictor.close. There when `open` is. [one-call-per-instance] */
   void (*close)(const osteon_postprocessor* post, osteon_reading* reading);
+  /** Since 0.3; NULL: the host has to make an instance to know. What an instance that is made of `values` says of
+   * itself over `beneath`, without one: chains are typed with it before anything is made. `values` has an element for
+   * each parameter, NULL but for those that are one choice or one boolean: the answer depends on these and on `beneath`
+   * alone. So the host asks for each combination when it first sees the library, and keeps the answers; of a component
+   * with more than 64 combinations, or a combination that is answered by a failure, it knows nothing before it makes
+   * one.
+   *
+   * Flags, shape and what it needs do not depend on what `beneath` gives. An instance's `info` is the answer where
+   * everything can be asked for beneath; over less, the answer may give less. The caller sets out->struct_size.
+   * [any-thread] */
+  osteon_status (*types)(const osteon_value* const* values, const osteon_beneath* beneath,
+                         osteon_postprocessor_info* out, osteon_error* error);
 } osteon_postprocessor_api;
 
 #endif

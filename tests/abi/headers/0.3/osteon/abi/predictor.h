@@ -115,8 +115,9 @@ typedef struct osteon_predictor {
   uint32_t gives_forms;
   uint32_t gives_grids;
 
-  /** Of each of its classes the probability above which a pixel of it is set, 0..1, as the recipe, its overrides and
-   * the operator want it. NULL: unknown, or where exactly one class holds for a pixel, the greatest wins. */
+  /** Of each of its classes the probability above which a pixel of it is set, 0..1: those in force, the recipe's or what
+   * the caller set over it; of a member or of a run that a parameter names, its own. NULL where nobody said any, and for
+   * multiclass labels, where the greatest wins. Since 0.3, as are those below. */
   const double* thresholds;
 
   /** Images that a model beneath runs together, the recipe's predict.batch_size; who asks for more at once holds more
@@ -139,6 +140,16 @@ typedef struct osteon_predictor {
   /** Ends a reading, read to its end or not. NULL is ignored. [one-call-per-instance] */
   void (*close)(const struct osteon_predictor* self, osteon_reading* reading);
 } osteon_predictor;
+
+/** What a component would be put on, before there is anything of either. Borrowed for the call. Since 0.3. */
+typedef struct osteon_beneath {
+  uint32_t struct_size;
+  uint32_t flags;       /**< no bit is known yet */
+  uint32_t labels;      /**< OSTEON_LABELS_* */
+  uint32_t gives_forms; /**< what all of it can be asked for: OSTEON_SET of OSTEON_FORM_* and of OSTEON_GRID_* */
+  uint32_t gives_grids;
+  uint32_t reserved;
+} osteon_beneath;
 
 /** Service "osteon.resample/1": the one place where grids, forms and element types change. */
 typedef struct osteon_resample_service {
