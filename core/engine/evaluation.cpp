@@ -14,6 +14,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "engine/dry_run.hpp"
+#include "engine/inference_record.hpp"
 #include "engine/notes_json.hpp"
 #include "engine/open_run.hpp"
 #include "engine/opener.hpp"
@@ -115,6 +117,7 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
     throw Error(ExitCode::kData,
                 std::string("the ") + name_of(request.subset) + " images have no labels to evaluate against",
                 recipe.data.root.string());
+  try_prediction(recipe, run, context);
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   metrics::Scores evaluation(recipe.data.classes);
   const plugin::Call call = call_of(context);
@@ -142,6 +145,7 @@ nlohmann::ordered_json run_evaluation(const EvaluateRequest& request, const Cont
   result["data"] = recipe.data.root.string();
   result["overrides"] = request.overrides;
   result["skipped"] = broken.count();
+  result["inference"] = inference_record(recipe, run, context);
   keep(request, evaluation, result);
   return result;
 }

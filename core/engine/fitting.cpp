@@ -221,8 +221,9 @@ bool check_chain(const recipe::Recipe& recipe, plugin::Model& model, bool valida
                     " has to be fitted on validation images with labels, and "
                     "there are none",
                 first.location);
-  spdlog::info("{} is fitted when training is done; until then validation leaves it and what is above it out",
-               fitted_part(first).what);
+  const bool seen = recipe.train.validate_with == "chain";
+  spdlog::info("{} is fitted when training is done{}", fitted_part(first).what,
+               seen ? "; until then validation leaves it and what is above it out" : "");
   return true;
 }
 
@@ -237,13 +238,10 @@ nlohmann::json fit_postprocessors(const run::RunFolder& folder, const recipe::Re
   return report;
 }
 
-nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json& info) {
+nlohmann::json fit_ensemble(const TrainRequest& request, const OpenedRun& run, const Opener& opener,
+                            const Context& context, nlohmann::json& info) {
   const recipe::Recipe& recipe = request.recipe;
   const run::RunFolder folder(request.out);
-  // Opening it checks the members: that they are runs, with these classes and with weights. It reads none of the
-  // weights.
-  Opener opener(context, recipe);
-  const OpenedRun run = opener.open(request.out, recipe, FittedState::kToBeFitted);
   nlohmann::json fitted = fit_parts(recipe, folder, run, opener, context);
   info["members"] = nlohmann::json::array();
   for (const recipe::Member& member : recipe.ensemble->members)

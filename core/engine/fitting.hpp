@@ -8,6 +8,7 @@
 #include "data/dataset.hpp"
 #include "data/dataset_check.hpp"
 #include "engine/engine.hpp"
+#include "engine/opener.hpp"
 #include "plugin/model.hpp"
 #include "recipe/recipe.hpp"
 #include "run/run_folder.hpp"
@@ -25,10 +26,11 @@ nlohmann::json fit_postprocessors(const run::RunFolder& folder, const recipe::Re
                                   const data::Dataset& dataset, const std::vector<int>& indices, const Context& context,
                                   data::BrokenSamples& broken);
 
-/// `osteon train` of an [ensemble] recipe, in a run folder that has begun: its members are checked, and its ensembler
+/// `osteon train` of an [ensemble] recipe, opened as `run` by `opener`, in a run folder that has begun: its ensembler
 /// and post-processors are fitted where they have to be, and `info` says so. An ensembler is fitted on every image of
 /// the data that some member was not trained on, and those that were have nothing to say of it; a post-processor on
 /// those that no member was trained on.
-nlohmann::json fit_ensemble(const TrainRequest& request, const Context& context, nlohmann::json& info);
+nlohmann::json fit_ensemble(const TrainRequest& request, const OpenedRun& run, const Opener& opener,
+                            const Context& context, nlohmann::json& info);
 
 }  // namespace osteon::engine

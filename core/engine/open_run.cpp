@@ -11,8 +11,8 @@ OpenedRun open_run(const std::filesystem::path& run, const recipe::Recipe& recip
   Opener opener(context, recipe);
   if (same_libraries) opener.require_same_libraries();
   OpenedRun opened = opener.open(run, recipe);
-  opener.try_models();
   opened.other_libraries = opener.other_libraries();
+  opened.models = opener.models();
   return opened;
 }
 

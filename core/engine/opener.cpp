@@ -20,7 +20,7 @@ namespace osteon::engine {
 namespace fs = std::filesystem;
 
 Opener::Opener(const Context& context, const recipe::Recipe& asked_for)
-    : context_(context), device_(asked_for.predict.device) {
+    : context_(context), device_(asked_for.predict.device), plain_(asked_for.predict.path == "plain") {
   predict::shared_store().set_bound(static_cast<std::size_t>(asked_for.predict.memory_mb) << 20);
 }
 
@@ -42,7 +42,24 @@ OpenedRun Opener::open(const fs::path& run, const recipe::Recipe& recipe, Fitted
   const fs::path key = fs::weakly_canonical(run);
   if (!above_.insert(key).second) throw Error(ExitCode::kUsage, "this run contains itself", run.string());
   if (compared_.insert(key).second) compare_libraries(folder, recipe);
+  OpenedRun opened = assemble(folder, recipe, state, who);
+  above_.erase(key);
+  return opened;
+}
+
+OpenedRun Opener::open_new(const fs::path& run, const recipe::Recipe& recipe) {
+  above_.insert(fs::weakly_canonical(run));
+  OpenedRun opened = assemble(run::RunFolder(run), recipe, FittedState::kToBeFitted, {});
+  opened.other_libraries = other_libraries_;
+  opened.models = models_;
+  return opened;
+}
+
+OpenedRun Opener::assemble(const run::RunFolder& folder, const recipe::Recipe& recipe, FittedState state,
+                           const std::string& who) {
   OpenedRun opened;
+  opened.trial = trial_;
+  opened.to_be_fitted = state == FittedState::kToBeFitted;
   if (recipe.ensemble)
     open_ensemble(folder, recipe, state, who, opened);
   else
@@ -54,7 +71,6 @@ OpenedRun Opener::open(const fs::path& run, const recipe::Recipe& recipe, Fitted
   if (state == FittedState::kLoaded)
     for (const predict::FittedLink& link : opened.chain.fitted)
       load_fitted(folder, fitted_part(link), recipe.ensemble.has_value());
-  above_.erase(key);
   return opened;
 }
 
@@ -75,10 +91,12 @@ void Opener::open_model(const run::RunFolder& folder, const recipe::Recipe& reci
                         OpenedRun& opened) {
   const RunModel model = run_model(folder, recipe, device_, context_);
   opened.model = predict::shared_store().hold(model.key, model.open);
-  if (std::find(models_.begin(), models_.end(), opened.model) == models_.end()) models_.push_back(opened.model);
   predict::LeafOptions options;
   options.device = model_device(model.device);
+  options.plain = plain_;
+  options.trial = trial_;
   options.who = who + "model/" + model.plugin;
+  models_.push_back({options.who, opened.model});
   opened.predictor =
       std::make_shared<predict::Leaf>([stored = opened.model] { return stored->acquire(); }, model.plugin, recipe,
                                       class_context(recipe.data), std::move(options));
@@ -111,7 +129,7 @@ void Opener::open_ensemble(const run::RunFolder& folder, const recipe::Recipe& r
 }
 
 void Opener::try_models() const {
-  for (const std::shared_ptr<predict::StoredModel>& model : models_) model->acquire();
+  for (const OpenedModel& opened : models_) opened.model->acquire();
 }
 
 std::vector<std::string> member_names(const recipe::EnsembleSection& ensemble) {

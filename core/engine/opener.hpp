@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -18,6 +19,12 @@
 
 namespace osteon::engine {
 
+/// A model that an opened run predicts with.
+struct OpenedModel {
+  std::string who;  ///< as its notes are named by
+  std::shared_ptr<predict::StoredModel> model;
+};
+
 /// A run, opened for prediction.
 struct OpenedRun {
   std::shared_ptr<const predict::Predictor> predictor;
@@ -27,15 +34,18 @@ struct OpenedRun {
   std::shared_ptr<plugin::Ensembler> ensembler;  ///< null for a model
   std::vector<predict::Member> members;
   std::vector<OtherLibrary> other_libraries;  ///< of this run and of those in it
+  std::vector<OpenedModel> models;            ///< of this run and of those in it
+  bool to_be_fitted = false;                  ///< what has to be fitted has no state yet
+  std::shared_ptr<std::atomic<bool>> trial;   ///< of all its leaves; see predict::LeafOptions
 };
 
 /// Whether what has to be fitted gets its state as a run is opened, without which it cannot be, or will be fitted then.
 enum class FittedState { kLoaded, kToBeFitted };
 
-/// Opens runs and what they name in turn: finds models, builds the chain, opens an ensemble's members. One device
-/// serves them all, and one bound of memory: those of the recipe that was asked for. Models are the shared store's
-/// (predict/model_store.hpp): their files are looked at here, and read when they are first predicted with. Not for two
-/// threads at once.
+/// Opens runs and what they name in turn: finds models, builds the chain, opens an ensemble's members. One device, one
+/// bound of memory and one predict.path serve them all: those of the recipe that was asked for. Models are the shared
+/// store's (predict/model_store.hpp): their files are looked at here, and read when they are first predicted with. Not
+/// for two threads at once.
 class Opener {
  public:
   Opener(const Context& context, const recipe::Recipe& asked_for);
@@ -47,16 +57,21 @@ class Opener {
   /// that contains itself is refused. `who`: what notes of its components begin with.
   OpenedRun open(const std::filesystem::path& run, const recipe::Recipe& recipe,
                  FittedState state = FittedState::kLoaded, const std::string& who = {});
+  /// Opens what will be a run, of whose folder nothing is looked at: an ensemble. What has to be fitted is not.
+  OpenedRun open_new(const std::filesystem::path& run, const recipe::Recipe& recipe);
   const std::vector<OtherLibrary>& other_libraries() const noexcept { return other_libraries_; }
   /// Opens the models of all that was opened, one after the other, so that one that cannot be is found before anything
   /// else is done.
   void try_models() const;
+  const std::vector<OpenedModel>& models() const noexcept { return models_; }
   /// A run folder's own recipe.
   recipe::Recipe own_recipe(const std::filesystem::path& run) const;
   /// For post-processors that name runs.
   predict::OpenRun open_run();
 
  private:
+  OpenedRun assemble(const run::RunFolder& folder, const recipe::Recipe& recipe, FittedState state,
+                     const std::string& who);
   void compare_libraries(const run::RunFolder& folder, const recipe::Recipe& recipe);
   void open_model(const run::RunFolder& folder, const recipe::Recipe& recipe, const std::string& who,
                   OpenedRun& opened);
@@ -65,10 +80,12 @@ class Opener {
 
   Context context_;
   std::string device_;
+  bool plain_;
+  std::shared_ptr<std::atomic<bool>> trial_ = std::make_shared<std::atomic<bool>>(false);
   std::set<std::filesystem::path> above_;     // the runs on the way here
   std::set<std::filesystem::path> compared_;  // runs whose libraries were looked at
   std::vector<OtherLibrary> other_libraries_;
-  std::vector<std::shared_ptr<predict::StoredModel>> models_;
+  std::vector<OpenedModel> models_;
   bool same_libraries_ = false;
 };
 

@@ -9,6 +9,8 @@
 #include "base/error.hpp"
 #include "base/visible.hpp"
 #include "data/inputs.hpp"
+#include "engine/dry_run.hpp"
+#include "engine/inference_record.hpp"
 #include "engine/notes_json.hpp"
 #include "engine/open_run.hpp"
 #include "engine/plausible.hpp"
@@ -66,6 +68,14 @@ nlohmann::json predict_file(const Prediction& with, const fs::path& input, const
   return entry;
 }
 
+void show_plan(const nlohmann::json& inference) {
+  const nlohmann::json& models = inference.at("models");
+  for (const nlohmann::json& model : models) {
+    const std::string who = models.size() == 1 ? "" : model.at("who").get<std::string>() + ": ";
+    for (const std::string line : model.at("plan")) fmt::print(stderr, "plan: {}{}\n", who, visible(line));
+  }
+}
+
 }  // namespace
 
 nlohmann::json run_prediction(const PredictRequest& request, const Context& context) {
@@ -75,6 +85,7 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
       data::find_inputs(request.inputs, [&](const fs::path& path) { return out.owns(path); });
   const std::vector<exports::OutputName> names = exports::output_names(inputs);
   const OpenedRun run = open_run(request.run, recipe, context, request.same_plugins);
+  try_prediction(recipe, run, context);
   const Prediction with{recipe, run, label_ranges(request.run, recipe, Opener(context, recipe))};
   if (!with.seen) say_no_ranges();
   PredictionFiles files(out, request, recipe);
@@ -102,9 +113,8 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
   }
   files.finish();
   progress.finish();
-  if (request.show_plan && run.model)
-    for (const std::string& line : run.model->acquire()->inference_plan())
-      fmt::print(stderr, "plan: {}\n", visible(line));
+  const nlohmann::json inference = inference_record(recipe, run, context);
+  if (request.show_plan) show_plan(inference);
   nlohmann::json libraries = nlohmann::json::array();
   for (const OtherLibrary& other : run.other_libraries) libraries.push_back(to_json(other));
   const nlohmann::json implausible = with.seen ? nlohmann::json(odd) : nlohmann::json();
@@ -115,7 +125,8 @@ nlohmann::json run_prediction(const PredictRequest& request, const Context& cont
           {"failed", failed},
           {"implausible", implausible},
           {"other_libraries", libraries},
-          {"models", {{"distinct", counts.models}, {"opened", counts.opened}, {"given_up", counts.given_up}}}};
+          {"models", {{"distinct", counts.models}, {"opened", counts.opened}, {"given_up", counts.given_up}}},
+          {"inference", inference}};
 }
 
 }  // namespace osteon::engine

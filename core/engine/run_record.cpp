@@ -56,6 +56,8 @@ void add_session(nlohmann::json& record, const TrainRequest& request, const Cont
   record["kernels"] = to_json(context.kernels);
   record["threads"] = context.threads;
   record["plugins"] = plugins_of(request.recipe, *context.registry);
+  if (request.recipe.model && request.recipe.train.epochs > 0)
+    record["validation"] = {{"with", request.recipe.train.validate_with}, {"path", "plain"}};
   record.erase("ended");
   nlohmann::json& sessions = record["sessions"];
   if (!sessions.empty() && sessions.back().value("status", "") == "running") sessions.back()["status"] = "killed";

@@ -2,6 +2,7 @@
 #include "engine/training.hpp"
 
 #include <functional>
+#include <optional>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -11,7 +12,9 @@
 #include "data/dataset_check.hpp"
 #include "data/loader.hpp"
 #include "engine/device.hpp"
+#include "engine/dry_run.hpp"
 #include "engine/fitting.hpp"
+#include "engine/opener.hpp"
 #include "engine/plausible.hpp"
 #include "engine/run_record.hpp"
 #include "engine/run_start.hpp"
@@ -68,14 +71,16 @@ void expect_trainable(plugin::Model& model, const plugin::Call& call) {
                             model.component().name()));
 }
 
-// Data is read only where a post-processor has to be fitted on it.
-void fit_kept(const recipe::Recipe& recipe, plugin::Model& model, const run::RunFolder& folder, const Context& context,
-              nlohmann::json& info) {
-  if (!check_chain(recipe, model, true, context)) return;
-  const TrainingData data = training_data(recipe.data);
-  check_chain(recipe, model, !data.validation.empty() && data.dataset->has_labels(), context);
-  data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
-  info["fitted"] = fit_postprocessors(folder, recipe, *data.dataset, data.validation, context, broken);
+/// The chain of a model that is kept as it is, found to fit, and what has to be fitted of it is fitted on: data is read
+/// only where something has to be.
+std::optional<TrainingData> data_for_kept(const recipe::Recipe& recipe, plugin::Model& model, const Context& context) {
+  if (recipe.predict.post.empty()) return std::nullopt;
+  const bool fits = check_chain(recipe, model, true, context);
+  try_chain(recipe, model, {OSTEON_DEVICE_CPU, 0}, context);
+  if (!fits) return std::nullopt;
+  TrainingData data = training_data(recipe.data);
+  if (data.validation.empty() || !data.dataset->has_labels()) check_chain(recipe, model, false, context);
+  return data;
 }
 
 // What a broken file would stop in the middle is found before the first step.
@@ -121,11 +126,15 @@ nlohmann::json keep_model(const TrainRequest& request, RunStart& start, const Co
   if (start.resumes()) throw Error(ExitCode::kUsage, "train.epochs is 0; there is nothing to go on with");
   const auto model = make_model(recipe, *context.registry, context.threads);
   if (!recipe.model->weights.empty()) load_weights(*model, recipe.model->weights, load_options(*recipe.model));
+  const std::optional<TrainingData> data = data_for_kept(recipe, *model, context);
   nlohmann::json record = start.begin();
   return recorded(start.folder(), record, [&] {
     const plugin::Call call = call_of(context);
     train::save_weights(start.folder().model(), train::host_tensors(*model, call));
-    if (!recipe.predict.post.empty()) fit_kept(recipe, *model, start.folder(), context, record);
+    if (data) {
+      data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
+      record["fitted"] = fit_postprocessors(start.folder(), recipe, *data->dataset, data->validation, context, broken);
+    }
     record["result"] = {{"epochs", 0}};
     return nlohmann::json{{"run", request.out.string()},
                           {"summary", fmt::format("model '{}' as it begins, {} tensors", model->component().name(),
@@ -182,6 +191,7 @@ nlohmann::json train_model(const TrainRequest& request, RunStart& start, const C
   if (recipe.train.precision == "amp" && device.type == OSTEON_DEVICE_CPU)
     expect_sound_kernels(context.kernels, "bfloat16", "train.precision = \"amp\"", "\"fp32\" trains without");
   move_model(*model, device);
+  try_training(recipe, device, context);
 
   data::BrokenSamples broken(recipe.data.on_broken == "skip" ? data::OnBroken::kSkip : data::OnBroken::kFail);
   const data::AugmentPipeline augment(recipe.augment, registry, classes);
@@ -228,8 +238,12 @@ nlohmann::json train_model(const TrainRequest& request, RunStart& start, const C
 nlohmann::json train_ensemble(const TrainRequest& request, RunStart& start, const Context& context) {
   if (start.resumes())
     throw Error(ExitCode::kUsage, "an ensemble has no checkpoint to go on from; fit it anew with --overwrite");
+  Opener opener(context, request.recipe);
+  // Opening it checks the members: that they are runs, with these classes and with weights. It reads none of them.
+  const OpenedRun run = opener.open_new(request.out, request.recipe);
+  if (run.ensembler->fit() != nullptr || !run.chain.fitted.empty()) try_prediction(request.recipe, run, context);
   nlohmann::json record = start.begin();
-  return recorded(start.folder(), record, [&] { return fit_ensemble(request, context, record); });
+  return recorded(start.folder(), record, [&] { return fit_ensemble(request, run, opener, context, record); });
 }
 
 }  // namespace

@@ -24,12 +24,16 @@ double validation_dice(const recipe::Recipe& recipe, plugin::Model& model, const
   options.device = model_device(device);
   // The model is the trainer's; the leaf only borrows it for as long as this takes.
   const std::shared_ptr<const plugin::Model> borrowed(&model, [](const plugin::Model*) {});
-  Opener opener(context, recipe);
-  const predict::Chain chain = predict::build_chain(
-      std::make_shared<predict::Leaf>(borrowed, recipe, class_context(recipe.data), std::move(options)), recipe,
-      *context.registry, opener.open_run(), predict::Extent::kUpToFitted);
+  std::shared_ptr<const predict::Predictor> predictor =
+      std::make_shared<predict::Leaf>(borrowed, recipe, class_context(recipe.data), std::move(options));
+  if (recipe.train.validate_with == "chain") {
+    Opener opener(context, recipe);
+    predictor =
+        predict::build_chain(predictor, recipe, *context.registry, opener.open_run(), predict::Extent::kUpToFitted)
+            .predictor;
+  }
   metrics::Scores scores(recipe.data.classes);
-  evaluate_images(call, *chain.predictor, predict::decision_of(recipe), dataset, indices, broken, "validating", scores);
+  evaluate_images(call, *predictor, predict::decision_of(recipe), dataset, indices, broken, "validating", scores);
   return scores.dice().mean;
 }
 

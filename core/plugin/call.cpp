@@ -55,6 +55,7 @@ struct CallState {
     options.stream = wanted.device ? wanted.stream : above->stream;
     options.deadline = wanted.deadline;
     options.who = wanted.who.empty() ? of(above).options.who : wanted.who;
+    options.quiet = of(above).options.quiet;
     progress_begin = begin;
     progress_end = end;
     set_up();
@@ -125,9 +126,10 @@ struct CallState {
   static void log(const osteon_call* call, std::int32_t level, const char* text) {
     try {
       const std::string& who = of(call).options.who;
-      const auto severity = level >= OSTEON_LOG_WARNING ? spdlog::level::warn
-                            : level == OSTEON_LOG_INFO  ? spdlog::level::info
-                                                        : spdlog::level::debug;
+      const auto severity = of(call).options.quiet        ? spdlog::level::debug
+                            : level >= OSTEON_LOG_WARNING ? spdlog::level::warn
+                            : level == OSTEON_LOG_INFO    ? spdlog::level::info
+                                                          : spdlog::level::debug;
       spdlog::log(severity, "{}{}{}", who, who.empty() ? "" : ": ", text);
     } catch (...) {
     }

@@ -31,6 +31,7 @@ struct CallOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline;
   std::function<void(double)> progress;  ///< gets fractions 0..1 from any thread; may be empty
   std::string who;                       ///< named in front of what the plugin logs, and beside its notes
+  bool quiet = false;                    ///< a trial: what it logs is for debugging, of it and of what is derived
 };
 
 /// How a derived call differs from its parent.

@@ -83,6 +83,12 @@ const data::GreyStatistics& statistics_of(const osteon_image& image) {
 
 }  // namespace
 
+cv::Size smallest_size(std::int64_t multiple, const std::vector<int>& image_size) {
+  constexpr std::int64_t kLeast = 32;
+  const auto side = static_cast<int>(round_up(std::max(2 * multiple, kLeast), multiple));
+  return {std::min(side, image_size[1]), std::min(side, image_size[0])};
+}
+
 struct Leaf::Input {
   std::size_t image = 0;               // whose it is, of the request
   cv::Mat pixels;                      // as the model takes it, padded
@@ -110,8 +116,9 @@ Leaf::Input Leaf::prepare(const plugin::Model& model, const osteon_image& image,
   Input input;
   input.image_height = source.rows;
   input.image_width = source.cols;
-  const cv::Size size =
-      scale == OSTEON_SCALE_NATIVE ? source.size() : cv::Size(data_.image_size[1], data_.image_size[0]);
+  const cv::Size seen = in_trial() ? smallest_size(model.size_multiple(), data_.image_size)
+                                   : cv::Size(data_.image_size[1], data_.image_size[0]);
+  const cv::Size size = scale == OSTEON_SCALE_NATIVE ? source.size() : seen;
   cv::Mat pixels = data::resize_image(source, size);
   if (intensity_.kind != data::Intensity::Kind::kFixed) {
     if (pixels.data == source.data) pixels = source.clone();
@@ -147,7 +154,7 @@ void Leaf::run_batch(const osteon_call* raw, const plugin::Model& model, const s
 
   plugin::Model::ForwardOptions options;
   options.precision = options_.precision;
-  options.plain = options_.plain;
+  options.plain = options_.plain || in_trial();
   sdk::OwnedTensor logits = infer(raw, model, options_.device.get(), batch.view(), options);
   batch.reset();
 

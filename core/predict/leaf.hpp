@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "data/intensity.hpp"
 #include "plugin/model.hpp"
@@ -17,13 +19,19 @@ namespace osteon::predict {
 /// How the leaf runs its model.
 struct LeafOptions {
   std::uint32_t precision = OSTEON_PRECISION_FLOAT32;
-  bool plain = false;                         ///< the reference path only, as validation during training asks for
+  bool plain = false;  ///< the reference path only: predict.path = "plain", and validation in training
   std::shared_ptr<const ModelDevice> device;  ///< where the model is; empty: on the CPU
   std::string who;                            ///< what the model's notes and log lines are named by
+  /// While it is true, images are resized to smallest_size() instead of the recipe's, and the model runs plain: so
+  /// chains are tried before anything starts. Null: never.
+  std::shared_ptr<const std::atomic<bool>> trial;
 };
 
 /// Gives the model for one request. Thread-safe.
 using ModelSource = std::function<std::shared_ptr<const plugin::Model>()>;
+/// A small image for a model that takes multiples of `multiple`, of whose size no layer should be left with one pixel:
+/// twice the multiple, at least 32 px, and at most `image_size`, [height, width].
+cv::Size smallest_size(std::int64_t multiple, const std::vector<int>& image_size);
 
 /// The innermost predictor: a model. Here and only here an image becomes what the model sees: channels, resize, mean
 /// and standard deviation, padding to the model's multiple. Gives any form but bits, on both grids; logits of half
@@ -46,6 +54,7 @@ class Leaf final : public Predictor {
 
  private:
   struct Input;
+  bool in_trial() const noexcept { return options_.trial != nullptr && *options_.trial; }
   Input prepare(const plugin::Model& model, const osteon_image& image, std::uint32_t scale) const;
   std::vector<Input> prepare_all(const plugin::Model& model, const std::vector<const osteon_image*>& images,
                                  const osteon_predict_request& request,

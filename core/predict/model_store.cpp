@@ -88,6 +88,11 @@ std::size_t StoredModel::file_bytes() const {
 
 std::shared_ptr<const plugin::Model> StoredModel::acquire() { return store_.acquire(*this); }
 
+std::shared_ptr<const plugin::Model> StoredModel::if_open() const {
+  const std::lock_guard lock(store_.mutex_);
+  return model_;
+}
+
 std::shared_ptr<StoredModel> ModelStore::hold(ModelKey key, OpenModel open) {
   auto made = std::make_shared<StoredModel>(*this, std::move(key), std::move(open));
   const std::lock_guard opening(opening_);

@@ -35,6 +35,8 @@ class StoredModel {
   /// The model, opened if it is not. Held for as long as one request takes: until it is let go it is in use, and not
   /// given up. Throws what opening throws, and Error(kResources) when its files are no longer those that it began with.
   std::shared_ptr<const plugin::Model> acquire();
+  /// The model if it is open; null where it was given up or never wanted.
+  std::shared_ptr<const plugin::Model> if_open() const;
 
  private:
   friend class ModelStore;

@@ -23,21 +23,21 @@ RootFacts facts_of(const data::Image& image) {
   return facts;
 }
 
-OwnedPrediction run(const osteon_call* call, const Predictor& predictor, const FileImage& image, std::uint32_t form,
+OwnedPrediction run(const osteon_call* call, const Predictor& predictor, const osteon_image* image, std::uint32_t form,
                     std::uint32_t grid) {
   std::vector<OwnedPrediction> predictions(1);
   try {
-    predictor.predict(call, {image.get()}, make_request(form, grid), predictions);
+    predictor.predict(call, {image}, make_request(form, grid), predictions);
   } catch (const sdk::BadInput& e) {
     throw Error(ExitCode::kData, e.what());
   }
   return std::move(predictions[0]);
 }
 
-std::unique_ptr<Reading> opened(const osteon_call* call, const Predictor& predictor, const FileImage& image,
+std::unique_ptr<Reading> opened(const osteon_call* call, const Predictor& predictor, const osteon_image& image,
                                 const osteon_predict_request& request) {
   try {
-    return predictor.open(call, *image.get(), request);
+    return predictor.open(call, image, request);
   } catch (const sdk::BadInput& e) {
     throw Error(ExitCode::kData, e.what());
   }
@@ -58,16 +58,17 @@ void put_rows(const data::Labels& band, std::int64_t first, data::Labels& whole)
 }
 
 // Where the predictor gives the image's grid alone: nobody holds all of its planes.
-data::Labels labels_by_bands(const osteon_call* call, const Predictor& predictor, const FileImage& image,
+data::Labels labels_by_bands(const osteon_call* call, const Predictor& predictor, const osteon_image& image,
                              const Decision& decision, const ProbabilitySink& sink) {
   const std::uint32_t form = form_to_decide(predictor);
+  const std::int64_t height = image.pixels.shape[0], width = image.pixels.shape[1];
   const auto classes = static_cast<int>(predictor.classes().names.size());
   const auto reading = opened(call, predictor, image, make_request(form, OSTEON_GRID_IMAGE));
-  data::Labels labels(classes, cv::Size(static_cast<int>(image.width()), static_cast<int>(image.height())));
-  const std::int64_t step = rows_of_band(classes, image.height(), image.width());
-  for (std::int64_t first = 0; first < image.height(); first += step) {
+  data::Labels labels(classes, cv::Size(static_cast<int>(width), static_cast<int>(height)));
+  const std::int64_t step = rows_of_band(classes, height, width);
+  for (std::int64_t first = 0; first < height; first += step) {
     const plugin::Call own(call, {});
-    OwnedPrediction band = reading->read(own.raw(), std::min(step, image.height() - first));
+    OwnedPrediction band = reading->read(own.raw(), std::min(step, height - first));
     std::copy_n(sdk::Affine().m, 6, band.raw().to_image);  // it is an image of its own to who decides
     put_rows(decide(own.raw(), band.raw(), classes, band.height(), band.width(), decision), first, labels);
     if (!sink) continue;
@@ -79,17 +80,31 @@ data::Labels labels_by_bands(const osteon_call* call, const Predictor& predictor
 }
 
 // The probabilities of what was predicted on the model's grid.
-void give_bands(const osteon_call* call, const Predictor& predictor, const FileImage& image,
+void give_bands(const osteon_call* call, const Predictor& predictor, const osteon_image& image,
                 const OwnedPrediction& prediction, const ProbabilitySink& sink) {
-  HeldReading reading(call, predictor, *image.get(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE),
-                      prediction);
-  const std::int64_t step = rows_of_band(prediction.classes(), image.height(), image.width());
-  for (std::int64_t first = 0; first < image.height(); first += step) {
+  const std::int64_t height = image.pixels.shape[0], width = image.pixels.shape[1];
+  HeldReading reading(call, predictor, image, make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE), prediction);
+  const std::int64_t step = rows_of_band(prediction.classes(), height, width);
+  for (std::int64_t first = 0; first < height; first += step) {
     const plugin::Call own(call, {});
     sdk::Call(own.raw()).stop_if_cancelled();
-    const OwnedPrediction band = reading.read(own.raw(), std::min(step, image.height() - first));
+    const OwnedPrediction band = reading.read(own.raw(), std::min(step, height - first));
     sink(band.view(), first);
   }
+}
+
+data::Labels labels_of(const osteon_call* call, const Predictor& predictor, const osteon_image& image,
+                       const Decision& decision, const ProbabilitySink& sink) {
+  const std::uint32_t form = form_to_decide(predictor), grid = grid_to_decide(predictor);
+  if (form != OSTEON_FORM_BITS && grid == OSTEON_GRID_IMAGE)
+    return labels_by_bands(call, predictor, image, decision, sink);
+  const OwnedPrediction prediction = run(call, predictor, &image, form, grid);
+  data::Labels labels = naming_not_finite(predictor, image, make_request(form, grid), form, [&] {
+    return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), image.pixels.shape[0],
+                  image.pixels.shape[1], decision);
+  });
+  if (sink) give_bands(call, predictor, image, prediction, sink);
+  return labels;
 }
 
 }  // namespace
@@ -123,19 +138,27 @@ Decision decision_of(const recipe::Recipe& recipe) {
 data::Labels predict_labels(const osteon_call* call, const Predictor& predictor, const data::Image& image,
                             const std::string& name, const Decision& decision, const ProbabilitySink& sink) {
   if (sink) expect_probabilities(predictor);
-  const std::uint32_t form = form_to_decide(predictor);
   return until_interrupted([&] {
     const FileImage root(image, name);
-    if (form != OSTEON_FORM_BITS && grid_to_decide(predictor) == OSTEON_GRID_IMAGE)
-      return labels_by_bands(call, predictor, root, decision, sink);
-    const OwnedPrediction prediction = run(call, predictor, root, form, grid_to_decide(predictor));
-    const data::Labels labels =
-        naming_not_finite(predictor, *root.get(), make_request(form, OSTEON_GRID_MODEL), form, [&] {
-          return decide(call, prediction.raw(), static_cast<int>(predictor.classes().names.size()), root.height(),
-                        root.width(), decision);
-        });
-    if (sink) give_bands(call, predictor, root, prediction, sink);
-    return labels;
+    return labels_of(call, predictor, *root.get(), decision, sink);
+  });
+}
+
+void try_out(const osteon_call* call, const Predictor& predictor, int channels, const Decision& decision) {
+  constexpr int kSide = 64;
+  // A slope with a bright square: neither constant nor noise.
+  cv::Mat pixels(kSide, kSide, CV_32FC(channels));
+  for (int y = 0; y < kSide; ++y)
+    for (int i = 0; i < kSide * channels; ++i)
+      pixels.ptr<float>(y)[i] = static_cast<float>(y + i / channels) / (2 * kSide);
+  pixels(cv::Rect(16, 24, 24, 16)).setTo(cv::Scalar::all(0.9));
+  const RootImage root(pixels, "the image that is tried before the start");
+  until_interrupted([&] {
+    try {
+      labels_of(call, predictor, *root.get(), decision, {});
+    } catch (const Error& e) {
+      if (e.code() != ExitCode::kData) throw;
+    }
   });
 }
 
@@ -144,7 +167,7 @@ OwnedPrediction predict_probabilities(const osteon_call* call, const Predictor& 
   expect_probabilities(predictor);
   return until_interrupted([&] {
     const FileImage root(image, name);
-    OwnedPrediction prediction = run(call, predictor, root, OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
+    OwnedPrediction prediction = run(call, predictor, root.get(), OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE);
     naming_not_finite(predictor, *root.get(), make_request(OSTEON_FORM_PROBABILITIES, OSTEON_GRID_IMAGE),
                       OSTEON_FORM_PROBABILITIES, [&] { expect_finite(sdk::Call(call), prediction.raw()); });
     return prediction;

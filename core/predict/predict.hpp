@@ -42,6 +42,11 @@ using ProbabilitySink = std::function<void(const osteon_tensor_view& band, std::
 data::Labels predict_labels(const osteon_call* call, const Predictor& predictor, const data::Image& image,
                             const std::string& name, const Decision& decision, const ProbabilitySink& sink = {});
 
+/// Has a made-up image of 64 x 64 predicted and decided, for what goes wrong with it: all that predict_labels() throws
+/// but errors of the data, for an image that cannot be predicted says nothing of the predictor. Nothing is kept of it.
+/// @param channels  of the image, 1 or 3
+void try_out(const osteon_call* call, const Predictor& predictor, int channels, const Decision& decision);
+
 /// Probabilities [K, H, W] of an image at its own size, at once. Throws Error(kUsage) when the predictor gives bits
 /// alone.
 OwnedPrediction predict_probabilities(const osteon_call* call, const Predictor& predictor, const data::Image& image,

@@ -243,6 +243,11 @@ Section train_section() {
           "validate_every", [](Recipe& r) -> int& { return r.train.validate_every; }, "epochs; 0: after the last only")
       .between(0, 100000)
       .add(
+          "validate_with", [](Recipe& r) -> std::string& { return r.train.validate_with; },
+          "what validation during training predicts with. model: the model and the thresholds; chain: the "
+          "post-processors too, up to the first that has to be fitted")
+      .choices({"model", "chain"})
+      .add(
           "gradient_clip", [](Recipe& r) -> double& { return r.train.gradient_clip; },
           "greatest norm of all gradients together; 0: none")
       .at_least(0)
@@ -329,6 +334,11 @@ Section predict_section() {
           "device", [](Recipe& r) -> std::string& { return r.predict.device; },
           "of the model; auto: CUDA where there is one, else the CPU")
       .choices({"auto", "cpu", "cuda"})
+      .add(
+          "path", [](Recipe& r) -> std::string& { return r.predict.path; },
+          "how the model runs. auto: the fastest of equal ways, which it finds as it predicts; plain: always as it is "
+          "written, so that a prediction can be repeated to the bit")
+      .choices({"auto", "plain"})
       .add(
           "cache_mb", [](Recipe& r) -> int& { return r.predict.cache_mb; },
           "memory for what post-processors keep of images from one request to the next; 0: none")

@@ -111,6 +111,7 @@ struct TrainSection {
   std::string device = "auto";     ///< "auto", "cpu" or "cuda", which is the first that CUDA_VISIBLE_DEVICES leaves
   std::int64_t seed = 21;
   int validate_every = 1;                      ///< epochs; 0: only after the last
+  std::string validate_with = "model";         ///< "model" (and thresholds) or "chain"
   double gradient_clip = 0.0;                  ///< greatest norm of all gradients together; 0: none
   double ema = 0.0;                            ///< decay of the moving average of weights that is kept; 0: none
   int checkpoint_every = 1;                    ///< epochs
@@ -125,6 +126,7 @@ struct PredictSection {
   std::map<std::string, double> thresholds;  ///< by class name, over `threshold`
   int batch_size = 1;
   std::string device = "auto";  ///< where the model works, as `train.device`; the rest is the CPU's
+  std::string path = "auto";    ///< how the model runs: "auto" (the fastest that was found) or "plain"
   int cache_mb = 512;           ///< memory for what post-processors keep of images, in MiB; 0: nothing is kept
   int memory_mb = 0;            ///< memory for open models, in MiB; 0: as much as they take
   std::vector<Component> post;  ///< `[[predict.post]]`: the first is next to the model, the last is outermost

@@ -15,9 +15,10 @@ namespace osteon::run {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::array<std::string_view, 10> kMayChange = {
-    "train.epochs",         "train.batch_size",       "train.accumulate", "train.optimizer.lr", "train.device",
-    "train.validate_every", "train.checkpoint_every", "data.workers",     "data.prefetch",      "data.cache_mb"};
+constexpr std::array<std::string_view, 11> kMayChange = {
+    "train.epochs", "train.batch_size",     "train.accumulate",    "train.optimizer.lr",
+    "train.device", "train.validate_every", "train.validate_with", "train.checkpoint_every",
+    "data.workers", "data.prefetch",        "data.cache_mb"};
 constexpr std::string_view kPredict = "predict.";
 
 bool may_change(const std::string& key) {

@@ -31,12 +31,6 @@ plugin::CallOptions call_options(const Setup& setup, const std::atomic<bool>* ca
   return options;
 }
 
-std::uint32_t abi_precision(const std::string& precision, osteon_device device) {
-  if (precision == "fp32") return OSTEON_PRECISION_FLOAT32;
-  if (precision == "tf32") return OSTEON_PRECISION_TF32;
-  return device.type == OSTEON_DEVICE_CUDA ? OSTEON_PRECISION_FLOAT16 : OSTEON_PRECISION_BFLOAT16;
-}
-
 // What can be mended outside: a file, a full disk, too little memory. A plugin that fails or diverges leaves the last
 // checkpoint, for the step that it came to may be past saving.
 bool can_be_mended(const std::exception& e) {
@@ -63,6 +57,12 @@ class AveragesInPlace {
 };
 
 }  // namespace
+
+std::uint32_t abi_precision(const std::string& precision, osteon_device device) {
+  if (precision == "fp32") return OSTEON_PRECISION_FLOAT32;
+  if (precision == "tf32") return OSTEON_PRECISION_TF32;
+  return device.type == OSTEON_DEVICE_CUDA ? OSTEON_PRECISION_FLOAT16 : OSTEON_PRECISION_BFLOAT16;
+}
 
 Trainer::Trainer(Setup setup)
     : setup_(std::move(setup)),

@@ -45,6 +45,9 @@ struct Outcome {
   double seconds = 0;
 };
 
+/// OSTEON_PRECISION_* of train.precision.
+std::uint32_t abi_precision(const std::string& precision, osteon_device device);
+
 /// The training loop. Writes metrics, checkpoints and the best weights into the run folder as it goes.
 ///
 /// A checkpoint is always of a whole optimizer step. An epoch is saved before it is validated, and its line in the

@@ -329,6 +329,74 @@ TEST_F(Training, CombinesRunsIntoAnEnsemble) {
               json::parse(one.out).at("dice").at("mean").get<double>(), 1e-3);
 }
 
+TEST_F(Training, StartsNothingThatDoesNotGoTogether) {
+  // Found as the step runs, which it seldom does, and said with its name.
+  const Outcome step =
+      osteon("train " + path("recipe.toml") +
+             " --set 'augment=[{plugin=\"grid_dropout\",p=0.001,holes_number_x=90,holes_number_y=90}]'" + " --out " +
+             path("nothing"));
+  EXPECT_THAT(step.exit_code, ::testing::AnyOf(2, 4)) << step.err;
+  EXPECT_THAT(step.err, HasSubstr("grid_dropout"));
+  EXPECT_FALSE(fs::exists(path("nothing"))) << "something was started";
+  // Nor is an ensemble begun whose member is no run.
+  write_text(path("misfits.toml"),
+             std::string("recipe = 1\nextends = \"") + OSTEON_SOURCE_DIR +
+                 "/configs/base/hand29.toml\"\n[data]\nroot = \"data\"\nimage_size = 64\nfolds = 3\n"
+                 "[ensemble]\nplugin = \"soft_voting\"\n[[ensemble.member]]\nrun = \"nowhere\"\n");
+  EXPECT_NE(osteon("train " + path("misfits.toml") + " --out " + path("nothing")).exit_code, 0);
+  EXPECT_FALSE(fs::exists(path("nothing")));
+}
+
+TEST_F(Training, ValidatesWithTheModelAloneUnlessAskedForTheChain) {
+  // A chain that leaves no class anything.
+  const std::string train = "train " + path("recipe.toml") +
+                            " --set train.epochs=1 --set predict.threshold=0.001 "
+                            "--set 'predict.post=[{plugin=\"components\",min_area=1000000}]' --out ";
+  const auto dice_of = [&](const std::string& run) {
+    return json::parse(slurp(path(run + "/metrics.jsonl"))).at("dice").get<double>();
+  };
+  const Outcome alone = osteon(train + path("alone"));
+  ASSERT_EQ(alone.exit_code, 0) << alone.err;
+  const Outcome chain = osteon(train + path("chain") + " --set train.validate_with=chain");
+  ASSERT_EQ(chain.exit_code, 0) << chain.err;
+  const Outcome none =
+      osteon("train " + path("recipe.toml") +
+             " --set train.epochs=1 --set predict.threshold=0.001 --set predict.post=[] --out " + path("none"));
+  ASSERT_EQ(none.exit_code, 0) << none.err;
+  EXPECT_EQ(dice_of("alone"), dice_of("none"));
+  EXPECT_NE(dice_of("chain"), dice_of("none"));
+  EXPECT_EQ(json::parse(slurp(path("alone/run.json"))).at("validation"),
+            json::parse(R"({"with": "model", "path": "plain"})"));
+  EXPECT_EQ(json::parse(slurp(path("chain/run.json"))).at("validation").at("with"), "chain");
+}
+
+TEST_F(Training, RepeatsAPredictionToTheBitOnThePlainPath) {
+  const auto predict = [&](const std::string& inputs, const std::string& out, const std::string& more) {
+    const Outcome outcome =
+        osteon("predict " + path("run") + " " + inputs + " --format probabilities --json --out " + path(out) + more);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return json::parse(outcome.out);
+  };
+  // The last of many images and the same image alone.
+  const std::string plain = " --set predict.path=plain";
+  const json many = predict(path("data/train/DCM"), "many", plain);
+  const json& last = many.at("images").back();
+  const json alone = predict(last.at("input"), "single", plain);
+  EXPECT_EQ(slurp(alone.at("images")[0].at("files").at("probabilities")), slurp(last.at("files").at("probabilities")));
+  const json& inference = many.at("inference");
+  EXPECT_EQ(inference.at("path"), "plain");
+  EXPECT_EQ(inference.at("threads"), 1);
+  ASSERT_EQ(inference.at("models").size(), 1u);
+  EXPECT_EQ(inference.at("models")[0].at("who"), "model/unet");
+  EXPECT_TRUE(inference.at("models")[0].at("plan").empty());
+
+  const json chosen = predict(last.at("input"), "chosen", "").at("inference");
+  EXPECT_EQ(chosen.at("path"), "auto");
+  EXPECT_THAT(chosen.at("models")[0].at("plan").dump(), HasSubstr("float32"));
+  EXPECT_THAT(chosen.at("models")[0].at("plan").dump(), ::testing::Not(HasSubstr("32, 32"))) << "the trial was planned";
+  EXPECT_EQ(osteon("predict " + path("run") + " x.png --out y --set predict.path=graph").exit_code, 2);
+}
+
 TEST_F(Training, SaysAtOnceWhenSomethingIsBroken) {
   fs::copy(path("data"), path("broken"), fs::copy_options::recursive);
   fs::path victim;

@@ -40,6 +40,24 @@ TEST_F(LeafTest, ResizesNormalisesAndPadsWhatTheModelSees) {
       }
 }
 
+TEST_F(LeafTest, SeesTheSmallestSizeForAsLongAsATrialLasts) {
+  probe.multiple = 16;
+  recipe_.data.image_size = {96, 112};
+  const auto trial = std::make_shared<std::atomic<bool>>(true);
+  LeafOptions options;
+  options.trial = trial;
+  const plugin::ClassContext classes = test::classes(2);
+  const Leaf leaf(probe_model(classes), recipe_, classes, options);
+  predict(leaf, pixels(70, 50), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
+  *trial = false;
+  predict(leaf, pixels(70, 50), make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_IMAGE));
+  EXPECT_EQ(probe.shapes, (std::vector<std::vector<std::int64_t>>{{1, 1, 32, 32}, {1, 1, 96, 112}}));
+  EXPECT_EQ(smallest_size(32, {512, 64}), cv::Size(64, 64));
+  EXPECT_EQ(smallest_size(64, {512, 64}), cv::Size(64, 128));
+  EXPECT_EQ(smallest_size(1, {8, 512}), cv::Size(32, 8));
+  EXPECT_EQ(smallest_size(24, {512, 512}), cv::Size(48, 48));
+}
+
 TEST_F(LeafTest, MakesColourGreyForAModelOfOneChannel) {
   const cv::Mat image = pixels(32, 40, 3);
   predict(leaf(), image, make_request(OSTEON_FORM_LOGITS, OSTEON_GRID_MODEL));

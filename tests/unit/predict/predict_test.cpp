@@ -167,5 +167,37 @@ TEST(DecisionOf, TakesAClassesOwnThresholdOverTheCommonOne) {
   EXPECT_FALSE(decision_of(recipe).multiclass);
 }
 
+/// Fails as a component or as an image may.
+class Failing final : public Predictor {
+ public:
+  explicit Failing(ExitCode code) : Predictor(test::classes(2), Gives()), code_(code) {}
+  std::string name() const override { return "the failing"; }
+  void predict(const osteon_call*, const std::vector<const osteon_image*>& images, const osteon_predict_request&,
+               std::vector<OwnedPrediction>&) const override {
+    EXPECT_EQ(images[0]->digest, nullptr) << "what is made of it could be kept";
+    if (code_ == ExitCode::kDone) throw sdk::BadInput("too small");
+    throw Error(code_, "the failing: does not fit");
+  }
+
+ private:
+  ExitCode code_;
+};
+
+TEST(TryOut, ThrowsWhatIsWrongWithThePredictorAndNotWithTheImage) {
+  const plugin::Call call;
+  const Decision decision{false, {0.5, 0.5}};
+  for (const int channels : {1, 3}) {
+    EXPECT_NO_THROW(try_out(call.raw(), Recording(Gives()), channels, decision));
+    EXPECT_NO_THROW(try_out(call.raw(), Failing(ExitCode::kData), channels, decision));
+    EXPECT_NO_THROW(try_out(call.raw(), Failing(ExitCode::kDone), channels, decision));
+    for (const ExitCode code : {ExitCode::kUsage, ExitCode::kPlugin}) try {
+        try_out(call.raw(), Failing(code), channels, decision);
+        ADD_FAILURE() << "nothing was thrown";
+      } catch (const Error& e) {
+        EXPECT_EQ(e.code(), code);
+      }
+  }
+}
+
 }  // namespace
 }  // namespace osteon::predict
