@@ -8,8 +8,7 @@
 
 #include "base/json.hpp"
 #include "cli/output.hpp"
-#include "predict/chain_check.hpp"
-#include "recipe/trial.hpp"
+#include "engine/component_check.hpp"
 
 namespace osteon::cli {
 namespace fs = std::filesystem;
@@ -97,9 +96,7 @@ recipe::LoadedRecipe Program::load_recipe(const fs::path& path, const std::vecto
   return loaded;
 }
 
-void Program::check_components(const recipe::Recipe& recipe) {
-  predict::check_chains(recipe, registry(), recipe::try_components(recipe, registry()));
-}
+void Program::check_components(const recipe::Recipe& recipe) { engine::check_components(recipe, registry()); }
 
 recipe::LoadedRecipe Program::load_post(const recipe::PostAlone& post, const std::vector<std::string>& parameters) {
   if (!post.recipe.empty()) find_plugins_for(post.recipe, {});

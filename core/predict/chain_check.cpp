@@ -9,8 +9,6 @@
 
 #include <fmt/format.h>
 
-#include <osteon/abi/postprocessor.h>
-
 #include "base/error.hpp"
 #include "plugin/type_table.hpp"
 #include "recipe/class_context.hpp"

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 
-#include <osteon/abi/postprocessor.h>
-
 #include "base/error.hpp"
 #include "base/suggest.hpp"
+#include "plugin/type_table.hpp"
 
 namespace osteon::predict {
 namespace {

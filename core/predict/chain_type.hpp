@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <osteon/abi/predictor.h>
+#include <osteon/sdk/predictor.hpp>
 
 #include "plugin/component.hpp"
 #include "plugin/schema.hpp"

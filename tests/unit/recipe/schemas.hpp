@@ -22,7 +22,7 @@ inline plugin::ParameterSpec parameter(const std::string& name, plugin::Paramete
 
 inline plugin::ComponentSchema schema(plugin::Kind kind, const std::string& name,
                                       std::vector<plugin::ParameterSpec> parameters = {}) {
-  return {name, kind, "1.0.0", "A " + name + ".", "", std::move(parameters), ""};
+  return {name, kind, "1.0.0", "A " + name + ".", "", std::move(parameters), {}, ""};
 }
 
 /// One plugin per kind at least, with every type of parameter among them.
