@@ -79,6 +79,10 @@ void Postprocessor::check_prediction(const osteon_call* call, const osteon_predi
   const osteon_tensor_view& pixels = image.pixels;
   check_values(call, "process", inner, on_image ? pixels.shape[0] : -1, on_image ? pixels.shape[1] : -1, request,
                prediction);
+  const double identity[6] = {1, 0, 0, 0, 1, 0};
+  if (on_image && !std::equal(identity, identity + 6, prediction.to_image))
+    misbehaved(component_, "process",
+               "gave a prediction on the image's grid whose to_image does not say that it lies there");
 }
 
 void Postprocessor::check_values(const osteon_call* call, const char* from, const osteon_predictor& inner,

@@ -93,6 +93,11 @@ Predictor::Predictor(const plugin::ClassContext& classes, const Gives& gives, st
 osteon_predict_request Predictor::checked(const osteon_predict_request* request, std::uint32_t flags) const {
   const osteon_predict_request asked = sdk::known(request, "a request", flags);
   sdk::detail::check_request(asked, raw_.n_classes);
+  constexpr std::uint32_t kElements =
+      OSTEON_SET(OSTEON_ELEMENT_FLOAT32) | OSTEON_SET(OSTEON_ELEMENT_FLOAT16) | OSTEON_SET(OSTEON_ELEMENT_BFLOAT16);
+  if ((asked.elements & ~kElements) != 0)
+    throw sdk::Unsupported("a request takes elements " + std::to_string(asked.elements) +
+                           ", some of which are unknown");
   if ((gives_forms() & OSTEON_SET(asked.form)) == 0 || (gives_grids() & OSTEON_SET(asked.grid)) == 0)
     throw sdk::Unsupported(name() + " does not give form " + std::to_string(asked.form) + " on grid " +
                            std::to_string(asked.grid));

@@ -74,6 +74,7 @@ struct Members {
 };
 
 std::int64_t peak_of(int members, int side, std::int64_t stride) {
+  install_resample_service();
   const Members all(members, stride);
   const data::Image image{cv::Mat(side, side, CV_8U, cv::Scalar(90)), 255};
   const CountingCall call;

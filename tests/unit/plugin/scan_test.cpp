@@ -20,7 +20,7 @@ ScanResult scan(const std::string& name, std::chrono::seconds time_limit = 20s) 
 TEST(Scan, DescribesALibrary) {
   const ScanResult result = scan("good");
   EXPECT_EQ(result.refusal, "");
-  EXPECT_EQ(result.abi, "0.2");
+  EXPECT_EQ(result.abi, std::to_string(OSTEON_ABI_MAJOR) + "." + std::to_string(OSTEON_ABI_MINOR));
   EXPECT_EQ(result.version, "1.0.0");
   ASSERT_EQ(result.components.size(), 1u);
   EXPECT_EQ(result.components[0].name, "constant");

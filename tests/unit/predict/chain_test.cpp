@@ -321,6 +321,11 @@ TEST_F(Chain, LooksAtWhatAPluginAsks) {
   request.flags = 1u << 7;
   EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
   request.flags = 0;
+  request.elements = OSTEON_SET(9);
+  EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
+  request.elements = OSTEON_SET(OSTEON_ELEMENT_FLOAT16);
+  EXPECT_EQ(status(), OSTEON_OK);
+  request.elements = 0;
   request.grid = 9;
   EXPECT_EQ(status(), OSTEON_UNSUPPORTED);
   request.grid = OSTEON_GRID_IMAGE;

@@ -292,6 +292,8 @@ TEST_F(GivenTest, IsRefusedByNameWhereItIsNotWhatWasPromised) {
   EXPECT_EQ(given.released, 1);
   given.to_image = std::nan("");
   EXPECT_THAT(refusal(), HasSubstr("a to_image that is not finite"));
+  given.to_image = 2;
+  EXPECT_THAT(refusal(), HasSubstr("does not say that it lies there"));
   given.to_image = 1;
   given.flags = 4;
   EXPECT_THAT(refusal(), HasSubstr("0x0004"));
@@ -305,7 +307,7 @@ TEST_F(GivenTest, IsRefusedByNameWhereItIsNotWhatWasPromised) {
   EXPECT_THAT(refusal(), HasSubstr("float16"));
   EXPECT_EQ(refusal(0, OSTEON_SET(OSTEON_ELEMENT_FLOAT16)), "nothing") << "it was asked for";
   EXPECT_THAT(refusal(0, OSTEON_SET(OSTEON_ELEMENT_BFLOAT16)), HasSubstr("float16"));
-  EXPECT_EQ(given.released, 8) << "all that was given was released";
+  EXPECT_EQ(given.released, 9) << "all that was given was released";
 }
 
 TEST_F(GivenTest, MayRefuseAnImageOnlyWhereEachIsByItself) {
